@@ -1,0 +1,293 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::event::{Envelope, Isolation};
+use crate::id::{Digest, EventId, Revision, RuleName};
+use crate::inbox::Inbox;
+use crate::policy::Rule;
+use crate::policy::read::{Source, policy_from_yaml, rule_from_node};
+use crate::policy::render::endpoint_lines;
+use crate::proposal::Origin;
+
+const BASE: &str = "version: 1\nnetwork_policies:\n  github: {endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
+
+/// A state with its log, driven as a gateway drives it.
+struct World {
+    state: State,
+    log: Vec<Envelope>,
+}
+
+fn uuid(n: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128(n << 96 | n)
+}
+
+fn at(n: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + i64::try_from(n).unwrap(), 0).unwrap()
+}
+
+fn name(text: &str) -> SandboxName {
+    text.parse().unwrap()
+}
+
+fn reviewer() -> Actor {
+    Actor {
+        kind: ActorKind::Reviewer,
+        id: "uid:1000".into(),
+        authenticated: "door".into(),
+        unisolated: false,
+    }
+}
+
+fn put(path: &str) -> Rule {
+    let json = format!(
+        r#"{{"endpoints":[{{"host":"api.github.com","port":443,"protocol":"rest","rules":[{{"allow":{{"method":"PUT","path":"{path}"}}}}]}}],"binaries":[{{"path":"/usr/bin/curl"}}]}}"#
+    );
+    rule_from_node(&crate::node::from_json(json.as_bytes()).unwrap(), Source::Proposal, "rule").unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self { state: State::default(), log: Vec::new() };
+        world.start("demo", 1, true);
+        world
+    }
+
+    fn run(&mut self, command: Command) -> Result<usize, Refusal> {
+        let events = decide(&self.state, &command)?;
+        let count = events.len();
+        for NewEvent { sandbox, actor, event } in events {
+            let seq = self.state.seq + 1;
+            let stream_seq = self.state.sandboxes.get(&sandbox).map_or(0, |s| s.stream_seq) + 1;
+            let id = EventId(uuid(u128::from(seq)));
+            let envelope = Envelope { seq, id, sandbox, stream_seq, at: at(seq), actor, event };
+            self.state.fold(&envelope).unwrap();
+            self.log.push(envelope);
+        }
+        Ok(count)
+    }
+
+    fn start(&mut self, sandbox: &str, run: u128, advisor: bool) {
+        let policy = policy_from_yaml(BASE).unwrap().policy;
+        self.run(Command::StartRun(Box::new(StartRun {
+            sandbox: name(sandbox),
+            run: RunId(uuid(run)),
+            secret_hash: Digest([7; 32]),
+            supervisor_version: "0".into(),
+            isolation: Isolation::None,
+            advisor,
+            policy_file: "p.yaml".into(),
+            policy_file_hash: Digest([8; 32]),
+            policy,
+        })))
+        .unwrap();
+    }
+
+    fn submit_with(
+        &mut self,
+        id: u128,
+        rule_name: &str,
+        rule: Rule,
+        limit: usize,
+    ) -> Result<ProposalId, Refusal> {
+        let proposal = ProposalId(uuid(id));
+        self.run(Command::Submit(Box::new(Submit {
+            sandbox: name("demo"),
+            proposal,
+            origin: Origin::AgentAuthored,
+            submitted_by: "/usr/bin/curl".into(),
+            rule_name: rule_name.parse().unwrap(),
+            rule,
+            rationale: "write one file".into(),
+            pending_limit: limit,
+        })))?;
+        Ok(proposal)
+    }
+
+    fn submit(&mut self, id: u128, path: &str) -> ProposalId {
+        self.submit_with(id, "put_file", put(path), 32).unwrap()
+    }
+
+    fn decision(&self, proposal: ProposalId, reason: &str) -> Decide {
+        let digest = self.state.proposal(proposal).unwrap().digest();
+        Decide { proposal, digest, reviewer: reviewer(), reason: reason.into() }
+    }
+
+    fn approve(&mut self, proposal: ProposalId) -> Result<usize, Refusal> {
+        self.run(Command::Approve(self.decision(proposal, "")))
+    }
+
+    fn demo(&self) -> &Sandbox {
+        &self.state.sandboxes[&name("demo")]
+    }
+
+    fn rule_lines(&self) -> BTreeMap<String, Vec<String>> {
+        let rules = self.demo().policy.network_policies.iter();
+        rules.map(|(key, rule)| (key.to_string(), endpoint_lines(rule))).collect()
+    }
+}
+
+#[test]
+fn an_approval_and_its_revision_are_one_append() {
+    let mut world = World::new();
+    assert_eq!(world.demo().view.revision, Revision(1));
+    let id = world.submit(10, "/repos/o/r/contents/a.md");
+    let events = decide(&world.state, &Command::Approve(world.decision(id, "ok"))).unwrap();
+    assert!(matches!(events[0].event, Event::ProposalApproved { revision: Revision(2), .. }));
+    assert!(
+        matches!(&events[1].event, Event::PolicyRevised { revision: Revision(2), grants, .. } if grants == &[id])
+    );
+    assert!(events.iter().all(|event| event.actor.unisolated), "an unisolated sandbox marks every decision");
+    world.approve(id).unwrap();
+    assert_eq!(
+        world.rule_lines(),
+        BTreeMap::from([
+            ("github".into(), vec!["api.github.com:443 [L7 rest, access=read-only]".into()]),
+            (
+                "put_file".into(),
+                vec!["api.github.com:443 [L7 rest, allow PUT /repos/o/r/contents/a.md]".into()]
+            ),
+        ])
+    );
+    assert_eq!(world.state.proposal(id).unwrap().status.as_str(), "approved");
+}
+
+#[test]
+fn a_draft_is_decided_at_most_once_and_the_loser_learns_how() {
+    let mut world = World::new();
+    let id = world.submit(10, "/a");
+    world.run(Command::Reject(world.decision(id, "too broad"))).unwrap();
+    for command in [Command::Approve(world.decision(id, "")), Command::Reject(world.decision(id, ""))] {
+        match decide(&world.state, &command) {
+            Err(Refusal::AlreadyDecided(known)) => {
+                let decision = known.status.decision().unwrap();
+                assert_eq!((decision.reason.as_str(), decision.by.id.as_str()), ("too broad", "uid:1000"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_decision_is_bound_to_what_was_shown() {
+    let mut world = World::new();
+    let (first, second) = (world.submit(10, "/a"), world.submit(11, "/a"));
+    let wrong =
+        Decide { digest: world.state.proposal(second).unwrap().digest(), ..world.decision(first, "") };
+    let before = world.state.seq;
+    match world.run(Command::Approve(wrong)) {
+        Err(Refusal::Stale(fresh)) => assert_eq!(fresh.id, first),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.state.seq, before);
+    world.approve(first).unwrap();
+    assert_eq!(world.approve(second), Ok(2), "an approval does not make another proposal stale");
+}
+
+#[test]
+fn every_part_of_a_draft_is_in_its_digest() {
+    let id = ProposalId(uuid(1));
+    let draft = Draft { number: 1, rule_name: "a".parse().unwrap(), rule: put("/a"), rationale: "x".into() };
+    let digest = draft.digest(id);
+    assert_ne!(draft.digest(ProposalId(uuid(2))), digest);
+    assert_ne!(Draft { number: 2, ..draft.clone() }.digest(id), digest);
+    assert_ne!(Draft { rule_name: "b".parse().unwrap(), ..draft.clone() }.digest(id), digest);
+    assert_ne!(Draft { rule: put("/b"), ..draft.clone() }.digest(id), digest);
+    assert_eq!(
+        Draft { rationale: "y".into(), ..draft }.digest(id),
+        digest,
+        "words are a hint, not the contract"
+    );
+}
+
+#[test]
+fn a_taken_name_gets_a_name_of_its_own() {
+    let mut world = World::new();
+    let first = world.submit_with(10, "github", put("/a"), 32).unwrap();
+    let second = world.submit_with(11, "github", put("/b"), 32).unwrap();
+    world.approve(first).unwrap();
+    world.approve(second).unwrap();
+    let keys: Vec<RuleName> = world.demo().policy.network_policies.keys().cloned().collect();
+    let github: RuleName = "github".parse().unwrap();
+    assert_eq!(keys, [github.clone(), github.beside(first), github.beside(second)]);
+}
+
+#[test]
+fn a_run_lease_ends_with_the_run_and_leaves_the_base_byte_for_byte() {
+    let mut world = World::new();
+    let base = world.demo().policy.hash();
+    let (granted, pending) = (world.submit(10, "/a"), world.submit(11, "/b"));
+    world.approve(granted).unwrap();
+    assert_ne!(world.demo().policy.hash(), base);
+    world.start("demo", 2, true);
+    assert_eq!(world.demo().policy.hash(), base);
+    assert_eq!(world.demo().view.revision, Revision(3));
+    assert_eq!(world.demo().view.loaded, Revision(0), "the new run has loaded nothing yet");
+    assert_eq!(world.state.proposal(granted).unwrap().status.as_str(), "expired");
+    assert!(world.state.proposal(pending).unwrap().is_pending());
+    assert!(world.demo().grants.is_empty());
+}
+
+#[test]
+fn a_rejected_proposal_and_its_redraft_are_two() {
+    let mut world = World::new();
+    let first = world.submit(10, "/a");
+    world.run(Command::Reject(world.decision(first, "narrower"))).unwrap();
+    let second = world.submit(11, "/a/b");
+    assert_ne!(first, second);
+    assert_eq!(world.state.proposal(first).unwrap().status.as_str(), "rejected");
+    assert_eq!(world.state.proposal(second).unwrap().status.as_str(), "pending");
+}
+
+#[test]
+fn what_may_not_be_submitted_is_refused_by_name() {
+    let mut world = World::new();
+    world.submit_with(10, "a", put("/a"), 1).unwrap();
+    assert_eq!(world.submit_with(11, "a", put("/a"), 1), Err(Refusal::TooManyPending(1, 1)));
+    assert!(matches!(world.submit_with(10, "a", put("/a"), 9), Err(Refusal::DuplicateId(_))));
+    world.start("demo", 2, false);
+    assert!(matches!(world.submit_with(12, "a", put("/a"), 9), Err(Refusal::AdvisorOff(_))));
+    let unknown = ProposalId(uuid(99));
+    let decision =
+        Decide { proposal: unknown, digest: Digest([0; 32]), reviewer: reviewer(), reason: String::new() };
+    assert_eq!(world.run(Command::Approve(decision)), Err(Refusal::UnknownProposal(unknown)));
+}
+
+#[test]
+fn reports_of_an_ended_run_or_an_unknown_revision_are_refused() {
+    let mut world = World::new();
+    let report = |run: u128, revision: u64| Report {
+        sandbox: name("demo"),
+        run: RunId(uuid(run)),
+        revision: Revision(revision),
+    };
+    assert_eq!(world.run(Command::ReportLoaded(report(1, 1))), Ok(1));
+    assert_eq!(world.run(Command::ReportLoaded(report(1, 1))), Ok(0), "said twice, stored once");
+    assert!(matches!(world.run(Command::ReportLoaded(report(1, 2))), Err(Refusal::UnknownRevision(..))));
+    assert_eq!(world.run(Command::ReportLoadFailed(report(1, 1), "no".into())), Ok(1));
+    assert_eq!(world.demo().view.load_error.as_deref(), Some("no"));
+    world.start("demo", 2, true);
+    assert!(matches!(world.run(Command::ReportLoaded(report(1, 1))), Err(Refusal::RunEnded { .. })));
+}
+
+#[test]
+fn the_inbox_folds_to_what_the_gateway_knows_and_refuses_a_gap() {
+    let mut world = World::new();
+    let (a, b) = (world.submit(10, "/a"), world.submit(11, "/b"));
+    world.approve(a).unwrap();
+    world.run(Command::Reject(world.decision(b, "no\n\"quoted\" ü"))).unwrap();
+    let mut inbox = Inbox::default();
+    for envelope in &world.log {
+        inbox.apply(envelope).unwrap();
+    }
+    assert_eq!(inbox.proposals, world.demo().proposals);
+    assert_eq!(inbox.sandboxes[&name("demo")], world.demo().view);
+    assert!(inbox.apply(&world.log[0]).is_err());
+    let mut again = State::default();
+    for envelope in &world.log {
+        again.fold(envelope).unwrap();
+    }
+    assert_eq!(again.sandboxes[&name("demo")].policy, world.demo().policy);
+    assert!(again.fold(&world.log[0]).is_err());
+}

@@ -1,0 +1,126 @@
+//! The inbox projection: what a reviewer's screen is made of, folded from the same events as everything else.
+//!
+//! Starts from a snapshot of the gateway and then applies envelopes one by one; a gap is an error, because a
+//! screen that missed an event would lie. Also the part of the gateway's state that it sends as that snapshot.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Envelope, Event, Isolation};
+use crate::id::{ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::proposal::{Decision, Proposal, Status};
+
+/// What is known of one sandbox without its policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SandboxView {
+    /// Its latest run.
+    pub run: Option<RunId>,
+    /// How the command of that run is kept in.
+    pub isolation: Option<Isolation>,
+    /// Whether its agents may propose.
+    pub advisor: bool,
+    /// The latest revision.
+    pub revision: Revision,
+    /// The latest revision that the supervisor of the latest run reported as loaded.
+    pub loaded: Revision,
+    /// Why a later one was not.
+    pub load_error: Option<String>,
+}
+
+impl SandboxView {
+    /// Applies one event of the sandbox.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run, isolation, .. } => {
+                self.run = Some(*run);
+                self.isolation = Some(*isolation);
+                self.loaded = Revision::default();
+                self.load_error = None;
+            }
+            Event::SettingChanged { key, value } if key == crate::state::ADVISOR_SETTING => {
+                self.advisor = *value;
+            }
+            Event::PolicyRevised { revision, .. } => self.revision = *revision,
+            Event::PolicyLoaded { revision, .. } => {
+                self.loaded = *revision;
+                self.load_error = None;
+            }
+            Event::PolicyLoadFailed { error, .. } => self.load_error = Some(error.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// Applies one event to the proposals that it is about.
+pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelope: &Envelope) {
+    let decision =
+        |reason: &str| Decision { by: envelope.actor.clone(), at: envelope.at, reason: reason.to_owned() };
+    if let Event::ProposalSubmitted { proposal, run, origin, submitted_by, draft } = &envelope.event {
+        let fresh = Proposal {
+            id: *proposal,
+            sandbox: envelope.sandbox.clone(),
+            run: *run,
+            origin: *origin,
+            submitted_by: submitted_by.clone(),
+            submitted_at: envelope.at,
+            draft: draft.clone(),
+            status: Status::Pending,
+        };
+        proposals.insert(*proposal, fresh);
+        return;
+    }
+    let Some(known) = envelope.event.proposal().and_then(|id| proposals.get_mut(&id)) else { return };
+    match &envelope.event {
+        Event::ProposalApproved { lease, reason, revision, .. } => {
+            known.status =
+                Status::Approved { decision: decision(reason), revision: *revision, lease: *lease };
+        }
+        Event::ProposalRejected { reason, .. } => {
+            known.status = Status::Rejected { decision: decision(reason) }
+        }
+        Event::GrantExpired { .. } => {
+            if let Some(granted) = known.status.decision().cloned() {
+                known.status = Status::Expired { decision: granted, at: envelope.at };
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The inbox at one place of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inbox {
+    /// The last event in it.
+    pub seq: Seq,
+    /// The sandboxes, by name.
+    pub sandboxes: BTreeMap<SandboxName, SandboxView>,
+    /// The proposals, by id.
+    pub proposals: BTreeMap<ProposalId, Proposal>,
+}
+
+/// An event that is not the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the inbox stands at event {at} and was given event {given}: it needs a new snapshot")]
+pub struct Gap {
+    /// The last event applied.
+    pub at: Seq,
+    /// The one that came.
+    pub given: Seq,
+}
+
+impl Inbox {
+    /// Applies the next event.
+    ///
+    /// # Errors
+    /// [`Gap`] when it is not the next one; nothing changed then.
+    pub fn apply(&mut self, envelope: &Envelope) -> Result<(), Gap> {
+        if envelope.seq != self.seq.saturating_add(1) {
+            return Err(Gap { at: self.seq, given: envelope.seq });
+        }
+        self.seq = envelope.seq;
+        self.sandboxes.entry(envelope.sandbox.clone()).or_default().apply(&envelope.event);
+        apply_to_proposals(&mut self.proposals, envelope);
+        Ok(())
+    }
+}

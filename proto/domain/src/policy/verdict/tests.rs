@@ -1,0 +1,198 @@
+use super::*;
+use crate::policy::read::policy_from_yaml;
+
+fn compiled(rules: &str) -> CompiledPolicy {
+    let text = format!("version: 1\nnetwork_policies:\n{rules}");
+    compile(&policy_from_yaml(&text).unwrap_or_else(|e| panic!("{e}")).policy).unwrap()
+}
+
+fn caller(chain: &[&str]) -> Caller {
+    Caller { chain: chain.iter().map(|s| (*s).to_owned()).collect() }
+}
+
+fn connect(policy: &CompiledPolicy, chain: &[&str], host: &str, port: u16) -> Connect {
+    policy.connect(&caller(chain), &Host::parse(host).unwrap(), port)
+}
+
+/// One letter a verdict: `-` connection denied, `o` opaque, `A` allowed, `a` audited, `D` deny rule, `n` not
+/// allowed, `p` no path, `q` unclear query.
+fn judge(policy: &CompiledPolicy, chain: &[&str], method: &str, target: &str) -> char {
+    match connect(policy, chain, "api.example", 443) {
+        Connect::Denied(_) => '-',
+        Connect::Opaque(_) => 'o',
+        Connect::Inspected(at) => {
+            let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
+            match policy.request(&at, &Request { method, path, query }) {
+                RequestVerdict::Allowed(_) => 'A',
+                RequestVerdict::Audited(_) => 'a',
+                RequestVerdict::Denied(RequestDenial::DenyRule(_)) => 'D',
+                RequestVerdict::Denied(RequestDenial::NotAllowed(_)) => 'n',
+                RequestVerdict::Denied(RequestDenial::NoPath(_)) => 'p',
+                RequestVerdict::Denied(RequestDenial::UnclearQuery(_)) => 'q',
+            }
+        }
+    }
+}
+
+const CURL: &[&str] = &["/usr/bin/curl", "/usr/bin/bash"];
+
+const GITHUB: &str = "  ro: {endpoints: [{host: api.example, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
+
+#[test]
+fn presets_allow_what_they_say() {
+    let policy = compiled(GITHUB);
+    for (method, want) in [
+        ("GET", 'A'),
+        ("HEAD", 'A'),
+        ("OPTIONS", 'A'),
+        ("get", 'A'),
+        ("PUT", 'n'),
+        ("POST", 'n'),
+        ("DELETE", 'n'),
+    ] {
+        assert_eq!(judge(&policy, CURL, method, "/x"), want, "{method}");
+    }
+    let rw = compiled(&GITHUB.replace("read-only", "read-write"));
+    assert_eq!(judge(&rw, CURL, "PATCH", "/x"), 'A');
+    assert_eq!(judge(&rw, CURL, "DELETE", "/x"), 'n');
+    assert_eq!(judge(&compiled(&GITHUB.replace("read-only", "full")), CURL, "DELETE", "/x"), 'A');
+}
+
+#[test]
+fn the_chain_hits_by_any_of_its_binaries_and_nobody_else_does() {
+    let policy = compiled(GITHUB);
+    assert!(matches!(
+        connect(&policy, &["/usr/bin/git", "/usr/bin/curl"], "api.example", 443),
+        Connect::Inspected(_)
+    ));
+    assert_eq!(
+        connect(&policy, &["/usr/bin/wget"], "api.example", 443),
+        Connect::Denied(ConnectDenial::OtherBinaries(vec!["ro".into()]))
+    );
+    assert_eq!(
+        connect(&policy, &[], "api.example", 443),
+        Connect::Denied(ConnectDenial::OtherBinaries(vec!["ro".into()]))
+    );
+    assert_eq!(connect(&policy, CURL, "api.example", 80), Connect::Denied(ConnectDenial::NoEndpoint));
+    assert_eq!(connect(&policy, CURL, "other.example", 443), Connect::Denied(ConnectDenial::NoEndpoint));
+    assert_eq!(connect(&compiled("  {}\n"), CURL, "a.b", 443), Connect::Denied(ConnectDenial::NoRules));
+}
+
+#[test]
+fn a_deny_anywhere_beats_an_allow_elsewhere() {
+    let policy = compiled(&format!(
+        "{GITHUB}  deny: {{endpoints: [{{host: api.example, port: 443, path: /other/**, protocol: rest, enforcement: enforce, access: full, deny_rules: [{{method: GET, path: /admin/**}}]}}], binaries: [{{path: /usr/bin/curl}}]}}\n"
+    ));
+    assert_eq!(
+        judge(&policy, CURL, "GET", "/admin/x"),
+        'D',
+        "the endpoint's own path does not scope its denies"
+    );
+    assert_eq!(judge(&policy, CURL, "HEAD", "/admin/x"), 'D', "a deny of GET is a deny of HEAD");
+    assert_eq!(judge(&policy, CURL, "GET", "/admin"), 'A', "`/admin/**` leaves `/admin` open, as measured");
+    assert_eq!(judge(&policy, CURL, "PUT", "/other/x"), 'A');
+}
+
+#[test]
+fn an_l4_endpoint_never_allows_an_inspected_request() {
+    let l4 = "  l4: {endpoints: [{host: api.example, port: 443}], binaries: [{path: \"/**\"}]}\n";
+    let policy = compiled(&format!("{GITHUB}{l4}"));
+    assert_eq!(judge(&policy, CURL, "PUT", "/x"), 'n');
+    assert_eq!(
+        judge(&policy, &["/usr/bin/wget"], "PUT", "/x"),
+        'o',
+        "another binary has no inspected endpoint"
+    );
+}
+
+#[test]
+fn audit_lets_pass_only_where_every_endpoint_about_the_path_audits() {
+    let audit = GITHUB.replace("enforcement: enforce", "enforcement: audit");
+    assert_eq!(judge(&compiled(&audit), CURL, "PUT", "/x"), 'a');
+    let both = format!("{}{}", audit, GITHUB.replace("  ro:", "  strict:"));
+    assert_eq!(judge(&compiled(&both), CURL, "PUT", "/x"), 'n');
+    let denied =
+        audit.replace("access: read-only", "access: read-only, deny_rules: [{method: PUT, path: \"**\"}]");
+    assert_eq!(judge(&compiled(&denied), CURL, "PUT", "/x"), 'D', "an audited deny is still a deny");
+    let scoped = audit.replace("port: 443", "port: 443, path: /v1/**");
+    assert_eq!(
+        judge(&compiled(&scoped), CURL, "GET", "/v2/x"),
+        'p',
+        "no endpoint is about it: denied in audit too"
+    );
+}
+
+#[test]
+fn queries_follow_all_and_some() {
+    let policy = compiled(
+        "  q: {endpoints: [{host: api.example, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /find, query: {lang: {any: [en, \"de-*\"]}}}}, {allow: {method: GET, path: /free}}], deny_rules: [{method: GET, path: \"**\", query: {debug: \"1*\"}}]}], binaries: [{path: /usr/bin/curl}]}\n",
+    );
+    for (target, want) in [
+        ("/find?lang=en", 'A'),
+        ("/find?lang=de-CH&x=1", 'A'),
+        ("/find?lang=e%6e", 'A'),
+        ("/find?lang=en&lang=fr", 'n'),
+        ("/find?lang=de.CH", 'n'),
+        ("/find", 'n'),
+        ("/find?lang=EN", 'n'),
+        ("/free?debug=0", 'A'),
+        ("/free?debug=0&debug=12", 'D'),
+        ("/free?debug=%31", 'D'),
+        ("/free?debug=%3", 'q'),
+        ("/free?a;b", 'q'),
+        ("/free?a=%ff", 'q'),
+    ] {
+        assert_eq!(judge(&policy, CURL, "GET", target), want, "{target}");
+    }
+}
+
+#[test]
+fn destinations_are_checked_all_of_them() {
+    let policy = compiled(
+        "  a: {endpoints: [{host: api.example, ports: [443, 6443]}], binaries: [{path: \"/**\"}]}\n  b: {endpoints: [{host: db.example, ports: [5432, 6443], allowed_ips: [10.1.0.0/16]}], binaries: [{path: \"/**\"}]}\n",
+    );
+    let check = |host: &str, port: u16, addresses: &[&str]| {
+        let Connect::Opaque(at) = connect(&policy, CURL, host, port) else { panic!() };
+        let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        policy.destination(&at, &addresses, port).map(|at| policy.rule_name(at))
+    };
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    assert_eq!(check("api.example", 443, &["8.8.8.8", "2606:4700::1"]), Ok("a".into()));
+    assert_eq!(
+        check("api.example", 443, &["8.8.8.8", "10.0.0.1"]),
+        Err(DestinationDenial::Private(ip("10.0.0.1")))
+    );
+    assert_eq!(
+        check("api.example", 443, &["8.8.8.8", "127.0.0.1"]),
+        Err(DestinationDenial::Blocked(ip("127.0.0.1")))
+    );
+    assert_eq!(check("api.example", 443, &[]), Err(DestinationDenial::NoAddress));
+    assert_eq!(check("api.example", 6443, &["8.8.8.8"]), Err(DestinationDenial::ControlPlane(6443)));
+    assert_eq!(check("db.example", 6443, &["10.1.2.3"]), Ok("b".into()));
+    assert_eq!(
+        check("db.example", 5432, &["10.1.2.3", "10.2.0.1"]),
+        Err(DestinationDenial::NotListed(ip("10.2.0.1")))
+    );
+    assert_eq!(check("db.example", 5432, &["8.8.8.8"]), Err(DestinationDenial::NotListed(ip("8.8.8.8"))));
+}
+
+#[test]
+fn what_is_always_blocked_is_blocked_before_any_rule() {
+    let policy =
+        compiled("  a: {endpoints: [{port: 80, allowed_ips: [10.0.0.0/8]}], binaries: [{path: \"/**\"}]}\n");
+    for host in ["localhost", "127.0.0.1", "169.254.169.254", "metadata.google.internal", "[::1]", "0x7f.1"] {
+        assert!(
+            matches!(connect(&policy, CURL, host, 80), Connect::Denied(ConnectDenial::AlwaysBlocked(_))),
+            "{host}"
+        );
+    }
+    assert!(matches!(connect(&policy, CURL, "any.example", 80), Connect::Opaque(_)));
+}
+
+#[test]
+fn encoded_slashes_reach_only_endpoints_that_allow_them() {
+    let plain = compiled(GITHUB);
+    assert_eq!(judge(&plain, CURL, "GET", "/a%2Fb"), 'p');
+    let open = compiled(&GITHUB.replace("access: read-only", "access: read-only, allow_encoded_slash: true"));
+    assert_eq!(judge(&open, CURL, "GET", "/a%2Fb"), 'A');
+}

@@ -1,0 +1,187 @@
+//! A proposal: an ask to widen one sandbox's policy, its wordings, and what became of it.
+//!
+//! Owns the life cycle (`domain.md` §5) as a fold over its own events, and the digest that binds a decision to
+//! what the reviewer saw. A draft is immutable; nothing here decides.
+
+pub mod body;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::event::Actor;
+use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
+use crate::policy::Rule;
+
+/// Who drafted a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An agent, through `policy.local`. Never deduplicated.
+    AgentAuthored,
+    /// The mapper, from denials.
+    Mechanistic,
+    /// A reviewer.
+    Reviewer,
+}
+
+impl Origin {
+    /// The word on the wire and on screens.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AgentAuthored => "agent_authored",
+            Self::Mechanistic => "mechanistic",
+            Self::Reviewer => "reviewer",
+        }
+    }
+}
+
+/// How long a grant lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lease {
+    /// Until the run ends.
+    #[default]
+    Run,
+}
+
+/// One immutable wording of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// 1, 2, 3 … within the proposal.
+    pub number: u32,
+    /// The name that was asked for.
+    pub rule_name: RuleName,
+    /// What was asked for.
+    pub rule: Rule,
+    /// Why, in the words of whoever asked. Untrusted, at most 4096 bytes.
+    pub rationale: String,
+}
+
+impl Draft {
+    /// What a decision is bound to: SHA-256 over tag, proposal, draft number, name and canonical rule, each
+    /// with its length in front (`domain.md` §5). The difference joins it when it is computed.
+    #[must_use]
+    pub fn digest(&self, proposal: ProposalId) -> Digest {
+        // Serializing these types cannot fail: no map in them has a key that is not text.
+        let rule = serde_json::to_vec(&self.rule).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for part in [
+            b"openshell-inbox/draft/1".as_slice(),
+            proposal.0.as_bytes(),
+            &self.number.to_be_bytes(),
+            self.rule_name.as_str().as_bytes(),
+            &rule,
+        ] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Digest(hash.finalize().into())
+    }
+
+    /// The first binary of the rule: what one-line displays name.
+    #[must_use]
+    pub fn binary(&self) -> &str {
+        self.rule.binaries.first().map_or("", |binary| &binary.path)
+    }
+}
+
+/// Who decided, when, and with which words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The reviewer's words; may be empty.
+    pub reason: String,
+}
+
+/// Where a proposal is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has decided.
+    Pending,
+    /// Granted from this revision on.
+    Approved {
+        /// The decision.
+        decision: Decision,
+        /// The first revision with the grant.
+        revision: Revision,
+        /// How long it lives.
+        lease: Lease,
+    },
+    /// Refused.
+    Rejected {
+        /// The decision.
+        decision: Decision,
+    },
+    /// The grant has ended.
+    Expired {
+        /// The decision that granted it.
+        decision: Decision,
+        /// When it ended.
+        at: DateTime<Utc>,
+    },
+}
+
+impl Status {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Expired { .. } => "expired",
+        }
+    }
+
+    /// The decision, if there was one.
+    #[must_use]
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Pending => None,
+            Self::Approved { decision, .. }
+            | Self::Rejected { decision }
+            | Self::Expired { decision, .. } => Some(decision),
+        }
+    }
+}
+
+/// A proposal as its events have made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Its stable id.
+    pub id: ProposalId,
+    /// Whose policy it would widen.
+    pub sandbox: SandboxName,
+    /// The run that it came from.
+    pub run: RunId,
+    /// Who drafted it.
+    pub origin: Origin,
+    /// The binary that submitted it, as the supervisor identified it; empty when nobody did.
+    pub submitted_by: String,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// Its wording in force.
+    pub draft: Draft,
+    /// Where it is in its life.
+    pub status: Status,
+}
+
+impl Proposal {
+    /// The digest of its wording in force.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.draft.digest(self.id)
+    }
+
+    /// Whether a decision is still wanted.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.status, Status::Pending)
+    }
+}

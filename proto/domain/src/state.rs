@@ -1,0 +1,138 @@
+//! The gateway's state: a fold over all events, and nothing else.
+//!
+//! Owns what `decide` needs to know. Total: every event has its effect here, an event that does not follow the
+//! last one is an error. Cheap to clone, so that a group of commands can be decided on a copy that is thrown
+//! away if it cannot be stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::{Envelope, Event, Isolation};
+use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::inbox::{Gap, SandboxView, apply_to_proposals};
+use crate::policy::Policy;
+use crate::policy::effective::{Addition, compose};
+use crate::proposal::{Lease, Proposal};
+
+/// The setting that lets agents of a sandbox propose.
+pub const ADVISOR_SETTING: &str = "agent_policy_proposals_enabled";
+
+/// Everything that is known, at one place of the log.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The last event folded.
+    pub seq: Seq,
+    /// The sandboxes, by name.
+    pub sandboxes: BTreeMap<SandboxName, Arc<Sandbox>>,
+    /// Which sandbox a proposal belongs to.
+    pub owners: Arc<BTreeMap<ProposalId, SandboxName>>,
+}
+
+/// One sandbox.
+#[derive(Debug, Clone, Default)]
+pub struct Sandbox {
+    /// Events in its stream so far.
+    pub stream_seq: u64,
+    /// What screens show of it.
+    pub view: SandboxView,
+    /// SHA-256 of the secret of its latest run.
+    pub secret_hash: Option<Digest>,
+    /// The policy that its latest run was started with.
+    pub base: Policy,
+    /// The policy in force, at revision `view.revision`.
+    pub policy: Arc<Policy>,
+    /// Its proposals, by id.
+    pub proposals: BTreeMap<ProposalId, Proposal>,
+    /// The approved rules in force, in order of approval.
+    pub grants: Vec<Grant>,
+}
+
+/// An approved rule in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The proposal that granted it.
+    pub proposal: ProposalId,
+    /// How long it lives.
+    pub lease: Lease,
+}
+
+impl Sandbox {
+    /// The policy with the grants in force, leaving out or adding some.
+    #[must_use]
+    pub fn compose(&self, base: &Policy, grants: impl IntoIterator<Item = ProposalId>) -> Policy {
+        let known = grants.into_iter().filter_map(|id| self.proposals.get(&id));
+        compose(
+            base,
+            known.map(|proposal| Addition {
+                proposal: proposal.id,
+                name: &proposal.draft.rule_name,
+                rule: &proposal.draft.rule,
+            }),
+        )
+    }
+
+    /// Whether the command of its latest run is kept in.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        matches!(self.view.isolation, Some(Isolation::Netns))
+    }
+
+    /// Its latest run.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        self.view.run
+    }
+
+    /// How many proposals await a decision.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.proposals.values().filter(|proposal| proposal.is_pending()).count()
+    }
+
+    fn apply(&mut self, envelope: &Envelope) {
+        self.stream_seq = envelope.stream_seq;
+        self.view.apply(&envelope.event);
+        apply_to_proposals(&mut self.proposals, envelope);
+        match &envelope.event {
+            Event::RunStarted { secret_hash, .. } => self.secret_hash = Some(*secret_hash),
+            Event::BasePolicySet { policy, .. } => self.base = policy.clone(),
+            Event::ProposalApproved { proposal, lease, .. } => {
+                self.grants.push(Grant { proposal: *proposal, lease: *lease });
+            }
+            Event::GrantExpired { proposal } => self.grants.retain(|grant| grant.proposal != *proposal),
+            Event::PolicyRevised { policy, .. } => self.policy = Arc::new(policy.clone()),
+            _ => {}
+        }
+    }
+}
+
+impl State {
+    /// Folds the next event.
+    ///
+    /// # Errors
+    /// [`Gap`] when it is not the next one; nothing changed then.
+    pub fn fold(&mut self, envelope: &Envelope) -> Result<(), Gap> {
+        if envelope.seq != self.seq.saturating_add(1) {
+            return Err(Gap { at: self.seq, given: envelope.seq });
+        }
+        self.seq = envelope.seq;
+        let sandbox = self.sandboxes.entry(envelope.sandbox.clone()).or_default();
+        Arc::make_mut(sandbox).apply(envelope);
+        if let Event::ProposalSubmitted { proposal, .. } = &envelope.event {
+            Arc::make_mut(&mut self.owners).insert(*proposal, envelope.sandbox.clone());
+        }
+        Ok(())
+    }
+
+    /// The proposal with this id, in whichever sandbox it is.
+    #[must_use]
+    pub fn proposal(&self, id: ProposalId) -> Option<&Proposal> {
+        self.owners.get(&id).and_then(|name| self.sandboxes.get(name)).and_then(|s| s.proposals.get(&id))
+    }
+
+    /// The latest revision of a sandbox.
+    #[must_use]
+    pub fn revision(&self, sandbox: &SandboxName) -> Revision {
+        self.sandboxes.get(sandbox).map(|sandbox| sandbox.view.revision).unwrap_or_default()
+    }
+}
