@@ -1,1 +1,24 @@
+//! The supervisor: starts a command, is its only proxy, and lets out nothing but what was granted.
+//!
+//! A library so that `openshell-inbox run` is the same program; [`run()`] is all of it. Knows the gateway only through
+//! the sandbox door, and has no way to decide.
 
+pub mod authority;
+pub mod clock;
+pub mod command;
+pub mod context;
+pub mod denial;
+pub mod enforcement;
+pub mod environment;
+pub mod identity;
+pub mod link;
+pub mod log;
+pub mod pipeline;
+pub mod policy_local;
+pub mod proposals;
+pub mod proxy;
+pub mod reply;
+pub mod resolve;
+pub mod run;
+
+pub use run::{RunArgs, RunError, run};

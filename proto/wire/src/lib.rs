@@ -3,6 +3,7 @@
 //! Wire → domain is a `TryFrom` that checks everything again (a rule goes through the same reader as a file);
 //! domain → wire is a `From` that cannot fail. Nothing else may construct domain values from the network.
 
+pub mod door;
 pub mod envelope;
 pub mod policy;
 pub mod proposal;

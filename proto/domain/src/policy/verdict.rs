@@ -253,12 +253,6 @@ impl CompiledPolicy {
         self.rules.get(at.rule).map(|rule| rule.name.clone()).unwrap_or_default()
     }
 
-    /// Whether `port` of `host` is inspected for anybody, so that what listens there speaks HTTP.
-    #[must_use]
-    pub fn allows_encoded_slash(&self, inspected: &[EndpointRef]) -> bool {
-        inspected.iter().any(|at| self.endpoint(*at).is_some_and(|e| e.allow_encoded_slash))
-    }
-
     fn endpoint(&self, at: EndpointRef) -> Option<&CompiledEndpoint> {
         self.rules.get(at.rule).and_then(|rule| rule.endpoints.get(at.endpoint))
     }

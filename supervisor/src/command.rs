@@ -1,0 +1,145 @@
+//! The command: started with the proxy around it, given the signals that are meant for it, reaped with all of its
+//! orphans.
+//!
+//! The supervisor is the child subreaper, so that whatever the command leaves behind stays among its descendants
+//! and can be told from strangers.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command as Process;
+
+use rustix::process::{Pid, Signal, WaitOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// Signals that are passed on to the command.
+const FORWARDED: [(SignalKind, Signal); 5] = [
+    (SignalKind::terminate(), Signal::TERM),
+    (SignalKind::hangup(), Signal::HUP),
+    (SignalKind::user_defined1(), Signal::USR1),
+    (SignalKind::user_defined2(), Signal::USR2),
+    (SignalKind::quit(), Signal::QUIT),
+];
+
+/// A running command.
+#[derive(Debug)]
+pub struct Command {
+    pid: Pid,
+    ended: oneshot::Receiver<u8>,
+}
+
+/// Why a command did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such program.
+    #[error("{0}: command not found")]
+    NotFound(String),
+    /// It could not be started.
+    #[error("{program}: {error}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl CommandError {
+    /// The exit code that shells give for it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound(_) => 127,
+            Self::NotStarted { .. } => 126,
+        }
+    }
+}
+
+impl Command {
+    /// Starts `program` with `arguments` and `variables` on top of this process's own environment.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn start(
+        program: &OsString,
+        arguments: &[OsString],
+        variables: Vec<(&'static str, OsString)>,
+    ) -> Result<Self, CommandError> {
+        let name = || program.to_string_lossy().into_owned();
+        let not_started = |error| CommandError::NotStarted { program: name(), error };
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+            .map_err(|e| not_started(e.into()))?;
+        let mut process = Process::new(program);
+        process.args(arguments).envs(variables).env_remove("OPENSHELL_GATEWAY").arg0(program);
+        let child = process.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => CommandError::NotFound(name()),
+            _ => not_started(error),
+        })?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| not_started(io::Error::other("the kernel gave no pid")))?;
+        let (done, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("reaper".to_owned())
+            .spawn(move || reap(pid, done))
+            .map_err(not_started)?;
+        Ok(Self { pid, ended })
+    }
+
+    /// Waits for the command, passing signals on to it. Gives its exit code, or 128 and the number of the signal
+    /// that ended it.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub async fn wait(mut self) -> io::Result<u8> {
+        let mut forwarded = Vec::new();
+        for (kind, signal_number) in FORWARDED {
+            forwarded.push((signal(kind)?, signal_number));
+        }
+        // The terminal sends SIGINT to the command as well; one that came from elsewhere is passed on.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            let next = std::future::poll_fn(|cx| {
+                forwarded
+                    .iter_mut()
+                    .find_map(|(stream, number)| stream.poll_recv(cx).is_ready().then_some(*number))
+                    .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+            });
+            tokio::select! {
+                code = &mut self.ended => return Ok(code.unwrap_or(1)),
+                number = next => self.send(number),
+                _ = interrupt.recv() => if !is_terminal() { self.send(Signal::INT) },
+            }
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        // The command may have ended just now: then there is nobody to tell.
+        let _ = rustix::process::kill_process(self.pid, signal);
+    }
+}
+
+fn is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stdin())
+}
+
+/// Reaps every child and every adopted orphan, and tells of the one that matters.
+fn reap(command: Pid, done: oneshot::Sender<u8>) {
+    let mut done = Some(done);
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == command => {
+                let code =
+                    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+                let code = code.and_then(|code| u8::try_from(code & 0xff).ok()).unwrap_or(1);
+                if let Some(done) = done.take() {
+                    // The run may be over for another reason.
+                    let _ = done.send(code);
+                }
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // No children are left.
+            Err(_) => return,
+        }
+    }
+}

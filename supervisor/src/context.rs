@@ -1,0 +1,77 @@
+//! What every connection of one sandbox shares. Made once, at the start of a run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use openshell_domain::id::SandboxName;
+use openshell_domain::policy::host::Host;
+use rustls::ClientConfig;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::authority::CertificateAuthority;
+use crate::clock;
+use crate::denial::{Advice, Ask, Denial};
+use crate::enforcement::Enforcement;
+use crate::identity::{Holder, Identifier};
+use crate::link::Gateway;
+use crate::log::Log;
+use crate::pipeline::Refused;
+use crate::proposals::Proposals;
+use crate::resolve::Resolver;
+
+/// The most `/wait` calls at once (`limit_waits`).
+pub const MAX_WAITS: usize = 512;
+
+/// The parts of one run.
+#[derive(Debug)]
+pub struct Context {
+    /// The sandbox's name.
+    pub sandbox: SandboxName,
+    /// The policy in force.
+    pub enforcement: Enforcement,
+    /// The sandbox's own proposals.
+    pub proposals: Proposals,
+    /// Whether its agents may propose.
+    pub advisor: AtomicBool,
+    /// Where the skill is, for agents to read.
+    pub skill: PathBuf,
+    /// The shorthand log.
+    pub log: Log,
+    /// Tells callers apart.
+    pub identifier: Identifier,
+    /// Resolves names.
+    pub resolver: Resolver,
+    /// Opens TLS.
+    pub authority: CertificateAuthority,
+    /// Verifies origins.
+    pub upstream: Arc<ClientConfig>,
+    /// The way to the gateway.
+    pub gateway: Gateway,
+    /// Places for `/wait` calls.
+    pub waits: Semaphore,
+}
+
+impl Context {
+    /// Whether agents may propose now.
+    #[must_use]
+    pub fn is_advisor_on(&self) -> bool {
+        self.advisor.load(Ordering::Acquire)
+    }
+
+    /// Writes a denial to the log and makes the reply.
+    pub fn deny(
+        &self,
+        refused: Refused,
+        holder: Option<&Holder>,
+        (host, port): (&Host, u16),
+        ask: Ask,
+    ) -> http::Response<crate::reply::Body> {
+        let id = clock::random_id().unwrap_or(Uuid::nil());
+        let denial = Denial { id, refused, holder: holder.cloned(), host: host.clone(), port, ask };
+        self.log.write(&denial.line());
+        let skill = self.skill.to_string_lossy();
+        denial.reply(Advice { is_on: self.is_advisor_on(), skill: &skill })
+    }
+}

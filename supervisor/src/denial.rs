@@ -1,0 +1,358 @@
+//! A denial: its facts, the reply that the agent reads, and the line in the log. One of each, for every layer and
+//! transport.
+//!
+//! The reply is the contract with the agent (`agent-api.md`, "Deny bodies"): what was denied, what rule is missing,
+//! and the next steps, which come from the same table as the routes of `policy.local`.
+
+use http::{HeaderName, Response, StatusCode};
+use openshell_domain::id::RuleName;
+use openshell_domain::policy::host::Host;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::identity::Holder;
+use crate::log::line::{Actor, Line, Severity};
+use crate::pipeline::{Layer, Refused};
+use crate::policy_local::routes;
+use crate::reply::{self, Body};
+
+/// The header that names the rule.
+pub const POLICY_HEADER: HeaderName = HeaderName::from_static("x-openshell-policy");
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// A stream to host and port.
+    Connect,
+    /// A request, as far as it was read; the path is canonical and without its query.
+    Request {
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+    },
+}
+
+/// A denial and its facts.
+#[derive(Debug, Clone)]
+pub struct Denial {
+    /// Its id.
+    pub id: Uuid,
+    /// Why.
+    pub refused: Refused,
+    /// Who asked, if that is known.
+    pub holder: Option<Holder>,
+    /// Where to.
+    pub host: Host,
+    /// At which port.
+    pub port: u16,
+    /// For what.
+    pub ask: Ask,
+}
+
+/// What the reply says beyond the denial itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Advice<'a> {
+    /// Whether agents of this sandbox may propose.
+    pub is_on: bool,
+    /// Where the skill is.
+    pub skill: &'a str,
+}
+
+impl Denial {
+    /// The 403.
+    #[must_use]
+    pub fn reply(&self, advice: Advice<'_>) -> Response<Body> {
+        let response = reply::json(StatusCode::FORBIDDEN, &Value::Object(self.body(advice)));
+        reply::with_header(response, POLICY_HEADER, &self.refused.rule)
+    }
+
+    fn body(&self, advice: Advice<'_>) -> Map<String, Value> {
+        let missing = self.refused.is_fixable.then(|| self.rule_missing());
+        let mut body = Map::new();
+        let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
+        put("error", self.refused.error.into());
+        put("policy", self.refused.rule.clone().into());
+        put("rule", self.rule_text().into());
+        put("detail", self.detail().into());
+        put("reason", self.refused.reason.clone().into());
+        put("layer", self.layer().into());
+        put("protocol", if self.ask == Ask::Connect { "tcp" } else { "rest" }.into());
+        put("method", self.method().into());
+        put("path", self.path().into());
+        put("host", self.host.to_string().into());
+        put("port", self.port.into());
+        put("binary", self.binary().into());
+        put("fixable", self.refused.is_fixable.into());
+        put("rule_missing", missing.map_or(Value::Null, Value::Object));
+        put("denial_id", self.id.to_string().into());
+        put("next_steps", routes::next_steps(advice, self.refused.is_fixable));
+        if advice.is_on {
+            put("agent_guidance", routes::guidance(advice, self.refused.is_fixable).into());
+            if self.refused.is_fixable && self.binary().is_some() {
+                put("proposal", self.proposal());
+            }
+        }
+        body
+    }
+
+    fn layer(&self) -> &'static str {
+        match self.refused.layer {
+            Layer::L4 => "l4",
+            Layer::L7 => "l7",
+        }
+    }
+
+    fn method(&self) -> &str {
+        match &self.ask {
+            Ask::Connect => "CONNECT",
+            Ask::Request { method, .. } => method,
+        }
+    }
+
+    fn path(&self) -> Option<&str> {
+        match &self.ask {
+            Ask::Connect => None,
+            Ask::Request { path, .. } => Some(path),
+        }
+    }
+
+    fn binary(&self) -> Option<&str> {
+        self.holder.as_ref().and_then(|holder| holder.caller.binary())
+    }
+
+    fn rule_text(&self) -> String {
+        match &self.ask {
+            Ask::Connect => format!("CONNECT {}", self.host.with_port(self.port)),
+            Ask::Request { method, path } => format!("{method} {path}"),
+        }
+    }
+
+    fn detail(&self) -> String {
+        let at = self.host.with_port(self.port);
+        let what = match (&self.ask, self.refused.layer) {
+            (_, Layer::L7) => return self.refused.reason.clone(),
+            (Ask::Connect, Layer::L4) => format!("CONNECT {at}"),
+            (Ask::Request { method, path }, Layer::L4) => format!("{method} {at}{path}"),
+        };
+        if self.refused.error == "policy_denied" {
+            format!("{what} not permitted by policy")
+        } else {
+            format!("{what} blocked: {}", self.refused.reason)
+        }
+    }
+
+    /// The allow rule that would fix it: by method and path where they are known.
+    fn rule_missing(&self) -> Map<String, Value> {
+        let mut missing = Map::new();
+        let mut put = |key: &str, value: Value| missing.insert(key.to_owned(), value);
+        match &self.ask {
+            Ask::Connect => {
+                put("type", "l4_allow".into());
+                put("layer", "l4".into());
+            }
+            Ask::Request { method, path } => {
+                put("type", "rest_allow".into());
+                put("layer", "l7".into());
+                put("method", method.clone().into());
+                put("path", path.clone().into());
+            }
+        }
+        put("host", self.host.to_string().into());
+        put("port", self.port.into());
+        put("binary", self.binary().into());
+        missing
+    }
+
+    /// A body that can be POSTed as it is: the narrowest rule for what was denied.
+    fn proposal(&self) -> Value {
+        let mut endpoint = json!({"host": self.host.to_string(), "port": self.port});
+        if let (Ask::Request { method, path }, Some(fields)) = (&self.ask, endpoint.as_object_mut()) {
+            fields.insert("protocol".into(), "rest".into());
+            fields.insert("enforcement".into(), "enforce".into());
+            fields.insert("rules".into(), json!([{"allow": {"method": method, "path": path}}]));
+        }
+        let name = self.rule_name();
+        let binary = self.binary();
+        json!({
+            "intent_summary": format!("{} on {} by {}", self.rule_text(), self.host.with_port(self.port), binary.unwrap_or("-")),
+            "operations": [{"addRule": {"ruleName": name, "rule": {
+                "name": name, "endpoints": [endpoint], "binaries": [{"path": binary}],
+            }}}],
+        })
+    }
+
+    fn rule_name(&self) -> String {
+        let raw = format!("{}_{}_{}", self.method().to_ascii_lowercase(), self.host, self.port);
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        raw.chars().map(|c| if fits(c) { c } else { '_' }).take(RuleName::MAX).collect()
+    }
+
+    /// The line in the log.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        let actor = actor(self.holder.as_ref());
+        let at = self.host.with_port(self.port);
+        let tag = Some((self.refused.rule.clone(), self.refused.engine));
+        match &self.ask {
+            Ask::Connect => Line::Net {
+                activity: "OPEN",
+                severity: Severity::Medium,
+                action: "DENIED",
+                actor,
+                destination: at,
+                tag,
+                reason: Some(self.refused.reason.clone()),
+            },
+            Ask::Request { method, path } => Line::Http {
+                method: method.clone(),
+                severity: Severity::Medium,
+                action: "DENIED",
+                actor,
+                url: url(&self.host, self.port, path),
+                tag,
+                reason: Some(match self.refused.layer {
+                    Layer::L7 => {
+                        format!("L7_REQUEST deny {method} {at}{path} reason={}", self.refused.reason)
+                    }
+                    Layer::L4 => self.refused.reason.clone(),
+                }),
+            },
+        }
+    }
+}
+
+/// Who a log line names.
+#[must_use]
+pub fn actor(holder: Option<&Holder>) -> Actor {
+    holder.map_or_else(Actor::unknown, |holder| Actor {
+        binary: holder.caller.binary().unwrap_or("-").to_owned(),
+        pid: holder.pid,
+    })
+}
+
+/// The URL of a log line: scheme `http` always, port left out only where it is 80.
+#[must_use]
+pub fn url(host: &Host, port: u16, path: &str) -> String {
+    match (host, port) {
+        (Host::Name(name), 80) => format!("http://{name}{path}"),
+        _ => format!("http://{}{path}", host.with_port(port)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openshell_domain::policy::verdict::Caller;
+    use openshell_domain::proposal::body;
+
+    use super::*;
+
+    fn denial(ask: Ask, layer: Layer, is_fixable: bool) -> Denial {
+        Denial {
+            id: Uuid::nil(),
+            refused: Refused {
+                error: "policy_denied",
+                engine: "l7",
+                layer,
+                rule: "github".into(),
+                reason: "PUT /repos/o/r/x.md not permitted by policy".into(),
+                is_fixable,
+            },
+            holder: Some(Holder { pid: 9, caller: Caller { chain: vec!["/usr/bin/curl".into()] } }),
+            host: Host::parse("api.github.com").unwrap(),
+            port: 443,
+            ask,
+        }
+    }
+
+    fn put() -> Ask {
+        Ask::Request { method: "PUT".into(), path: "/repos/o/r/x.md".into() }
+    }
+
+    const ON: Advice<'_> = Advice { is_on: true, skill: "/etc/openshell/skills/policy_advisor.md" };
+
+    #[test]
+    fn the_l7_body_has_openshells_fields_and_the_header() {
+        let denial = denial(put(), Layer::L7, true);
+        let body = Value::Object(denial.body(ON));
+        for (key, want) in [
+            ("error", json!("policy_denied")),
+            ("policy", json!("github")),
+            ("rule", json!("PUT /repos/o/r/x.md")),
+            ("detail", json!("PUT /repos/o/r/x.md not permitted by policy")),
+            ("layer", json!("l7")),
+            ("protocol", json!("rest")),
+            ("method", json!("PUT")),
+            ("path", json!("/repos/o/r/x.md")),
+            ("host", json!("api.github.com")),
+            ("port", json!(443)),
+            ("binary", json!("/usr/bin/curl")),
+            ("fixable", json!(true)),
+            (
+                "rule_missing",
+                json!({"type": "rest_allow", "layer": "l7", "method": "PUT", "path": "/repos/o/r/x.md", "host": "api.github.com", "port": 443, "binary": "/usr/bin/curl"}),
+            ),
+        ] {
+            assert_eq!(body[key], want, "{key}");
+        }
+        assert_eq!(denial.reply(ON).headers()[POLICY_HEADER], "github");
+    }
+
+    #[test]
+    fn the_ready_made_proposal_can_be_posted_as_it_is() {
+        for (ask, line) in [
+            (put(), "api.github.com:443 [L7 rest, allow PUT /repos/o/r/x.md]"),
+            (Ask::Connect, "api.github.com:443 [L4]"),
+        ] {
+            let proposal = denial(ask, Layer::L4, true).body(ON)["proposal"].to_string();
+            let body = body::read(proposal.as_bytes()).unwrap();
+            let add = body.operations[0].as_ref().unwrap();
+            assert_eq!(openshell_domain::policy::render::endpoint_lines(&add.rule), [line]);
+            assert_eq!(add.rule.binaries[0].path, "/usr/bin/curl");
+        }
+    }
+
+    #[test]
+    fn guidance_is_given_only_where_it_helps() {
+        let fixable = Value::Object(denial(put(), Layer::L7, true).body(ON));
+        let guidance = fixable["agent_guidance"].as_str().unwrap();
+        for part in
+            ["do not stop", ON.skill, "http://policy.local/v1/proposals", "policy_reloaded: true", "retry"]
+        {
+            assert!(guidance.contains(part), "{part}: {guidance}");
+        }
+        let off = Value::Object(denial(put(), Layer::L7, true).body(Advice { is_on: false, ..ON }));
+        assert_eq!(off["next_steps"], json!([]));
+        assert!(off.get("agent_guidance").is_none() && off.get("proposal").is_none());
+        let denied = Value::Object(denial(put(), Layer::L7, false).body(ON));
+        assert!(!denied["next_steps"].to_string().contains("submit_proposal"));
+        assert_eq!(denied["rule_missing"], Value::Null);
+        assert!(denied.get("proposal").is_none());
+    }
+
+    #[test]
+    fn l4_denials_have_the_same_shape() {
+        let body = Value::Object(denial(Ask::Connect, Layer::L4, true).body(ON));
+        assert_eq!(body["rule_missing"]["type"], "l4_allow");
+        assert_eq!(body["detail"], "CONNECT api.github.com:443 not permitted by policy");
+        assert_eq!((&body["layer"], &body["method"]), (&json!("l4"), &json!("CONNECT")));
+        let forward = Value::Object(denial(put(), Layer::L4, true).body(ON));
+        assert_eq!(forward["rule_missing"]["type"], "rest_allow");
+        assert_eq!(forward["layer"], "l4");
+    }
+
+    #[test]
+    fn the_lines_name_method_url_rule_and_reason() {
+        let l7 = denial(put(), Layer::L7, true).line().to_string();
+        assert_eq!(
+            l7,
+            "HTTP:PUT [MED] DENIED /usr/bin/curl(9) -> PUT http://api.github.com:443/repos/o/r/x.md [policy:github engine:l7] [reason:L7_REQUEST deny PUT api.github.com:443/repos/o/r/x.md reason=PUT /repos/o/r/x.md not permitted by policy]"
+        );
+        assert!(
+            denial(Ask::Connect, Layer::L4, true)
+                .line()
+                .to_string()
+                .starts_with("NET:OPEN [MED] DENIED /usr/bin/curl(9) -> api.github.com:443 ")
+        );
+    }
+}

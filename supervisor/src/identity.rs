@@ -1,0 +1,158 @@
+//! Who is calling: from an accepted connection to the binaries behind it.
+//!
+//! Socket → inode (an exact `sock_diag` lookup) → the processes of this sandbox that hold it → executable and
+//! ancestors up to the command. A connection that no process of the sandbox holds has no caller and gets nothing.
+//! argv is never read; an interpreter is the binary. Blocking: called through `spawn_blocking`.
+
+mod process;
+mod sock_diag;
+
+use std::net::SocketAddr;
+
+use openshell_domain::policy::verdict::Caller;
+
+/// A process that holds a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its pid.
+    pub pid: i32,
+    /// Its executable and ancestors.
+    pub caller: Caller,
+}
+
+/// Why nobody was found behind a connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// The kernel does not know the socket (any more), or would not say.
+    #[error("the connection's socket was not found: {0}")]
+    NoSocket(String),
+    /// No process below the supervisor has it open.
+    #[error("the connection is not held by a process of this sandbox")]
+    NotOurs,
+    /// The executable of a holder or of an ancestor cannot be read, or its file is gone.
+    #[error("the executable of process {0} cannot be told")]
+    Unreadable(i32),
+}
+
+/// Tells callers apart: looks below one root process.
+#[derive(Debug)]
+pub struct Identifier {
+    root: i32,
+    diag: Option<sock_diag::SockDiag>,
+}
+
+impl Identifier {
+    /// Looks for callers among the descendants of this process, which must be a child subreaper for orphans to
+    /// stay among them.
+    #[must_use]
+    pub fn new() -> Self {
+        let root = i32::try_from(std::process::id()).unwrap_or_default();
+        Self { root, diag: sock_diag::SockDiag::open().ok() }
+    }
+
+    /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; the connection is to be refused then.
+    pub fn identify(&self, client: SocketAddr, listener: SocketAddr) -> Result<Vec<Holder>, IdentityError> {
+        let inode = match &self.diag {
+            Some(diag) => {
+                diag.inode(client, listener).map_err(|error| IdentityError::NoSocket(error.to_string()))
+            }
+            None => process::inode_from_proc(client, listener),
+        }?;
+        let holders = process::holders(self.root, inode);
+        if holders.is_empty() {
+            return Err(IdentityError::NotOurs);
+        }
+        let named = holders.into_iter().map(|pid| {
+            let chain = process::chain(self.root, pid)?;
+            Ok(Holder { pid, caller: Caller { chain } })
+        });
+        named.collect()
+    }
+}
+
+impl Default for Identifier {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Connects from a child of this test and identifies it.
+    fn from_child(program: &str, script: &str) -> Result<Vec<Holder>, IdentityError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let script = script.replace("PORT", &address.port().to_string());
+        let mut child = Command::new(program)
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (mut stream, client) = listener.accept().unwrap();
+        // The child says a word when it has done all that the test is about.
+        std::io::Read::read_exact(&mut stream, &mut [0]).unwrap();
+        let found = Identifier::new().identify(client, address);
+        drop(stream);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        found
+    }
+
+    #[test]
+    fn the_executable_is_the_kernels_not_argv() {
+        let holders = from_child(
+            "/bin/bash",
+            "exec -a /usr/bin/curl bash -c 'exec 3<>/dev/tcp/127.0.0.1/PORT; echo >&3; read x'",
+        )
+        .unwrap();
+        let bash = std::fs::canonicalize("/bin/bash").unwrap();
+        assert_eq!(holders.len(), 1);
+        assert_eq!(holders[0].caller.binary(), bash.to_str());
+    }
+
+    #[test]
+    fn every_holder_is_found_with_its_ancestors() {
+        let holders = from_child(
+            "/bin/bash",
+            "exec 3<>/dev/tcp/127.0.0.1/PORT; (tail -f /dev/null & echo >&3; read x; kill $!)",
+        )
+        .unwrap();
+        let names: Vec<&str> = holders.iter().filter_map(|h| h.caller.binary()).collect();
+        assert!(holders.len() >= 2, "{holders:?}");
+        assert!(names.iter().any(|name| name.ends_with("/bash")), "{names:?}");
+        assert!(holders.iter().all(|h| h.caller.chain.last().unwrap().ends_with("/bash")), "{holders:?}");
+    }
+
+    #[test]
+    fn a_connection_of_this_process_itself_is_nobodys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let found = Identifier::new().identify(stream.local_addr().unwrap(), listener.local_addr().unwrap());
+        assert_eq!(found, Err(IdentityError::NotOurs));
+    }
+
+    #[test]
+    fn a_connection_that_does_not_exist_has_no_socket() {
+        let found =
+            Identifier::new().identify("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        assert!(matches!(found, Err(IdentityError::NoSocket(_))), "{found:?}");
+    }
+
+    #[test]
+    fn proc_finds_the_same_inode_as_sock_diag() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (client, server) = (stream.local_addr().unwrap(), listener.local_addr().unwrap());
+        let exact = sock_diag::SockDiag::open().unwrap().inode(client, server).unwrap();
+        assert_eq!(process::inode_from_proc(client, server).unwrap(), exact);
+    }
+}

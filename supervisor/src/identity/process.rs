@@ -1,0 +1,106 @@
+//! What `/proc` says of the processes below a root: who holds a socket, which executables are behind it.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+
+use super::IdentityError;
+
+/// The most processes that are looked through, and the longest chain of ancestors.
+const MAX_PROCESSES: usize = 4096;
+const MAX_CHAIN: usize = 64;
+
+/// The descendants of `root` (not `root` itself) that have the socket `inode` open, lowest pid first.
+pub(super) fn holders(root: i32, inode: u64) -> Vec<i32> {
+    let wanted = format!("socket:[{inode}]");
+    let mut holders: Vec<i32> = descendants(root).into_iter().filter(|pid| holds(*pid, &wanted)).collect();
+    holders.sort_unstable();
+    holders
+}
+
+fn descendants(root: i32) -> Vec<i32> {
+    let mut found: Vec<i32> = Vec::new();
+    let mut next = vec![root];
+    while let Some(pid) = next.pop() {
+        for child in children(pid) {
+            if found.len() == MAX_PROCESSES {
+                return found;
+            }
+            found.push(child);
+            next.push(child);
+        }
+    }
+    found
+}
+
+/// The children of every thread of `pid`.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|line| {
+            line.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+        })
+        .collect()
+}
+
+fn holds(pid: i32, socket: &str) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors
+        .flatten()
+        .any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == socket))
+}
+
+/// The executable of `pid` and of its ancestors below `root`.
+pub(super) fn chain(root: i32, pid: i32) -> Result<Vec<String>, IdentityError> {
+    let mut chain = Vec::new();
+    let mut current = pid;
+    while current != root {
+        if chain.len() == MAX_CHAIN || current <= 1 {
+            return Err(IdentityError::NotOurs);
+        }
+        chain.push(executable(current)?);
+        current = parent(current).ok_or(IdentityError::Unreadable(current))?;
+    }
+    Ok(chain)
+}
+
+/// The kernel's link to the executable. A file that was removed or replaced has no name to be judged by.
+fn executable(pid: i32) -> Result<String, IdentityError> {
+    let unreadable = IdentityError::Unreadable(pid);
+    let link = fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| unreadable.clone())?;
+    let path = link.into_os_string().into_string().map_err(|_| unreadable.clone())?;
+    if path.starts_with('/') && !path.ends_with(" (deleted)") { Ok(path) } else { Err(unreadable) }
+}
+
+/// The fourth field of `/proc/<pid>/stat`, counted behind the name, which may hold anything.
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The inode from `/proc/self/net/tcp{,6}`: for kernels without `INET_DIAG`.
+pub(super) fn inode_from_proc(local: SocketAddr, remote: SocketAddr) -> Result<u64, IdentityError> {
+    let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
+    let text = fs::read_to_string(table).map_err(|error| IdentityError::NoSocket(error.to_string()))?;
+    let (local, remote) = (proc_form(local), proc_form(remote));
+    let row = text.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let is_it = fields.next() == Some(&local) && fields.next() == Some(&remote);
+        is_it.then(|| fields.nth(6).and_then(|inode| inode.parse::<u64>().ok())).flatten()
+    });
+    row.filter(|inode| *inode > 0).ok_or_else(|| IdentityError::NoSocket(format!("not in {table}")))
+}
+
+/// Addresses in `/proc` are 32-bit words in the byte order of the machine.
+fn proc_form(address: SocketAddr) -> String {
+    let words: Vec<u32> = match address.ip() {
+        IpAddr::V4(v4) => vec![u32::from_ne_bytes(v4.octets())],
+        IpAddr::V6(v6) => {
+            v6.octets().as_chunks::<4>().0.iter().map(|word| u32::from_ne_bytes(*word)).collect()
+        }
+    };
+    let hex: String = words.iter().map(|word| format!("{word:08X}")).collect();
+    format!("{hex}:{:04X}", address.port())
+}

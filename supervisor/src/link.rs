@@ -1,0 +1,146 @@
+//! The way to the gateway: one `Attach` stream that brings policies, outcomes and the switch, and the call that
+//! submits proposals. Opened before the command starts; reconnects by itself and resumes with the run's secret.
+
+mod follow;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use openshell_domain::id::RunId;
+use openshell_wire::door::{self, DoorError};
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
+
+pub use follow::{first_policy, follow};
+
+/// How long the gateway may take to take a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long one call may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The path cannot be a socket.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// The URI of the socket is none.
+    #[error("the gateway's address: {0}")]
+    Address(tonic::transport::Error),
+    /// Nobody answers.
+    #[error("no gateway answers at {0}")]
+    Unreachable(String),
+    /// The gateway says no.
+    #[error("the gateway refused the run: {0}")]
+    Refused(String),
+}
+
+/// The gateway, as one run sees it.
+#[derive(Debug)]
+pub struct Gateway {
+    client: SupervisorClient<Channel>,
+    door: String,
+    hello: pb::Hello,
+    secret: Mutex<Vec<u8>>,
+    is_attached: AtomicBool,
+}
+
+/// An open `Attach`: reports go out, directives come in.
+#[derive(Debug)]
+pub struct Attached {
+    reports: mpsc::Sender<pb::Report>,
+    directives: Streaming<pb::Directive>,
+}
+
+impl Gateway {
+    /// A gateway behind the sandbox door beside `door`. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`LinkError::Door`] and [`LinkError::Address`].
+    pub fn new(door: &Path, run: RunId, hello: pb::Hello) -> Result<Self, LinkError> {
+        let sandbox_door = door::sandbox_door(door);
+        let endpoint = Endpoint::from_shared(door::uri(&sandbox_door)?)
+            .map_err(LinkError::Address)?
+            .connect_timeout(CONNECT_DEADLINE)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(20));
+        Ok(Self {
+            client: SupervisorClient::new(endpoint.connect_lazy()),
+            door: sandbox_door.display().to_string(),
+            hello: pb::Hello { run: run.to_string(), ..hello },
+            secret: Mutex::default(),
+            is_attached: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether an `Attach` is open now.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.is_attached.load(Ordering::Acquire)
+    }
+
+    /// Opens an `Attach`: the first of the run, or one that resumes it.
+    ///
+    /// # Errors
+    /// [`LinkError::Unreachable`] and [`LinkError::Refused`].
+    pub async fn attach(&self) -> Result<Attached, LinkError> {
+        let (reports, outgoing) = mpsc::channel(64);
+        let hello = pb::Hello { run_secret: self.secret(), ..self.hello.clone() };
+        let report = pb::Report { report: Some(pb::report::Report::Hello(hello)) };
+        // The channel is new and has room.
+        let _ = reports.try_send(report);
+        let mut client = self.client.clone();
+        let opened = tokio::time::timeout(CALL_DEADLINE, async {
+            let mut directives = client.attach(ReceiverStream::new(outgoing)).await?.into_inner();
+            let first = directives.message().await?;
+            Ok::<_, Status>((directives, first))
+        })
+        .await
+        .map_err(|_| LinkError::Unreachable(self.door.clone()))?;
+        let (directives, first) = opened.map_err(|status| self.explain(&status))?;
+        match first.and_then(|directive| directive.directive) {
+            Some(pb::directive::Directive::Accepted(accepted)) => {
+                *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = accepted.run_secret;
+                Ok(Attached { reports, directives })
+            }
+            _ => Err(LinkError::Refused("it did not say that the run is accepted".to_owned())),
+        }
+    }
+
+    fn explain(&self, status: &Status) -> LinkError {
+        match status.code() {
+            tonic::Code::Unavailable
+            | tonic::Code::Unknown
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::Cancelled => LinkError::Unreachable(self.door.clone()),
+            _ => LinkError::Refused(status.message().to_owned()),
+        }
+    }
+
+    /// Submits proposals; the run's secret is added here.
+    ///
+    /// # Errors
+    /// The gateway's status; `UNAVAILABLE` when it does not answer.
+    pub async fn submit(&self, request: pb::SubmitProposalsRequest) -> Result<Vec<pb::SubmitResult>, Status> {
+        let request = pb::SubmitProposalsRequest { run_secret: self.secret(), ..request };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.submit_proposals(request)).await {
+            Ok(answer) => Ok(answer?.into_inner().results),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
+    fn secret(&self) -> Vec<u8> {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_attached(&self, is_attached: bool) {
+        self.is_attached.store(is_attached, Ordering::Release);
+    }
+}

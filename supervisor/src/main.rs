@@ -1,0 +1,37 @@
+//! `openshell-supervisor`: the command line around [`openshell_supervisor::run`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use openshell_supervisor::RunArgs;
+use tracing_subscriber::EnvFilter;
+
+/// Runs a command behind a proxy that lets out nothing but what was granted.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a command behind the proxy.
+    Run(RunArgs),
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Verb::Run(args) = Cli::parse().verb;
+    match openshell_supervisor::run(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("openshell-supervisor: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("  hint: {hint}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

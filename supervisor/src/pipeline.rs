@@ -1,0 +1,282 @@
+//! The one pipeline: `Intent → Admission → Clearance → Route → Permit`, each made only from the one before it.
+//!
+//! CONNECT, plain forward and the requests inside a tunnel are adapters over it. A name is resolved only with a
+//! [`Clearance`] (the rules said yes), an address is dialled only with a [`Permit`] (the address was checked), so an
+//! unauthorised look-up or dial does not compile. Any doubt is a [`Refused`].
+
+pub mod relay;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use openshell_domain::policy::host::Host;
+use openshell_domain::policy::verdict::{
+    CompiledPolicy, Connect, ConnectDenial, EndpointRef, Request, RequestDenial, RequestVerdict,
+};
+
+use crate::enforcement::PolicySnapshot;
+use crate::identity::Holder;
+use crate::resolve::{Addresses, ResolveError, Resolver};
+
+/// At which layer something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// Host and port.
+    L4,
+    /// Method and path.
+    L7,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The code for machines.
+    pub error: &'static str,
+    /// Which part refused, as the log calls it.
+    pub engine: &'static str,
+    /// At which layer.
+    pub layer: Layer,
+    /// The key of the rule that it is about; `-` when it is about none.
+    pub rule: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Whether an allow rule could fix it.
+    pub is_fixable: bool,
+}
+
+/// Somebody wants to reach something.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// Every process that holds the connection. Never empty.
+    pub holders: Arc<Vec<Holder>>,
+    /// Where to.
+    pub host: Host,
+    /// At which port.
+    pub port: u16,
+}
+
+/// The rules let every holder open this connection; no name was resolved yet.
+#[derive(Debug)]
+pub struct Admission {
+    intent: Intent,
+    snapshot: Arc<PolicySnapshot>,
+    views: Vec<View>,
+}
+
+/// What the rules say for one holder.
+#[derive(Debug)]
+enum View {
+    Opaque(Vec<EndpointRef>),
+    Inspected(Vec<EndpointRef>),
+}
+
+impl Intent {
+    /// Asks the rules about host and port, for every holder.
+    ///
+    /// # Errors
+    /// [`Refused`] when one of them may not, or when there is no policy to ask.
+    pub fn admit(self, snapshot: Arc<PolicySnapshot>) -> Result<Admission, Refused> {
+        let judge = judge(&snapshot)?;
+        let mut views = Vec::with_capacity(self.holders.len());
+        for holder in self.holders.iter() {
+            views.push(match judge.connect(&holder.caller, &self.host, self.port) {
+                Connect::Opaque(at) => View::Opaque(at),
+                Connect::Inspected(at) => View::Inspected(at),
+                Connect::Denied(denial) => return Err(self.refused(&denial, holder)),
+            });
+        }
+        if views.is_empty() {
+            return Err(Refused::l4("policy_denied", "opa", "nobody holds the connection".to_owned()));
+        }
+        Ok(Admission { intent: self, snapshot, views })
+    }
+
+    fn refused(&self, denial: &ConnectDenial, holder: &Holder) -> Refused {
+        let at = self.host.with_port(self.port);
+        let binary = holder.caller.binary().unwrap_or("-");
+        let reason = match denial {
+            ConnectDenial::AlwaysBlocked(reason) => {
+                return Refused::l4("ssrf_denied", "ssrf", format!("{at}: {reason}"));
+            }
+            ConnectDenial::NoRules => "network connections not allowed by policy".to_owned(),
+            ConnectDenial::NoEndpoint => format!("endpoint {at} is not allowed by any policy"),
+            ConnectDenial::OtherBinaries(rules) => rules
+                .iter()
+                .map(|rule| format!("binary '{binary}' not allowed in policy '{rule}'"))
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        Refused { is_fixable: true, ..Refused::l4("policy_denied", "opa", reason) }
+    }
+}
+
+fn judge(snapshot: &PolicySnapshot) -> Result<&CompiledPolicy, Refused> {
+    snapshot
+        .judge
+        .as_ref()
+        .map_err(|reason| Refused::l4("policy_denied", "opa", format!("everything is denied: {reason}")))
+}
+
+impl Refused {
+    fn l4(error: &'static str, engine: &'static str, reason: String) -> Self {
+        Self { error, engine, layer: Layer::L4, rule: "-".to_owned(), reason, is_fixable: false }
+    }
+}
+
+impl Admission {
+    /// Whether each request must be judged.
+    #[must_use]
+    pub fn is_inspected(&self) -> bool {
+        self.views.iter().any(|view| matches!(view, View::Inspected(_)))
+    }
+
+    /// Lets a stream pass unread, where no holder's rules want to read it.
+    ///
+    /// # Errors
+    /// [`Refused`] where one does.
+    pub fn clear_stream(&self) -> Result<Clearance<'_>, Refused> {
+        let mut endpoints = Vec::with_capacity(self.views.len());
+        for view in &self.views {
+            match view {
+                View::Opaque(at) => endpoints.push(at.clone()),
+                View::Inspected(_) => {
+                    return Err(Refused::l4(
+                        "unsupported_l7_protocol",
+                        "l7",
+                        "the stream is not HTTP".to_owned(),
+                    ));
+                }
+            }
+        }
+        self.clearance(endpoints, false)
+    }
+
+    /// Asks the rules about one request, for every holder.
+    ///
+    /// # Errors
+    /// [`Refused`] when one of them may not make it.
+    pub fn clear(&self, request: &Request<'_>) -> Result<Clearance<'_>, Refused> {
+        let judge = judge(&self.snapshot)?;
+        let mut endpoints = Vec::with_capacity(self.views.len());
+        let mut is_audited = false;
+        for view in &self.views {
+            endpoints.push(match view {
+                View::Opaque(at) => at.clone(),
+                View::Inspected(at) => match judge.request(at, request) {
+                    RequestVerdict::Allowed(at) => at,
+                    RequestVerdict::Audited(at) => {
+                        is_audited = true;
+                        at
+                    }
+                    RequestVerdict::Denied(denial) => return Err(request_refused(request, &denial)),
+                },
+            });
+        }
+        self.clearance(endpoints, is_audited)
+    }
+
+    fn clearance(
+        &self,
+        endpoints: Vec<Vec<EndpointRef>>,
+        is_audited: bool,
+    ) -> Result<Clearance<'_>, Refused> {
+        let judge = judge(&self.snapshot)?;
+        let first = endpoints.iter().flatten().next();
+        let rule = first.map_or_else(|| "-".to_owned(), |at| judge.rule_name(*at));
+        Ok(Clearance { admission: self, endpoints, rule, is_audited })
+    }
+}
+
+fn request_refused(request: &Request<'_>, denial: &RequestDenial) -> Refused {
+    let what = format!("{} {}", request.method, request.path);
+    let reason = match denial {
+        RequestDenial::DenyRule(_) => format!("{what} blocked by deny rule"),
+        RequestDenial::NotAllowed(_) => format!("{what} not permitted by policy"),
+        RequestDenial::NoPath(_) => format!("{what} not permitted by policy: no endpoint is about this path"),
+        RequestDenial::UnclearQuery(_) => {
+            format!("{what}: the query has no single reading, and a rule is about queries")
+        }
+    };
+    Refused {
+        error: "policy_denied",
+        engine: "l7",
+        layer: Layer::L7,
+        rule: denial.rule().to_owned(),
+        reason,
+        is_fixable: denial.is_fixable(),
+    }
+}
+
+/// The rules let this stream or request pass; which address it would go to is not known yet.
+#[derive(Debug)]
+pub struct Clearance<'a> {
+    admission: &'a Admission,
+    endpoints: Vec<Vec<EndpointRef>>,
+    rule: String,
+    is_audited: bool,
+}
+
+/// The addresses of a destination, looked up once.
+#[derive(Debug, Clone)]
+pub struct Route {
+    host: Host,
+    port: u16,
+    addresses: Addresses,
+}
+
+/// Something may be dialled.
+#[derive(Debug)]
+pub struct Permit {
+    host: Host,
+    port: u16,
+    targets: Vec<SocketAddr>,
+    /// The key of the rule that permits it.
+    pub rule: String,
+    /// Whether no rule allows it and it only passes because it is audited.
+    pub is_audited: bool,
+}
+
+impl Clearance<'_> {
+    /// Looks the destination up.
+    ///
+    /// # Errors
+    /// [`ResolveError`] when it has no address.
+    pub async fn route(&self, resolver: &Resolver) -> Result<Route, ResolveError> {
+        let Intent { host, port, .. } = &self.admission.intent;
+        let addresses = resolver.resolve(host, *port).await?;
+        Ok(Route { host: host.clone(), port: *port, addresses })
+    }
+
+    /// Checks every address of the destination, for every holder.
+    ///
+    /// # Errors
+    /// [`Refused`] when one of them may not be reached.
+    pub fn permit(self, route: &Route) -> Result<Permit, Refused> {
+        let Intent { host, port, .. } = &self.admission.intent;
+        if (&route.host, &route.port) != (host, port) {
+            return Err(Refused::l4(
+                "ssrf_denied",
+                "ssrf",
+                "the route belongs to another destination".to_owned(),
+            ));
+        }
+        let targets = match &route.addresses {
+            Addresses::Pinned(target) => vec![*target],
+            Addresses::Resolved(targets) => {
+                let addresses: Vec<IpAddr> = targets.iter().map(SocketAddr::ip).collect();
+                let judge = judge(&self.admission.snapshot)?;
+                for endpoints in &self.endpoints {
+                    judge.destination(endpoints, &addresses, *port).map_err(|reason| Refused {
+                        rule: self.rule.clone(),
+                        ..Refused::l4("ssrf_denied", "ssrf", format!("{host} {reason}, connection rejected"))
+                    })?;
+                }
+                targets.clone()
+            }
+        };
+        Ok(Permit { host: host.clone(), port: *port, targets, rule: self.rule, is_audited: self.is_audited })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use openshell_domain::id::{ProposalId, Revision};
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::verdict::Caller;
+
+use super::*;
+use crate::enforcement::Enforcement;
+
+const POLICY: &str = r#"
+version: 1
+network_policies:
+  api: {endpoints: [{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}
+  raw: {endpoints: [{host: raw.invalid, port: 22}, {host: api.invalid, port: 443}], binaries: [{path: /usr/bin/ssh}]}
+  lan: {endpoints: [{host: 192.0.2.7, port: 80}], binaries: [{path: "/**"}]}
+"#;
+
+fn enforcement() -> Enforcement {
+    let enforcement = Enforcement::new();
+    enforcement.load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new()).unwrap();
+    enforcement
+}
+
+fn intent(binaries: &[&str], host: &str, port: u16) -> Intent {
+    let holders = binaries
+        .iter()
+        .enumerate()
+        .map(|(n, path)| Holder {
+            pid: i32::try_from(n).unwrap(),
+            caller: Caller { chain: vec![(*path).to_owned()] },
+        })
+        .collect();
+    Intent { holders: Arc::new(holders), host: Host::parse(host).unwrap(), port }
+}
+
+fn get(path: &str) -> Request<'_> {
+    Request { method: "GET", path, query: None }
+}
+
+#[test]
+fn without_a_policy_everything_is_denied_and_nothing_is_fixable() {
+    let refused =
+        intent(&["/usr/bin/curl"], "api.invalid", 443).admit(Enforcement::new().snapshot()).unwrap_err();
+    assert!(refused.reason.contains("no policy was received yet") && !refused.is_fixable);
+}
+
+#[test]
+fn a_policy_that_does_not_load_is_a_quarantine() {
+    let enforcement = enforcement();
+    let error = enforcement.load(Revision(2), Err("broken".into()), Vec::new()).unwrap_err();
+    assert_eq!(error, "broken");
+    let refused = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap_err();
+    assert!(refused.reason.contains("broken"), "{refused:?}");
+    assert!(!enforcement.snapshot().has_grant(ProposalId(uuid::Uuid::nil()), Revision(1)));
+}
+
+#[test]
+fn every_holder_must_be_allowed() {
+    let snapshot = enforcement().snapshot();
+    assert!(intent(&["/usr/bin/curl"], "api.invalid", 443).admit(Arc::clone(&snapshot)).is_ok());
+    let refused = intent(&["/usr/bin/curl", "/usr/bin/tail"], "api.invalid", 443)
+        .admit(Arc::clone(&snapshot))
+        .unwrap_err();
+    assert!(refused.reason.contains("/usr/bin/tail"), "{refused:?}");
+    assert!(intent(&[], "api.invalid", 443).admit(snapshot).is_err(), "nobody is nobody");
+}
+
+#[test]
+fn one_holder_that_is_inspected_makes_it_inspected_for_all() {
+    let admission = intent(&["/usr/bin/ssh", "/usr/bin/curl"], "api.invalid", 443)
+        .admit(enforcement().snapshot())
+        .unwrap();
+    assert!(admission.is_inspected());
+    assert_eq!(admission.clear_stream().unwrap_err().error, "unsupported_l7_protocol");
+    assert!(admission.clear(&get("/x")).is_ok());
+    let put = Request { method: "PUT", ..get("/x") };
+    let refused = admission.clear(&put).unwrap_err();
+    assert_eq!((refused.layer, refused.rule.as_str(), refused.is_fixable), (Layer::L7, "api", true));
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_public_gets_no_permit() {
+    let admission = intent(&["/usr/bin/curl"], "192.0.2.7", 80).admit(enforcement().snapshot()).unwrap();
+    let clearance = admission.clear_stream().unwrap();
+    let route = clearance.route(&Resolver::default()).await.unwrap();
+    let refused = clearance.permit(&route).unwrap_err();
+    assert_eq!(refused.error, "ssrf_denied");
+    assert!(refused.reason.contains("internal address 192.0.2.7") && !refused.is_fixable, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_pin_is_exempt_and_a_route_serves_its_own_destination_only() {
+    let resolver = Resolver::new(["raw.invalid:22:127.0.0.1:9".parse().unwrap()]);
+    let snapshot = enforcement().snapshot();
+    let admission = intent(&["/usr/bin/ssh"], "raw.invalid", 22).admit(Arc::clone(&snapshot)).unwrap();
+    let route = admission.clear_stream().unwrap().route(&resolver).await.unwrap();
+    let permit = admission.clear_stream().unwrap().permit(&route).unwrap();
+    assert_eq!(permit.rule, "raw");
+    assert!(permit.covers("127.0.0.1:9".parse().unwrap()) && !permit.covers("127.0.0.1:10".parse().unwrap()));
+    let other = intent(&["/usr/bin/curl"], "192.0.2.7", 80).admit(snapshot).unwrap();
+    assert!(other.clear_stream().unwrap().permit(&route).is_err());
+}

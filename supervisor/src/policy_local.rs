@@ -1,0 +1,213 @@
+//! `http://policy.local`: what an agent may ask its supervisor.
+//!
+//! Five routes, OpenShell's shapes, JSON and a real status for everything. Answers from what was pushed here; only a
+//! submission goes to the gateway. There is nothing here that decides.
+
+mod answer;
+pub mod routes;
+mod submit;
+mod wait;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use openshell_domain::policy::write;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::identity::Holder;
+use crate::log::line::{cut, redact_queries};
+use crate::reply::{self, Body};
+use routes::{NoRoute, Route};
+pub(crate) use submit::summary;
+
+/// The longest body, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// The longest line that `/v1/denials` gives, in bytes.
+const MAX_LINE: usize = 4096;
+
+/// Answers one request.
+pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incoming>) -> Response<Body> {
+    if !context.is_advisor_on() {
+        return reply::error(
+            StatusCode::NOT_FOUND,
+            "feature_disabled",
+            "policy.local is off for this sandbox: the setting agent_policy_proposals_enabled is false",
+        );
+    }
+    if let Some(refusal) = refuse_browser(request.headers()) {
+        return refusal;
+    }
+    let query = request.uri().query().map(ToOwned::to_owned);
+    let route = match routes::route(request.method(), request.uri().path()) {
+        Ok(route) => route,
+        Err(NoRoute::NotFound) => {
+            return reply::error(StatusCode::NOT_FOUND, "not_found", "there is no such route");
+        }
+        Err(NoRoute::MethodNotAllowed(allowed)) => {
+            let detail = format!("this route takes {allowed}");
+            let response = reply::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail);
+            return reply::with_header(response, header::ALLOW, allowed);
+        }
+    };
+    match route {
+        Route::CurrentPolicy => current_policy(context),
+        Route::Denials => denials(context, query.as_deref()),
+        Route::Submit => match read_body(request).await {
+            Ok(body) => submit::submit(context, holders, &body).await,
+            Err(response) => response,
+        },
+        Route::Status(id) => wait::status(context, &id),
+        Route::Wait(id) => wait::wait(context, &id, query.as_deref()).await,
+    }
+}
+
+/// A page in a browser may not speak for an agent.
+fn refuse_browser(headers: &HeaderMap) -> Option<Response<Body>> {
+    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+    let is_page = headers.contains_key(header::ORIGIN)
+        || matches!(site, Some(site) if site != b"none" && site != b"same-origin");
+    is_page.then(|| {
+        reply::error(StatusCode::FORBIDDEN, "cross_origin", "policy.local does not answer pages in a browser")
+    })
+}
+
+fn current_policy(context: &Context) -> Response<Body> {
+    let snapshot = context.enforcement.snapshot();
+    let Some(policy) = &snapshot.policy else {
+        let detail = snapshot.quarantine().unwrap_or("no policy was received yet");
+        return reply::error(StatusCode::NOT_FOUND, "policy_unavailable", detail);
+    };
+    match write::to_yaml(policy) {
+        Ok(yaml) => {
+            let mut body = json!({
+                "format": "yaml",
+                "policy_yaml": yaml,
+                "revision": snapshot.revision.0,
+                "policy_hash": policy.hash().to_string(),
+            });
+            if let (Some(reason), Some(fields)) = (snapshot.quarantine(), body.as_object_mut()) {
+                fields.insert("quarantine".to_owned(), reason.into());
+            }
+            reply::json(StatusCode::OK, &body)
+        }
+        Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "policy_serialize_failed", &error),
+    }
+}
+
+fn denials(context: &Context, query: Option<&str>) -> Response<Body> {
+    let last =
+        parameter(query, "last").and_then(|text| text.parse::<usize>().ok()).unwrap_or(10).clamp(1, 100);
+    let lines: Vec<String> = context
+        .log
+        .denials(last)
+        .iter()
+        .map(|line| {
+            let line = redact_queries(line);
+            if line.len() > MAX_LINE { format!("{}[truncated]", cut(&line, MAX_LINE)) } else { line }
+        })
+        .collect();
+    let mut body = json!({"denials": lines, "log_available": context.log.is_available()});
+    if !context.log.is_available()
+        && let Some(fields) = body.as_object_mut()
+    {
+        let note =
+            "the log file cannot be written; these are the denials of this run that are kept in memory";
+        fields.insert("note".to_owned(), note.into());
+    }
+    reply::json(StatusCode::OK, &body)
+}
+
+/// The first value of a query parameter.
+fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
+    query?
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+}
+
+/// The whole body of a request, or why it was not read.
+async fn read_body(request: Request<Incoming>) -> Result<Bytes, Response<Body>> {
+    check_content_type(request.headers())?;
+    let too_long = || {
+        let detail = format!("a body may have {MAX_BODY} bytes");
+        reply::error(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &detail)
+    };
+    let declared =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        return Err(too_long());
+    }
+    let body = Limited::new(request.into_body(), MAX_BODY).collect();
+    match tokio::time::timeout(BODY_DEADLINE, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) => Err(reply::error(StatusCode::BAD_REQUEST, "invalid_body", &error.to_string())),
+        Err(_) => Err(reply::error(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body stalled for 15 s")),
+    }
+}
+
+/// `curl -d` sends a form type and means JSON; only what cannot be JSON in UTF-8 is refused.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Response<Body>> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or("multipart/").to_ascii_lowercase();
+    let charset =
+        text.split(';').skip(1).find_map(|part| part.trim().strip_prefix("charset=").map(ToOwned::to_owned));
+    let is_utf8 = charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"));
+    if text.starts_with("multipart/") || !is_utf8 {
+        let detail = "send the proposal as JSON in UTF-8";
+        return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    Ok(())
+}
+
+/// The gateway is away.
+fn gateway_unavailable() -> Response<Body> {
+    let detail = "the gateway does not answer; what was submitted is not lost, try again shortly";
+    let response = reply::error(StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable", detail);
+    reply::with_header(response, header::RETRY_AFTER, "2")
+}
+
+/// Adds a field to a JSON object.
+fn put(body: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(key.to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_parameter_of_a_name_counts() {
+        assert_eq!(parameter(Some("a=1&last=5&last=9"), "last"), Some("5"));
+        assert_eq!(parameter(Some("last"), "last"), None);
+        assert_eq!(parameter(None, "last"), None);
+    }
+
+    #[test]
+    fn pages_are_refused_and_curl_is_not() {
+        let headers = |pairs: &[(&'static str, &str)]| {
+            pairs
+                .iter()
+                .map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap()))
+                .collect::<HeaderMap>()
+        };
+        assert!(refuse_browser(&headers(&[("origin", "https://evil.example")])).is_some());
+        assert!(refuse_browser(&headers(&[("sec-fetch-site", "cross-site")])).is_some());
+        assert!(refuse_browser(&headers(&[("user-agent", "curl/8")])).is_none());
+        for (value, fits) in [
+            ("application/x-www-form-urlencoded", true),
+            ("application/json; charset=UTF-8", true),
+            ("text/plain;charset=latin1", false),
+            ("multipart/form-data; boundary=x", false),
+        ] {
+            assert_eq!(check_content_type(&headers(&[("content-type", value)])).is_ok(), fits, "{value}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The state of a proposal in OpenShell's words, for the routes that tell it.
+
+use openshell_domain::event::ActorKind;
+use openshell_domain::proposal::{Proposal, Status};
+use serde_json::{Value, json};
+
+use super::put;
+use crate::enforcement::PolicySnapshot;
+
+/// `pending`, `approved` or `rejected`, and everything that goes with it.
+#[must_use]
+pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
+    let (status, detail) = match &proposal.status {
+        Status::Pending => ("pending", None),
+        Status::Approved { .. } => ("approved", None),
+        Status::Rejected { .. } => ("rejected", None),
+        Status::Expired { .. } => ("rejected", Some("expired")),
+    };
+    let mut body = json!({
+        "chunk_id": proposal.id.to_string(),
+        "status": status,
+        "rule_name": proposal.draft.rule_name.as_str(),
+        "binary": proposal.draft.binary(),
+        "rejection_reason": rejection_reason(proposal),
+        "validation_result": "",
+        "application_error": "",
+    });
+    if let Some(decision) = proposal.status.decision() {
+        let by = if decision.by.kind == ActorKind::Reviewer { "human" } else { "auto" };
+        put(&mut body, "decided_by", by);
+    }
+    if let Some(detail) = detail {
+        put(&mut body, "status_detail", detail);
+    }
+    if status == "approved" {
+        put(&mut body, "policy_reloaded", is_reloaded(proposal, snapshot));
+        if let Some(reason) = snapshot.quarantine() {
+            put(&mut body, "reload_error", reason);
+        }
+    }
+    body
+}
+
+fn rejection_reason(proposal: &Proposal) -> String {
+    match &proposal.status {
+        Status::Rejected { decision } => decision.reason.clone(),
+        Status::Expired { .. } => "the grant has ended with its lease".to_owned(),
+        Status::Pending | Status::Approved { .. } => String::new(),
+    }
+}
+
+/// Whether the grant is enforced here and now.
+#[must_use]
+pub(super) fn is_reloaded(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
+    match proposal.status {
+        Status::Approved { revision, .. } => snapshot.has_grant(proposal.id, revision),
+        _ => false,
+    }
+}

@@ -1,0 +1,183 @@
+//! `POST /v1/proposals`: checked here, stored by the gateway, answered for each operation.
+
+use http::{HeaderMap, Response, StatusCode, header};
+use openshell_domain::policy::read::Problems;
+use openshell_domain::policy::render::endpoint_lines;
+use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::body::{self, AddRule};
+use openshell_wire::pb::inbox as pb;
+use serde_json::json;
+use tonic::Code;
+
+use super::{gateway_unavailable, put};
+use crate::context::Context;
+use crate::identity::Holder;
+use crate::log::line::{Line, Severity};
+use crate::reply::{self, Body};
+
+/// What became of one operation.
+enum Outcome {
+    Accepted(Box<Proposal>),
+    Refused { code: String, error: String },
+}
+
+/// Submits a body.
+pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) -> Response<Body> {
+    let body = match body::read(bytes) {
+        Ok(body) => body,
+        Err(problems) => return invalid(&problems),
+    };
+    let sound: Vec<&AddRule> =
+        body.operations.iter().filter_map(|operation| operation.as_ref().ok()).collect();
+    if sound.is_empty() {
+        let all =
+            body.operations.into_iter().filter_map(Result::err).flat_map(|problems| problems.0).collect();
+        return invalid(&Problems(all));
+    }
+    let submitted_by = holders.first().and_then(|holder| holder.caller.binary()).unwrap_or_default();
+    let request = pb::SubmitProposalsRequest {
+        sandbox: context.sandbox.to_string(),
+        run_secret: Vec::new(),
+        submitted_by: submitted_by.to_owned(),
+        rationale: body.intent_summary.clone(),
+        operations: sound.iter().map(|add| operation(add)).collect(),
+    };
+    let mut answers = match context.gateway.submit(request).await {
+        Ok(results) => results.into_iter(),
+        Err(status) => return gateway_refused(&status),
+    };
+    let outcomes: Vec<Outcome> = body
+        .operations
+        .iter()
+        .map(|operation| match operation {
+            Err(problems) => {
+                Outcome::Refused { code: "invalid_proposal".to_owned(), error: problems.to_string() }
+            }
+            Ok(_) => answered(answers.next()),
+        })
+        .collect();
+    for outcome in &outcomes {
+        if let Outcome::Accepted(proposal) = outcome {
+            context.log.write(&proposed(proposal));
+            context.proposals.add((**proposal).clone());
+        }
+    }
+    accepted(&outcomes)
+}
+
+fn operation(add: &AddRule) -> pb::AddRule {
+    pb::AddRule { rule_name: add.rule_name.to_string(), rule: Some((&add.rule).into()) }
+}
+
+fn answered(result: Option<pb::SubmitResult>) -> Outcome {
+    let Some(result) = result else {
+        return Outcome::Refused {
+            code: "gateway".to_owned(),
+            error: "the gateway gave no answer for it".to_owned(),
+        };
+    };
+    match result.proposal.as_ref().map(Proposal::try_from) {
+        Some(Ok(proposal)) => Outcome::Accepted(Box::new(proposal)),
+        Some(Err(error)) => Outcome::Refused { code: "gateway".to_owned(), error: error.to_string() },
+        None => Outcome::Refused { code: result.code, error: result.error },
+    }
+}
+
+/// The body of 202, and of 422 where the gateway refused every operation.
+fn accepted(outcomes: &[Outcome]) -> Response<Body> {
+    let mut ids = Vec::new();
+    let mut reasons = Vec::new();
+    let mut results = Vec::new();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Outcome::Accepted(proposal) => {
+                let id = proposal.id.to_string();
+                results.push(json!({"operation": index, "status": "submitted", "chunk_id": id}));
+                ids.push(id);
+            }
+            Outcome::Refused { code, error } => {
+                reasons.push(format!("operations[{index}]: {error}"));
+                results.push(json!({"operation": index, "status": "rejected", "error": code, "hint": error}));
+            }
+        }
+    }
+    let status = if ids.is_empty() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
+    let word = if ids.is_empty() { "rejected" } else { "submitted" };
+    let body = json!({
+        "status": word,
+        "accepted_chunks": ids.len(),
+        "rejected_chunks": reasons.len(),
+        "rejection_reasons": reasons,
+        "accepted_chunk_ids": ids,
+        "results": results,
+    });
+    reply::json(status, &body)
+}
+
+fn invalid(problems: &Problems) -> Response<Body> {
+    let mut body = json!({"error": "invalid_proposal", "detail": problems.to_string()});
+    if let Some(first) = problems.0.iter().find(|problem| !problem.key.is_empty()) {
+        put(&mut body, "field", first.key.clone());
+    }
+    reply::json(StatusCode::BAD_REQUEST, &body)
+}
+
+fn gateway_refused(status: &tonic::Status) -> Response<Body> {
+    let http = match status.code() {
+        Code::ResourceExhausted => {
+            let response = reply::error(StatusCode::TOO_MANY_REQUESTS, "limit", status.message());
+            return reply::with_header(response, header::RETRY_AFTER, &retry_after(status));
+        }
+        Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::FailedPrecondition | Code::NotFound => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => return gateway_unavailable(),
+    };
+    reply::error(http, "proposal_refused", status.message())
+}
+
+/// The gateway's own number of seconds, else two.
+fn retry_after(status: &tonic::Status) -> String {
+    let headers: HeaderMap = status.metadata().clone().into_headers();
+    let seconds = headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    seconds.unwrap_or(2).max(1).to_string()
+}
+
+fn proposed(proposal: &Proposal) -> Line {
+    Line::Config {
+        state: "PROPOSED",
+        severity: Severity::Info,
+        message: format!("{} proposal chunk:{} {}", proposal.origin.as_str(), proposal.id, summary(proposal)),
+        facts: Vec::new(),
+    }
+}
+
+/// `on <first endpoint line> by <binary>`: what log lines call a proposal.
+#[must_use]
+pub(crate) fn summary(proposal: &Proposal) -> String {
+    let line = endpoint_lines(&proposal.draft.rule).into_iter().next().unwrap_or_default();
+    format!("on {line} by {}", proposal.draft.binary())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_body_pairs_every_operation_with_its_result() {
+        let refused = || Outcome::Refused { code: "limit".into(), error: "too many".into() };
+        let response = accepted(&[refused(), refused()]);
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+
+    #[test]
+    fn a_limit_says_when_to_come_back() {
+        let mut status = tonic::Status::resource_exhausted("30 submissions a minute");
+        status.metadata_mut().insert("retry-after", "7".parse().unwrap());
+        let response = gateway_refused(&status);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "7");
+        let response = gateway_refused(&tonic::Status::unavailable("gone"));
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+}

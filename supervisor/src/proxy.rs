@@ -1,0 +1,145 @@
+//! The proxy: accepts connections, finds out who is calling, and hands each request to its adapter.
+//!
+//! A connection that no process of the sandbox holds is answered 403 on every route. CONNECT, plain forward and
+//! `policy.local` are the adapters; what may pass is decided in [`crate::pipeline`] alone.
+
+mod connect;
+mod exchange;
+mod forward;
+mod hop;
+mod pool;
+mod tunnel;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::context::Context;
+use crate::identity::{Holder, IdentityError};
+use crate::log::line::{Actor, Line, Severity};
+use crate::policy_local;
+use crate::reply::{self, Body};
+use pool::Pool;
+
+/// How long a client may take to send a request's head.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest head, in bytes.
+const MAX_HEAD: usize = 32 * 1024;
+/// The most connections at once.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// One client connection and who holds it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) context: Arc<Context>,
+    pub(crate) holders: Result<Arc<Vec<Holder>>, IdentityError>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// Accepts connections until the listener is dropped.
+pub async fn serve(context: Arc<Context>, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                let context = Arc::clone(&context);
+                let listener = listener.local_addr();
+                tokio::spawn(async move {
+                    if let Ok(listener) = listener {
+                        connection(context, stream, client, listener).await;
+                    }
+                    drop(place);
+                });
+            }
+            // Out of descriptors, or a connection that was gone before it was taken: the next may work.
+            Err(error) => {
+                tracing::warn!("accepting a connection: {error}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+async fn connection(context: Arc<Context>, stream: TcpStream, client: SocketAddr, listener: SocketAddr) {
+    // Only latency is at stake.
+    let _ = stream.set_nodelay(true);
+    let asking = Arc::clone(&context);
+    let identified = tokio::task::spawn_blocking(move || asking.identifier.identify(client, listener)).await;
+    let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
+    let session = Arc::new(Session { context, holders: holders.map(Arc::new), pool: Arc::default() });
+    serve_http(TokioIo::new(stream), move |request| {
+        let session = Arc::clone(&session);
+        async move { session.handle(request).await }
+    })
+    .await;
+}
+
+/// Speaks HTTP/1.1 with a client until either side is done.
+async fn serve_http<I, F, R>(io: TokioIo<I>, handle: F)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Incoming>) -> R,
+    R: Future<Output = Response<Body>> + Send,
+{
+    let service = service_fn(|request| {
+        let response = handle(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(io, service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!("a client connection ended: {error}");
+    }
+}
+
+impl Session {
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let holders = match &self.holders {
+            Ok(holders) => Arc::clone(holders),
+            Err(error) => return self.refuse_peer(error, &request),
+        };
+        if request.method() == Method::CONNECT {
+            return connect::handle(self, holders, request).await;
+        }
+        match forward::target(&request) {
+            Ok(forward::Target::PolicyLocal) => policy_local::serve(&self.context, &holders, request).await,
+            Ok(forward::Target::Origin { host, port }) => {
+                forward::handle(&self, holders, (host, port), request).await
+            }
+            Err(refusal) => refusal.reply(),
+        }
+    }
+
+    fn refuse_peer(&self, error: &IdentityError, request: &Request<Incoming>) -> Response<Body> {
+        self.context.log.write(&Line::Net {
+            activity: "REFUSE",
+            severity: Severity::Medium,
+            action: "DENIED",
+            actor: Actor::unknown(),
+            destination: request.uri().authority().map_or_else(|| "-".to_owned(), ToString::to_string),
+            tag: Some(("-".to_owned(), "supervisor")),
+            reason: Some(error.to_string()),
+        });
+        reply::error(
+            StatusCode::FORBIDDEN,
+            "peer_refused",
+            &format!("{error}: only processes started by this sandbox's command may use this proxy"),
+        )
+    }
+}

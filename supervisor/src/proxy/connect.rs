@@ -1,0 +1,208 @@
+//! CONNECT: judged before it is answered, then read (TLS opened with the sandbox's authority, or plain HTTP), passed
+//! unread, or answered here (`policy.local:80`).
+
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use openshell_domain::policy::host::{Host, parse_authority};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio_rustls::LazyConfigAcceptor;
+
+use super::exchange::{Origin, exchange};
+use super::forward::{Malformed, host_header};
+use super::tunnel::{self, Prefixed};
+use super::{Session, serve_http};
+use crate::denial::{self, Ask};
+use crate::identity::Holder;
+use crate::log::line::{Line, Severity};
+use crate::pipeline::Intent;
+use crate::policy_local::{self, routes};
+use crate::reply::{self, Body};
+
+/// The first byte of a TLS record that begins a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Answers a CONNECT.
+pub(super) async fn handle(
+    session: Arc<Session>,
+    holders: Arc<Vec<Holder>>,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let (host, port) = match destination(&request) {
+        Ok(destination) => destination,
+        Err(malformed) => return malformed.reply(),
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    if host == Host::Name(routes::HOST.to_owned()) && port == 80 {
+        tokio::spawn(policy_local_tunnel(session, holders, upgrade));
+        return established();
+    }
+    let intent = Intent { holders: Arc::clone(&holders), host: host.clone(), port };
+    let context = Arc::clone(&session.context);
+    let deny = |refused| context.deny(refused, holders.first(), (&host, port), Ask::Connect);
+    let admission = match intent.admit(context.enforcement.snapshot()) {
+        Ok(admission) => admission,
+        Err(refused) => return deny(refused),
+    };
+    if admission.is_inspected() {
+        tokio::spawn(inspect(session, holders, (host, port), upgrade));
+        return established();
+    }
+    let clearance = match admission.clear_stream() {
+        Ok(clearance) => clearance,
+        Err(refused) => return deny(refused),
+    };
+    let route = match clearance.route(&context.resolver).await {
+        Ok(route) => route,
+        Err(error) => {
+            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
+        }
+    };
+    let permit = match clearance.permit(&route) {
+        Ok(permit) => permit,
+        Err(refused) => return deny(refused),
+    };
+    let upstream = match permit.dial().await {
+        Ok((upstream, _)) => upstream,
+        Err(error) => {
+            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
+        }
+    };
+    context.log.write(&Line::Net {
+        activity: "OPEN",
+        severity: Severity::Info,
+        action: "ALLOWED",
+        actor: denial::actor(holders.first()),
+        destination: host.with_port(port),
+        tag: Some((permit.rule.clone(), "opa")),
+        reason: None,
+    });
+    tokio::spawn(async move {
+        if let Ok(client) = upgrade.await {
+            tunnel::relay(&session, holders.first(), (&host, port), TokioIo::new(client), upstream).await;
+        }
+    });
+    established()
+}
+
+/// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).
+fn destination(request: &Request<Incoming>) -> Result<(Host, u16), Malformed> {
+    let bad = |detail: String| Malformed::new(StatusCode::BAD_REQUEST, "invalid_request_target", detail);
+    let authority = request.uri().authority().ok_or_else(|| bad("CONNECT needs host:port".to_owned()))?;
+    let (host, port) = parse_authority(authority.as_str()).map_err(|error| bad(error.to_string()))?;
+    let port = port.ok_or_else(|| bad("CONNECT needs a port".to_owned()))?;
+    match host_header(request)? {
+        Some((named, its_port)) if named != host || its_port.is_some_and(|its_port| its_port != port) => {
+            Err(Malformed::new(
+                StatusCode::BAD_REQUEST,
+                "request_authority_mismatch",
+                "the Host header names another host than the target",
+            ))
+        }
+        _ => Ok((host, port)),
+    }
+}
+
+fn established() -> Response<Body> {
+    Response::new(reply::full(bytes::Bytes::new()))
+}
+
+async fn policy_local_tunnel(session: Arc<Session>, holders: Arc<Vec<Holder>>, upgrade: OnUpgrade) {
+    let Ok(client) = upgrade.await else { return };
+    serve_http(TokioIo::new(TokioIo::new(client)), move |request| {
+        let (session, holders) = (Arc::clone(&session), Arc::clone(&holders));
+        async move { policy_local::serve(&session.context, &holders, request).await }
+    })
+    .await;
+}
+
+/// Reads what comes through the tunnel: TLS or plain HTTP by its first byte, anything else ends it.
+async fn inspect(
+    session: Arc<Session>,
+    holders: Arc<Vec<Holder>>,
+    (host, port): (Host, u16),
+    upgrade: OnUpgrade,
+) {
+    let Ok(client) = upgrade.await else { return };
+    let mut client: TokioIo<Upgraded> = TokioIo::new(client);
+    let mut first = [0];
+    if !matches!(client.read(&mut first).await, Ok(1)) {
+        return;
+    }
+    let client = Prefixed::new(first.to_vec(), client);
+    if first != [TLS_HANDSHAKE] {
+        return requests(session, Origin::new(holders, host, port, false), client).await;
+    }
+    match open_tls(&session, &host, client).await {
+        Ok(stream) => requests(session, Origin::new(holders, host, port, true), stream).await,
+        Err(reason) => session.context.log.write(&Line::Net {
+            activity: "FAIL",
+            severity: Severity::Low,
+            action: "DENIED",
+            actor: denial::actor(holders.first()),
+            destination: host.with_port(port),
+            tag: Some(("-".to_owned(), "tls")),
+            reason: Some(reason),
+        }),
+    }
+}
+
+/// Ends the client's TLS. The name that it asks for must be the one that was judged.
+async fn open_tls<S>(
+    session: &Session,
+    host: &Host,
+    client: S,
+) -> Result<tokio_rustls::server::TlsStream<S>, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client)
+        .await
+        .map_err(|error| format!("no TLS handshake: {error}"))?;
+    tunnel::check_server_name(hello.client_hello().server_name(), host)?;
+    let config = session.context.authority.server_config(host).map_err(|error| error.to_string())?;
+    hello.into_stream(config).await.map_err(|error| format!("the TLS handshake failed: {error}"))
+}
+
+async fn requests<S>(session: Arc<Session>, origin: Origin, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let origin = Arc::new(origin);
+    serve_http(TokioIo::new(stream), move |request| {
+        let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
+        async move {
+            match check_authority(&request, &origin) {
+                Ok(()) => exchange(&session.context, &session.pool, &origin, request).await,
+                Err(malformed) => malformed.reply(),
+            }
+        }
+    })
+    .await;
+}
+
+/// A request inside a tunnel names the tunnel's own host and port, or it is misdirected.
+fn check_authority(request: &Request<Incoming>, origin: &Origin) -> Result<(), Malformed> {
+    let (host, port) = origin.authority();
+    let mismatch = || {
+        Malformed::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "request_authority_mismatch",
+            format!("this tunnel leads to {}, the request names another host", host.with_port(port)),
+        )
+    };
+    let fits = |(name, its_port): (Host, Option<u16>)| name == *host && its_port.is_none_or(|p| p == port);
+    if let Some(authority) = request.uri().authority()
+        && !parse_authority(authority.as_str()).is_ok_and(fits)
+    {
+        return Err(mismatch());
+    }
+    match host_header(request)? {
+        Some(named) if fits(named.clone()) => Ok(()),
+        Some(_) => Err(mismatch()),
+        None => Err(Malformed::new(StatusCode::BAD_REQUEST, "invalid_host", "the Host header is missing")),
+    }
+}

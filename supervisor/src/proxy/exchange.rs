@@ -1,0 +1,167 @@
+//! One HTTP request through the pipeline: judged, then relayed as it was judged. Used by forward and tunnel alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use openshell_domain::policy::host::Host;
+use openshell_domain::policy::path::{self, Target};
+use openshell_domain::policy::verdict;
+use tokio::sync::OnceCell;
+
+use super::hop;
+use super::pool::{Pool, RelayError};
+use crate::context::Context;
+use crate::denial::{self, Ask};
+use crate::identity::Holder;
+use crate::log::line::{Line, Severity};
+use crate::pipeline::relay::DialError;
+use crate::pipeline::{Intent, Layer, Permit, Refused, Route};
+use crate::reply::{self, Body};
+
+/// How much of a denied request's body is read, so that the client sees the reply and not a reset.
+const DRAIN: usize = 64 * 1024;
+/// How long that may take.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where the requests of one tunnel, or one forward request, go.
+#[derive(Debug)]
+pub(super) struct Origin {
+    holders: Arc<Vec<Holder>>,
+    host: Host,
+    port: u16,
+    is_tls: bool,
+    /// Looked up once, when the first request is permitted.
+    route: OnceCell<Route>,
+}
+
+impl Origin {
+    pub(super) fn new(holders: Arc<Vec<Holder>>, host: Host, port: u16, is_tls: bool) -> Self {
+        Self { holders, host, port, is_tls, route: OnceCell::new() }
+    }
+
+    /// The host that requests must name.
+    pub(super) fn authority(&self) -> (&Host, u16) {
+        (&self.host, self.port)
+    }
+}
+
+/// Judges one request and relays it, or says why not.
+pub(super) async fn exchange(
+    context: &Context,
+    pool: &Pool,
+    origin: &Origin,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let target = match read_target(&request) {
+        Ok(target) => target,
+        Err(response) => return drained(request, response).await,
+    };
+    let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
+    let permit = match judge(context, origin, request.method(), &target).await {
+        Ok(permit) => permit,
+        Err(Stopped::Refused(refused)) => {
+            let response = context.deny(refused, origin.holders.first(), origin.authority(), ask);
+            return drained(request, response).await;
+        }
+        Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
+    };
+    log_allowed(context, origin, &request, &target, &permit);
+    let outgoing = hop::outgoing(request, &target, origin.authority(), origin.is_tls);
+    match pool.send(&permit, origin.is_tls, &context.upstream, outgoing).await {
+        Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+        Err(error) => relay_failed(&error),
+    }
+}
+
+fn read_target(request: &Request<Incoming>) -> Result<Target, Response<Body>> {
+    let raw = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    path::canonical(raw, true)
+        .map_err(|error| reply::error(StatusCode::BAD_REQUEST, "invalid_request_target", &error.to_string()))
+}
+
+/// Why a request stopped before it had a permit.
+enum Stopped {
+    Refused(Refused),
+    Unresolved(Box<Response<Body>>),
+}
+
+impl From<Refused> for Stopped {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+async fn judge(
+    context: &Context,
+    origin: &Origin,
+    method: &Method,
+    target: &Target,
+) -> Result<Permit, Stopped> {
+    let intent =
+        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
+    let admission = intent.admit(context.enforcement.snapshot())?;
+    if matches!(*method, Method::TRACE | Method::CONNECT) {
+        return Err(Stopped::Refused(Refused {
+            error: "policy_denied",
+            engine: "l7",
+            layer: Layer::L7,
+            rule: "-".to_owned(),
+            reason: format!("{method} {} is never forwarded", target.path),
+            is_fixable: false,
+        }));
+    }
+    let request =
+        verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
+    let clearance = admission.clear(&request)?;
+    let route =
+        origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await.map_err(|error| {
+            Stopped::Unresolved(Box::new(reply::error(
+                StatusCode::BAD_GATEWAY,
+                "upstream_unreachable",
+                &error.to_string(),
+            )))
+        })?;
+    Ok(clearance.permit(route)?)
+}
+
+fn log_allowed(
+    context: &Context,
+    origin: &Origin,
+    request: &Request<Incoming>,
+    target: &Target,
+    permit: &Permit,
+) {
+    context.log.write(&Line::Http {
+        method: request.method().to_string(),
+        severity: Severity::Info,
+        action: if permit.is_audited { "ALLOWED [AUDIT]" } else { "ALLOWED" },
+        actor: denial::actor(origin.holders.first()),
+        url: denial::url(&origin.host, origin.port, &target.path),
+        tag: Some((permit.rule.clone(), "l7")),
+        reason: None,
+    });
+}
+
+fn relay_failed(error: &RelayError) -> Response<Body> {
+    let (status, code) = match error {
+        RelayError::Dial(DialError::Tls { .. }) => (StatusCode::BAD_GATEWAY, "upstream_tls"),
+        RelayError::Dial(DialError::TimedOut(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_unreachable"),
+        RelayError::Dial(DialError::Unreachable { .. }) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
+        RelayError::Exchange(_) => (StatusCode::BAD_GATEWAY, "upstream_failed"),
+    };
+    reply::error(status, code, &error.to_string())
+}
+
+/// Reads what is left of a request before it is answered. A client that waits for `100 Continue` has sent nothing
+/// and is not asked to.
+async fn drained(request: Request<Incoming>, response: Response<Body>) -> Response<Body> {
+    if !request.headers().contains_key(header::EXPECT) {
+        let rest = Limited::new(request.into_body(), DRAIN).collect();
+        // Whether it was read, was too long or stalled: the reply is the same.
+        let _ = tokio::time::timeout(DRAIN_DEADLINE, rest).await;
+    }
+    response
+}

@@ -1,0 +1,294 @@
+//! One run: everything that is made once, in the order in which it must be made.
+//!
+//! Policy read, gateway attached, first policy in force, proxy listening; only then does the command start.
+
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::Args;
+use openshell_domain::id::{RunId, SandboxName};
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_wire::door;
+use openshell_wire::pb::inbox as pb;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::authority::{AuthorityError, CertificateAuthority};
+use crate::clock;
+use crate::command::{Command, CommandError};
+use crate::context::{Context, MAX_WAITS};
+use crate::enforcement::Enforcement;
+use crate::environment::RunFiles;
+use crate::identity::Identifier;
+use crate::link::{self, Gateway, LinkError};
+use crate::log::Log;
+use crate::proposals::Proposals;
+use crate::proxy;
+use crate::resolve::{Pin, Resolver};
+
+/// How long the first policy may take to be in force.
+const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
+
+/// `run`: start a command behind the proxy.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The gateway's socket; the supervisor uses the sandbox door beside it.
+    #[arg(long, value_name = "PATH", env = "OPENSHELL_GATEWAY")]
+    pub gateway: Option<PathBuf>,
+    /// The policy that the command starts with.
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
+    /// The sandbox's name.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub sandbox: SandboxName,
+    /// Let the command's agents propose policy changes through http://policy.local.
+    #[arg(long)]
+    pub advisor: bool,
+    /// Send HOST:PORT to this address instead of asking DNS (for tests; exempt from the blocked-address list).
+    #[arg(long, value_name = "HOST:PORT:ADDR[:PORT2]")]
+    pub resolve: Vec<Pin>,
+    /// Trust the certificates in this PEM file for origins, besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub extra_ca: Vec<PathBuf>,
+    /// Where the shorthand log goes.
+    #[arg(long, value_name = "FOLDER")]
+    pub log_dir: Option<PathBuf>,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Why a run did not begin, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The policy file cannot be read.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The policy file is not sound.
+    #[error("{0}")]
+    Policy(String),
+    /// A file of certificates holds none, or a broken one.
+    #[error("{path}: {error}")]
+    ExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The gateway does not answer or says no.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The first policy is not in force.
+    #[error("the policy is not in force: {0}")]
+    NotInForce(String),
+    /// Certificates cannot be made.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The command did not start.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The system refused something.
+    #[error("{0}: {1}")]
+    System(&'static str, std::io::Error),
+}
+
+impl RunError {
+    /// 3 when no gateway answers, 2 for what the caller wrote wrong, the shell's codes for a command that does not
+    /// start, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Link(LinkError::Unreachable(_)) => 3,
+            Self::File { .. } | Self::Policy(_) | Self::ExtraCa { .. } | Self::Link(LinkError::Door(_)) => 2,
+            Self::Command(error) => error.exit_code(),
+            _ => 1,
+        }
+    }
+
+    /// What would help.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Link(LinkError::Unreachable(_)) => {
+                Some("start one with `openshell-gateway serve`, or name its socket with --gateway PATH")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Runs a command to its end and gives its exit code.
+///
+/// # Errors
+/// [`RunError`] when it could not be started as asked.
+pub fn run(args: RunArgs) -> Result<u8, RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| RunError::System("starting", error))?;
+    let code = runtime.block_on(start(args));
+    runtime.shutdown_background();
+    code
+}
+
+async fn start(args: RunArgs) -> Result<u8, RunError> {
+    let policy_yaml = std::fs::read_to_string(&args.policy)
+        .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
+    check_policy(&args.policy, &policy_yaml)?;
+    let trust = Trust::load(&args.extra_ca)?;
+    let gateway = gateway(&args, policy_yaml)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let authority = CertificateAuthority::new(clock::now(), Arc::clone(&provider))?;
+    let files = RunFiles::write(&trust.system, &authority.pem())
+        .map_err(|error| RunError::System("writing the trust bundle and the skill", error))?;
+    announce(&args);
+    let context = Arc::new(Context {
+        sandbox: args.sandbox.clone(),
+        enforcement: Enforcement::new(),
+        proposals: Proposals::default(),
+        advisor: AtomicBool::new(false),
+        skill: files.skill(),
+        log: Log::new(log_folder(&args)?),
+        identifier: Identifier::new(),
+        resolver: Resolver::new(args.resolve.clone()),
+        authority,
+        upstream: trust.client_config(provider)?,
+        gateway,
+        waits: Semaphore::new(MAX_WAITS),
+    });
+    let attached = context.gateway.attach().await?;
+    tokio::spawn(link::follow(Arc::clone(&context), attached));
+    tokio::time::timeout(FIRST_POLICY_DEADLINE, link::first_policy(&context))
+        .await
+        .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
+        .map_err(RunError::NotInForce)?;
+    let proxy = listen(&context).await?;
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| RunError::Policy("no command".to_owned()))?;
+    let variables = files.variables(&args.sandbox, proxy, args.advisor);
+    let command = Command::start(program, arguments, variables)?;
+    command.wait().await.map_err(|error| RunError::System("waiting for the command", error))
+}
+
+fn check_policy(path: &Path, yaml: &str) -> Result<(), RunError> {
+    let prefixed = |text: &str| -> String {
+        text.lines().map(|line| format!("{}:{line}", path.display())).collect::<Vec<_>>().join("\n")
+    };
+    let loaded =
+        policy_from_yaml(yaml).map_err(|problems| RunError::Policy(prefixed(&problems.to_string())))?;
+    for warning in loaded.warnings {
+        eprintln!("warning: {}", prefixed(&warning.to_string()));
+    }
+    Ok(())
+}
+
+fn gateway(args: &RunArgs, policy_yaml: String) -> Result<Gateway, RunError> {
+    let door = match &args.gateway {
+        Some(path) => path.clone(),
+        None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
+    };
+    let run = clock::random_id()
+        .map_err(|error| RunError::System("drawing an id", std::io::Error::other(error)))?;
+    let hello = pb::Hello {
+        sandbox: args.sandbox.to_string(),
+        supervisor_version: env!("CARGO_PKG_VERSION").to_owned(),
+        isolation: "none".to_owned(),
+        advisor: args.advisor,
+        policy_file: args.policy.display().to_string(),
+        policy_yaml,
+        ..pb::Hello::default()
+    };
+    Ok(Gateway::new(&door, RunId(run), hello)?)
+}
+
+fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
+    if let Some(folder) = &args.log_dir {
+        return Ok(folder.clone());
+    }
+    let state = door::state_folder(|key| std::env::var_os(key)).map_err(LinkError::from)?;
+    Ok(state.join(args.sandbox.as_str()))
+}
+
+/// Says on stderr what the command's user must know; stdout belongs to the command.
+fn announce(args: &RunArgs) {
+    eprintln!(
+        "openshell-supervisor: sandbox {} is not isolated: a program may ignore the proxy, and what runs as you can decide as you",
+        args.sandbox
+    );
+    for pin in &args.resolve {
+        eprintln!(
+            "openshell-supervisor: {} goes to {} (--resolve)",
+            pin.host.with_port(pin.port),
+            pin.target
+        );
+    }
+}
+
+async fn listen(context: &Arc<Context>) -> Result<SocketAddr, RunError> {
+    let failed = |error| RunError::System("opening the proxy's port", error);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tokio::spawn(proxy::serve(Arc::clone(context), listener));
+    Ok(address)
+}
+
+/// Whom the supervisor trusts to speak for an origin.
+struct Trust {
+    system: Vec<CertificateDer<'static>>,
+    extra: Vec<CertificateDer<'static>>,
+}
+
+impl Trust {
+    fn load(extra: &[PathBuf]) -> Result<Self, RunError> {
+        let mut trust = Self { system: rustls_native_certs::load_native_certs().certs, extra: Vec::new() };
+        for path in extra {
+            let file =
+                std::fs::File::open(path).map_err(|error| RunError::File { path: path.clone(), error })?;
+            let wrong = |error: String| RunError::ExtraCa { path: path.clone(), error };
+            let before = trust.extra.len();
+            for certificate in CertificateDer::pem_reader_iter(BufReader::new(file)) {
+                trust.extra.push(certificate.map_err(|error| wrong(format!("{error:?}")))?);
+            }
+            if trust.extra.len() == before {
+                return Err(wrong("holds no certificate in PEM form".to_owned()));
+            }
+        }
+        Ok(trust)
+    }
+
+    /// Verifies origins against the system's roots (those that come with this program where there are none) and the
+    /// extra ones. There is no way to turn that off.
+    fn client_config(
+        &self,
+        provider: Arc<rustls::crypto::CryptoProvider>,
+    ) -> Result<Arc<ClientConfig>, AuthorityError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(self.system.iter().cloned());
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        for certificate in &self.extra {
+            roots.add(certificate.clone())?;
+        }
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
