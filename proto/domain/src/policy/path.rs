@@ -220,7 +220,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn canonical_is_a_fixed_point_without_dot_segments(raw in "/([a-c./;%]|%2[eEfF]|%[0-9a-f]{2}){0,12}", slash in any::<bool>()) {
             if let Ok(target) = canonical(&raw, slash) {

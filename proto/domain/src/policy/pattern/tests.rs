@@ -87,7 +87,6 @@ fn naive(pattern: &str, subject: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn the_automaton_agrees_with_a_naive_matcher(pattern in "/(a|b|\\*|\\*\\*|/){0,6}", subject in "/(a|b|/){0,6}") {
         match Pattern::compile(&pattern, Separator::Slash) {
