@@ -1,10 +1,10 @@
-//! `openshell-supervisor`: the command line around [`openshell_supervisor::run`].
+//! `openshell-supervisor`: the command line around [`openshell_supervisor::program`].
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use openshell_supervisor::RunArgs;
-use tracing_subscriber::EnvFilter;
 
 /// Runs a command behind a proxy that lets out nothing but what was granted.
 #[derive(Debug, Parser)]
@@ -17,21 +17,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start a command behind the proxy.
-    Run(RunArgs),
+    Run {
+        /// The gateway's socket; the supervisor uses the sandbox door beside it.
+        #[arg(long, value_name = "PATH", env = "OPENSHELL_INBOX_GATEWAY")]
+        gateway: Option<PathBuf>,
+        #[command(flatten)]
+        args: RunArgs,
+    },
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Verb::Run(args) = Cli::parse().verb;
-    match openshell_supervisor::run(args) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("openshell-supervisor: {error}");
-            if let Some(hint) = error.hint() {
-                eprintln!("  hint: {hint}");
-            }
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let Verb::Run { gateway, args } = Cli::parse().verb;
+    ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args))
 }

@@ -20,6 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing_subscriber::EnvFilter;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -40,9 +41,6 @@ const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 /// `run`: start a command behind the proxy.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The gateway's socket; the supervisor uses the sandbox door beside it.
-    #[arg(long, value_name = "PATH", env = "OPENSHELL_GATEWAY")]
-    pub gateway: Option<PathBuf>,
     /// The policy that the command starts with.
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
@@ -130,27 +128,44 @@ impl RunError {
     }
 }
 
-/// Runs a command to its end and gives its exit code.
+/// Runs a command to its end, says on stderr what went wrong, and gives the exit code.
+pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
+    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(gateway, args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("openshell-supervisor: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("  hint: {hint}");
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Runs a command to its end and gives its exit code. `gateway` is the reviewer's door; the supervisor uses the
+/// sandbox door beside it.
 ///
 /// # Errors
 /// [`RunError`] when it could not be started as asked.
-pub fn run(args: RunArgs) -> Result<u8, RunError> {
+pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| RunError::System("starting", error))?;
-    let code = runtime.block_on(start(args));
+    let code = runtime.block_on(start(gateway, args));
     runtime.shutdown_background();
     code
 }
 
-async fn start(args: RunArgs) -> Result<u8, RunError> {
+async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let policy_yaml = std::fs::read_to_string(&args.policy)
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
     check_policy(&args.policy, &policy_yaml)?;
     let trust = Trust::load(&args.extra_ca)?;
-    let gateway = gateway(&args, policy_yaml)?;
+    let gateway = gateway(door, &args, policy_yaml)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let authority = CertificateAuthority::new(clock::now(), Arc::clone(&provider))?;
     let files = RunFiles::write(&trust.system, &authority.pem())
@@ -196,9 +211,9 @@ fn check_policy(path: &Path, yaml: &str) -> Result<(), RunError> {
     Ok(())
 }
 
-fn gateway(args: &RunArgs, policy_yaml: String) -> Result<Gateway, RunError> {
-    let door = match &args.gateway {
-        Some(path) => path.clone(),
+fn gateway(door: Option<&Path>, args: &RunArgs, policy_yaml: String) -> Result<Gateway, RunError> {
+    let door = match door {
+        Some(path) => path.to_owned(),
         None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
     };
     let run = clock::random_id()

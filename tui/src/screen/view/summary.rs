@@ -1,0 +1,84 @@
+//! A rule on one line: its depth, its verb, its target, and how much more there is.
+//!
+//! The widest thing in the rule stands for it: a rule that also opens a whole host must not look like one that
+//! writes a file.
+
+use openshell_domain::policy::render::{authority, request_line};
+use openshell_domain::policy::{Endpoint, Rule};
+
+use crate::screen::text;
+use crate::shown;
+
+/// What a row says about a rule. Safe to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// Whether requests are judged one by one.
+    pub(super) is_l7: bool,
+    /// `PUT`, `read-only`; empty for L4.
+    pub(super) verb: String,
+    /// `api.example.com`, with the port where it does not go without saying.
+    pub(super) place: String,
+    /// The path, where there is one.
+    pub(super) path: String,
+    /// How many more things are asked for.
+    pub(super) more: usize,
+}
+
+impl Summary {
+    /// Place and path in at most `cells`: of a place its end is kept, of a path both ends.
+    pub(super) fn target(&self, cells: usize) -> String {
+        let place = text::clip_start(&self.place, cells * 2 / 3);
+        let room = cells.saturating_sub(text::width(&place) + 1);
+        if self.path.is_empty() { place } else { format!("{place} {}", text::clip_middle(&self.path, room)) }
+    }
+
+    /// `L4` or `L7`.
+    pub(super) fn layer(&self) -> &'static str {
+        if self.is_l7 { "L7" } else { "L4" }
+    }
+}
+
+/// Sums a rule up.
+pub(super) fn of(rule: &Rule) -> Summary {
+    let asks = |endpoint: &Endpoint| endpoint.ports.len() * endpoint.rules.len().max(1);
+    let total: usize = rule.endpoints.iter().map(asks).sum();
+    let widest = rule.endpoints.iter().find(|endpoint| !endpoint.is_l7()).or(rule.endpoints.first());
+    let Some(endpoint) = widest else {
+        return Summary {
+            is_l7: false,
+            verb: String::new(),
+            place: String::new(),
+            path: String::new(),
+            more: 0,
+        };
+    };
+    let port = endpoint.ports.first().copied().unwrap_or_default();
+    let place = authority(&endpoint.host, port);
+    // A connection is to a port; of a request with a path the port is nearly always this one.
+    let place = match place.strip_suffix(":443") {
+        Some(host) if endpoint.is_l7() => host.to_owned(),
+        _ => place,
+    };
+    let (verb, path) = match (endpoint.access, endpoint.rules.first()) {
+        (Some(access), _) => (access.as_str().to_owned(), String::new()),
+        (None, Some(rule)) => {
+            let line = request_line(&rule.allow);
+            let path = line.split_once(' ').map_or("", |(_, path)| path);
+            (rule.allow.method.clone(), path.to_owned())
+        }
+        (None, None) => (String::new(), String::new()),
+    };
+    Summary {
+        is_l7: endpoint.is_l7(),
+        verb: shown::visible(&verb),
+        place: shown::visible(&place),
+        path: shown::visible(&path),
+        more: total.saturating_sub(1),
+    }
+}
+
+/// The last part of a path: what a row calls a binary.
+pub(super) fn basename(path: &str) -> String {
+    let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path);
+    shown::visible(name)
+}

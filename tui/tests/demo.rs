@@ -1,0 +1,60 @@
+//! The demo in its non-interactive form, once with each client, and for another host, path and method.
+
+mod common;
+
+use std::process::{Command, Output};
+
+fn demo(arguments: &[&str]) -> (Output, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    let output = command.arg("demo").args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output, text)
+}
+
+/// What the narration must show, whoever the client is.
+fn assert_told(output: &Output, text: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{stderr}");
+    for part in ["403", "policy_denied", "accepted_chunk_ids", "approved", "\"policy_reloaded\": true", "201 Created", "✓ Demo complete"] {
+        assert!(text.contains(part), "lacks {part:?}:\n{text}\n{stderr}");
+    }
+    let trace: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with("[t+")).collect();
+    assert_eq!(trace.len(), 3, "{text}");
+    assert!(trace[0].contains("[MED] DENIED") && trace[1].contains("CONFIG:LOADED") && trace[2].contains("[INFO] ALLOWED"));
+    assert!(!text.contains("ghp_") && !text.contains("PRIVATE KEY") && !stderr.contains("ghp_"), "a secret was printed");
+}
+
+#[test]
+fn the_demo_ends_well_with_the_built_in_client() {
+    let (output, text) = demo(&["--auto", "--client", "builtin"]);
+    assert_told(&output, &text);
+    assert!(text.contains("HTTP:PUT [MED] DENIED") && text.contains("/repos/octo-demo/openshell-policy-demo/contents/"), "{text}");
+}
+
+#[test]
+fn the_demo_ends_well_with_curl() {
+    if !std::path::Path::new("/usr/bin/curl").exists() {
+        eprintln!("/usr/bin/curl is not here: only the built-in client was tried");
+        return;
+    }
+    let (output, text) = demo(&["--auto", "--client", "curl"]);
+    assert_told(&output, &text);
+    assert!(text.contains("/usr/bin/curl"), "{text}");
+}
+
+#[test]
+fn another_host_path_and_method_end_just_as_well() {
+    let arguments = ["--auto", "--client", "builtin", "--host", "files.example.org", "--path", "/v2/uploads/some%20file.txt", "--method", "POST"];
+    let (output, text) = demo(&arguments);
+    assert_told(&output, &text);
+    assert!(text.contains("files.example.org:443 [L7 rest, allow POST /v2/uploads/some%20file.txt]"), "{text}");
+}
+
+#[test]
+fn without_a_terminal_the_demo_plays_by_itself_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    let output = command.args(["demo", "--client", "builtin"]).env("TMPDIR", folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files were left in the temporary folder");
+}
