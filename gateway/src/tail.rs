@@ -11,6 +11,7 @@ use openshell_domain::id::Seq;
 use openshell_domain::state::State;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 
 use crate::store::writer::Published;
 use crate::store::{EventReader, StoreError};
@@ -24,6 +25,8 @@ pub(crate) struct Tail {
     reader: Arc<dyn EventReader>,
     live: broadcast::Receiver<Arc<Envelope>>,
     backlog: VecDeque<Arc<Envelope>>,
+    /// A page on its way. Kept here so that a caller that stops waiting finds it when it waits again.
+    page: Option<JoinHandle<Result<Vec<Envelope>, StoreError>>>,
     /// The last event given out.
     at: Seq,
     /// Everything up to here must come from the log.
@@ -50,8 +53,15 @@ impl Tail {
     pub(crate) fn new(published: Published, reader: Arc<dyn EventReader>) -> (Self, Arc<State>) {
         let live = published.events.subscribe();
         let state = published.state.load_full();
-        let tail =
-            Self { published, reader, live, backlog: VecDeque::new(), at: state.seq, behind: state.seq };
+        let tail = Self {
+            published,
+            reader,
+            live,
+            backlog: VecDeque::new(),
+            page: None,
+            at: state.seq,
+            behind: state.seq,
+        };
         (tail, state)
     }
 
@@ -69,12 +79,7 @@ impl Tail {
                 return Ok(envelope);
             }
             if self.at < self.behind {
-                let (reader, at) = (self.reader.clone(), self.at);
-                let events = tokio::task::spawn_blocking(move || reader.read(at, PAGE)).await??;
-                if events.first().map(|first| first.seq) != Some(at.saturating_add(1)) {
-                    return Err(StoreError::Shorter(self.behind).into());
-                }
-                self.backlog = events.into_iter().map(Arc::new).collect();
+                self.backlog = self.read().await?;
                 continue;
             }
             match self.live.recv().await {
@@ -89,6 +94,20 @@ impl Tail {
                 Err(RecvError::Closed) => return Err(TailEnd::Stopped),
             }
         }
+    }
+
+    async fn read(&mut self) -> Result<VecDeque<Arc<Envelope>>, TailEnd> {
+        let page = self.page.get_or_insert_with(|| {
+            let (reader, at) = (self.reader.clone(), self.at);
+            tokio::task::spawn_blocking(move || reader.read(at, PAGE))
+        });
+        let events = page.await;
+        self.page = None;
+        let events = events??;
+        if events.first().map(|first| first.seq) != Some(self.at.saturating_add(1)) {
+            return Err(StoreError::Shorter(self.behind).into());
+        }
+        Ok(events.into_iter().map(Arc::new).collect())
     }
 }
 

@@ -5,7 +5,7 @@
 //! SQLite with the same settings, to the same disk. The submission limits are raised for it.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop at once")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -108,7 +108,14 @@ fn start_gateway(folder: &Path) -> Child {
         .arg(folder.join("g.db"))
         .arg("--socket")
         .arg(folder.join("g.sock"))
-        .args(["--limit-submissions-burst", "1000", "--limit-submissions-per-minute", "100000", "--limit-pending", "1000"])
+        .args([
+            "--limit-submissions-burst",
+            "1000",
+            "--limit-submissions-per-minute",
+            "100000",
+            "--limit-pending",
+            "1000",
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -123,7 +130,9 @@ fn measure() {
     gateway.kill().unwrap();
     gateway.wait().unwrap();
     let floor = appends(folder.path());
-    println!("{ROUNDS} rounds each; the floor is one durable append (WAL, synchronous=FULL) on the same disk");
+    println!(
+        "{ROUNDS} rounds each; the floor is one durable append (WAL, synchronous=FULL) on the same disk"
+    );
     report("floor: one append", &floor, &floor);
     report("Decide -> /wait with policy_reloaded:true", &wakes, &floor);
     report("submit -> event at an inbox client", &events, &floor);
@@ -150,12 +159,21 @@ async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
         let shown = client.proposal(&id).await.unwrap().proposal;
         // Until the wait has surely begun: its request takes well under a millisecond, this is five.
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let decision = Decision { proposal: shown.id, digest: shown.digest(), verb: Verb::Approve, reason: String::new() };
+        let decision = Decision {
+            proposal: shown.id,
+            digest: shown.digest(),
+            verb: Verb::Approve,
+            reason: String::new(),
+        };
         let start = Instant::now();
         client.decide(&decision).await.unwrap();
         let answer = agent.hear();
         wakes.push(start.elapsed());
-        assert_eq!((&answer["status"], &answer["policy_reloaded"]), (&json!("approved"), &json!(true)), "{answer}");
+        assert_eq!(
+            (&answer["status"], &answer["policy_reloaded"]),
+            (&json!("approved"), &json!(true)),
+            "{answer}"
+        );
     }
     drop(agent.stdin);
     agent.child.wait().unwrap();

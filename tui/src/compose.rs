@@ -62,7 +62,7 @@ enum GatewayVerb {
 pub fn dispatch(cli: Cli) -> u8 {
     let Options { gateway, output } = cli.options;
     match cli.verb {
-        None => on_runtime(reviewing(gateway, |door| open(door))),
+        None => on_runtime(reviewing(gateway, open)),
         Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
         Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), args),
         Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
@@ -154,12 +154,16 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
         let cli =
-            Cli::try_parse_from(["x", "reject", "3f0c@abcdef", "--reason", "-no\n\"ü\"", "--gateway", "g"]).unwrap();
+            Cli::try_parse_from(["x", "reject", "3f0c@abcdef", "--reason", "-no\n\"ü\"", "--gateway", "g"])
+                .unwrap();
         assert_eq!(cli.options.gateway, Some(PathBuf::from("g")));
         let Some(Verb::Reviewer(cli::Verb::Reject(reject))) = cli.verb else { panic!() };
         assert_eq!(reject.reason, "-no\n\"ü\"");
         assert!(Cli::try_parse_from(["x", "reject", "3f0c"]).is_err());
-        assert!(Cli::try_parse_from(["x", "--gateway", "g", "run", "--policy", "p", "--", "true", "--gateway"]).is_ok());
+        assert!(
+            Cli::try_parse_from(["x", "--gateway", "g", "run", "--policy", "p", "--", "true", "--gateway"])
+                .is_ok()
+        );
         assert!(Cli::try_parse_from(["x", "run", "--gateway", "g", "--policy", "p", "--", "true"]).is_ok());
     }
 }

@@ -241,9 +241,10 @@ fn verify(stage: &Stage, narrator: &mut Narrator) -> Result<Ending, DemoError> {
             narrator.verified(stage, &file);
             Ok(Ending::Written)
         }
-        Some(file) if file.content == stage.content() => {
-            Err(DemoError::Origin(format!("it was asked {} times, the denied request must not reach it", writes.len())))
-        }
+        Some(file) if file.content == stage.content() => Err(DemoError::Origin(format!(
+            "it was asked {} times, the denied request must not reach it",
+            writes.len()
+        ))),
         Some(_) => Err(DemoError::Origin("it holds something else".to_owned())),
         None if writes.is_empty() => {
             narrator.refused();

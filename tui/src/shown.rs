@@ -20,10 +20,7 @@ pub fn visible(text: &str) -> String {
 /// Like [`visible`], with line breaks (`\n` and `\r\n`) kept: one entry a line. A `\r` that breaks no line is shown.
 #[must_use]
 pub fn visible_lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    let last = lines.pop().unwrap_or_default();
-    let broken = lines.into_iter().map(|line| line.strip_suffix('\r').unwrap_or(line));
-    broken.chain([last]).map(visible).collect()
+    Untrusted::new(text).visible_lines().iter().map(|line| without_heaps(line)).collect()
 }
 
 fn without_heaps(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! The demo in its non-interactive form, once with each client, and for another host, path and method.
 
-mod common;
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Output};
 
@@ -15,20 +15,39 @@ fn demo(arguments: &[&str]) -> (Output, String) {
 fn assert_told(output: &Output, text: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{stderr}");
-    for part in ["403", "policy_denied", "accepted_chunk_ids", "approved", "\"policy_reloaded\": true", "201 Created", "✓ Demo complete"] {
+    for part in [
+        "403",
+        "policy_denied",
+        "accepted_chunk_ids",
+        "approved",
+        "\"policy_reloaded\": true",
+        "201 Created",
+        "✓ Demo complete",
+    ] {
         assert!(text.contains(part), "lacks {part:?}:\n{text}\n{stderr}");
     }
     let trace: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with("[t+")).collect();
     assert_eq!(trace.len(), 3, "{text}");
-    assert!(trace[0].contains("[MED] DENIED") && trace[1].contains("CONFIG:LOADED") && trace[2].contains("[INFO] ALLOWED"));
-    assert!(!text.contains("ghp_") && !text.contains("PRIVATE KEY") && !stderr.contains("ghp_"), "a secret was printed");
+    assert!(
+        trace[0].contains("[MED] DENIED")
+            && trace[1].contains("CONFIG:LOADED")
+            && trace[2].contains("[INFO] ALLOWED")
+    );
+    assert!(
+        !text.contains("ghp_") && !text.contains("PRIVATE KEY") && !stderr.contains("ghp_"),
+        "a secret was printed"
+    );
 }
 
 #[test]
 fn the_demo_ends_well_with_the_built_in_client() {
     let (output, text) = demo(&["--auto", "--client", "builtin"]);
     assert_told(&output, &text);
-    assert!(text.contains("HTTP:PUT [MED] DENIED") && text.contains("/repos/octo-demo/openshell-policy-demo/contents/"), "{text}");
+    assert!(
+        text.contains("HTTP:PUT [MED] DENIED")
+            && text.contains("/repos/octo-demo/openshell-policy-demo/contents/"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -44,10 +63,23 @@ fn the_demo_ends_well_with_curl() {
 
 #[test]
 fn another_host_path_and_method_end_just_as_well() {
-    let arguments = ["--auto", "--client", "builtin", "--host", "files.example.org", "--path", "/v2/uploads/some%20file.txt", "--method", "POST"];
+    let arguments = [
+        "--auto",
+        "--client",
+        "builtin",
+        "--host",
+        "files.example.org",
+        "--path",
+        "/v2/uploads/some%20file.txt",
+        "--method",
+        "POST",
+    ];
     let (output, text) = demo(&arguments);
     assert_told(&output, &text);
-    assert!(text.contains("files.example.org:443 [L7 rest, allow POST /v2/uploads/some%20file.txt]"), "{text}");
+    assert!(
+        text.contains("files.example.org:443 [L7 rest, allow POST /v2/uploads/some%20file.txt]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -56,5 +88,9 @@ fn without_a_terminal_the_demo_plays_by_itself_and_leaves_nothing_behind() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
     let output = command.args(["demo", "--client", "builtin"]).env("TMPDIR", folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files were left in the temporary folder");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "files were left in the temporary folder"
+    );
 }

@@ -1,5 +1,7 @@
 //! Starting commands: exit codes, streams, refusals, and what is said where.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{POLICY, World};
@@ -24,7 +26,10 @@ fn the_command_finds_the_proxy_the_bundle_and_the_skill() {
     let script = "test -r \"$SSL_CERT_FILE\" && test -r \"$OPENSHELL_SKILL\" && echo $https_proxy $HTTP_PROXY $NO_PROXY";
     let output = world.run("demo", POLICY, &["--advisor"], &["bash", "-c", script]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.starts_with("http://127.0.0.1:") && text.trim().ends_with("127.0.0.1,localhost,::1"), "{text}");
+    assert!(
+        text.starts_with("http://127.0.0.1:") && text.trim().ends_with("127.0.0.1,localhost,::1"),
+        "{text}"
+    );
     let off = world.run("demo", POLICY, &[], &["bash", "-c", "echo \"${OPENSHELL_SKILL-none}\""]);
     assert_eq!(String::from_utf8_lossy(&off.stdout), "none\n");
 }
@@ -69,7 +74,12 @@ fn an_orphan_of_the_command_is_still_one_of_its_processes() {
     let world = World::start();
     let script = "proxy=${http_proxy#http://}; (setsid bash -c 'exec 3<>/dev/tcp/'${proxy%:*}/${proxy##*:}'; printf \"GET http://policy.local/v1/denials HTTP/1.1\\r\\nHost: policy.local\\r\\nConnection: close\\r\\n\\r\\n\" >&3; cat <&3 >'$OUT'.tmp; mv '$OUT'.tmp '$OUT &) ; until test -e $OUT; do read -t 0.01 <> <(:) || true; done; cat $OUT";
     let out = world.path("orphan.out");
-    let output = world.run("demo", POLICY, &["--advisor"], &["bash", "-c", &format!("OUT={}; {script}", out.display())]);
+    let output = world.run(
+        "demo",
+        POLICY,
+        &["--advisor"],
+        &["bash", "-c", &format!("OUT={}; {script}", out.display())],
+    );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("HTTP/1.1 200"), "{text} {}", String::from_utf8_lossy(&output.stderr));
 }

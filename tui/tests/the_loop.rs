@@ -1,5 +1,7 @@
 //! The loop without a model, over the real binaries: submit, wait, decide, wake.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::io::{Read as _, Write as _};
@@ -64,7 +66,10 @@ fn a_wait_that_times_out_says_so_and_is_still_pending() {
     let id = sandbox.submit("/a.md", "write");
     let waiting = sandbox.wait(&id, 1);
     let answer = sandbox.answer(waiting);
-    assert_eq!((answer.status, &answer.body["status"], &answer.body["timed_out"]), (200, &json!("pending"), &json!(true)));
+    assert_eq!(
+        (answer.status, &answer.body["status"], &answer.body["timed_out"]),
+        (200, &json!("pending"), &json!(true))
+    );
 }
 
 #[test]
@@ -80,7 +85,11 @@ fn two_waiters_on_one_id_both_wake_and_a_wrong_id_is_404() {
     for wrong in ["3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10", "nonsense"] {
         for route in ["", "/wait?timeout=1"] {
             let answer = sandbox.get(&format!("http://policy.local/v1/proposals/{wrong}{route}"));
-            assert_eq!((answer.status, &answer.body["error"]), (404, &json!("chunk_not_found")), "{wrong}{route}");
+            assert_eq!(
+                (answer.status, &answer.body["error"]),
+                (404, &json!("chunk_not_found")),
+                "{wrong}{route}"
+            );
         }
     }
 }
@@ -94,7 +103,10 @@ fn a_rejected_proposal_and_its_redraft_are_two_and_both_are_found() {
     let second = sandbox.submit("/docs/a.md", "one file");
     assert_ne!(first, second);
     let status = |sandbox: &mut Sandbox, id: &str| {
-        sandbox.get(&format!("http://policy.local/v1/proposals/{id}")).body["status"].as_str().unwrap().to_owned()
+        sandbox.get(&format!("http://policy.local/v1/proposals/{id}")).body["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(status(&mut sandbox, &first), "rejected");
     assert_eq!(status(&mut sandbox, &second), "pending");
@@ -135,7 +147,10 @@ fn one_bad_operation_does_not_sink_the_others_and_each_is_answered() {
     let answer = sandbox.post("http://policy.local/v1/proposals", &body.to_string());
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!((&answer.body["accepted_chunks"], &answer.body["rejected_chunks"]), (&json!(1), &json!(1)));
-    assert!(answer.body["rejection_reasons"][0].as_str().unwrap().contains("quary: unknown key"), "{answer:?}");
+    assert!(
+        answer.body["rejection_reasons"][0].as_str().unwrap().contains("quary: unknown key"),
+        "{answer:?}"
+    );
     assert_eq!(answer.body["results"][0]["status"], "rejected");
     assert_eq!(answer.body["results"][1]["chunk_id"], answer.body["accepted_chunk_ids"][0]);
     for (body, wanted) in [("{", "EOF"), ("{\"operations\":[]}", "at least one operation")] {
@@ -165,7 +180,11 @@ fn the_switch_is_off_by_default_on_every_route() {
     ] {
         let asked = sandbox.ask(method, &format!("http://policy.local{path}"), "");
         let answer = sandbox.answer(asked);
-        assert_eq!((answer.status, &answer.body["error"]), (404, &json!("feature_disabled")), "{method} {path}");
+        assert_eq!(
+            (answer.status, &answer.body["error"]),
+            (404, &json!("feature_disabled")),
+            "{method} {path}"
+        );
     }
     let denied = sandbox.get("http://elsewhere.invalid/x");
     assert_eq!(denied.status, 403);
@@ -181,18 +200,31 @@ fn forward_denials_of_both_layers_have_one_shape_and_become_evidence() {
     let l7 = sandbox.answer(l7);
     assert_eq!(l7.status, 403);
     assert!(l7.head.to_ascii_lowercase().contains("x-openshell-policy: docs"), "{}", l7.head);
-    assert_eq!((&l7.body["layer"], &l7.body["path"], &l7.body["policy"]), (&json!("l7"), &json!("/a.md"), &json!("docs")));
+    assert_eq!(
+        (&l7.body["layer"], &l7.body["path"], &l7.body["policy"]),
+        (&json!("l7"), &json!("/a.md"), &json!("docs"))
+    );
     let skill = l7.body["next_steps"][0]["path"].as_str().unwrap();
-    assert!(std::fs::read_to_string(skill).unwrap().contains("policy.local"), "read_skill names a file that exists");
+    assert!(
+        std::fs::read_to_string(skill).unwrap().contains("policy.local"),
+        "read_skill names a file that exists"
+    );
     let l4 = sandbox.get("http://elsewhere.invalid/x");
-    assert_eq!((l4.status, &l4.body["layer"], &l4.body["rule_missing"]["type"]), (403, &json!("l4"), &json!("rest_allow")));
+    assert_eq!(
+        (l4.status, &l4.body["layer"], &l4.body["rule_missing"]["type"]),
+        (403, &json!("l4"), &json!("rest_allow"))
+    );
     let keys = |body: &Value| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&l7.body), keys(&l4.body));
     let posted = sandbox.post("http://policy.local/v1/proposals", &l7.body["proposal"].to_string());
     assert_eq!(posted.status, 202, "the ready-made proposal can be sent as it is: {posted:?}");
     let denials = sandbox.get("http://policy.local/v1/denials?last=5");
-    let lines: Vec<&str> = denials.body["denials"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(lines[0].contains(" OCSF HTTP:GET [MED] DENIED ") && lines[0].contains("elsewhere.invalid/x"), "{lines:?}");
+    let lines: Vec<&str> =
+        denials.body["denials"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(
+        lines[0].contains(" OCSF HTTP:GET [MED] DENIED ") && lines[0].contains("elsewhere.invalid/x"),
+        "{lines:?}"
+    );
     assert!(lines[1].contains(" OCSF HTTP:PUT [MED] DENIED ") && !lines[1].contains("secret"), "{lines:?}");
 }
 
@@ -232,7 +264,10 @@ fn a_decision_is_bound_to_the_digest_and_made_once() {
     assert!(world.inbox(&["approve", &id]).status.success());
     let again = world.inbox(&["reject", &id, "--reason", "no"]);
     assert!(!again.status.success());
-    assert!(String::from_utf8_lossy(&again.stderr).contains("approved"), "the loser learns how it was decided");
+    assert!(
+        String::from_utf8_lossy(&again.stderr).contains("approved"),
+        "the loser learns how it was decided"
+    );
     assert_eq!(world.inbox(&["show", "3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10"]).status.code(), Some(1));
     assert_eq!(world.inbox(&["approve"]).status.code(), Some(2));
 }

@@ -34,7 +34,7 @@ impl<'a> Untrusted<'a> {
     /// does not, because a terminal would let it overwrite what stands before it.
     #[must_use]
     pub fn visible_lines(&self) -> Vec<String> {
-        self.0.split('\n').map(|line| Untrusted(line.strip_suffix('\r').unwrap_or(line)).visible()).collect()
+        self.0.replace("\r\n", "\n").split('\n').map(|line| Untrusted(line).visible()).collect()
     }
 
     /// Whether anything had to be escaped other than line breaks, tabs and backslashes.
@@ -102,6 +102,12 @@ mod tests {
     #[test]
     fn lines_break_at_newlines_only() {
         assert_eq!(Untrusted::new("a\r\nb\rc\nd").visible_lines(), ["a", "b\\rc", "d"]);
+    }
+
+    #[test]
+    fn a_lone_carriage_return_at_the_end_is_shown_too() {
+        assert_eq!(Untrusted::new("safe\r").visible_lines(), ["safe\\r"]);
+        assert_eq!(Untrusted::new("a\r\r\nb").visible_lines(), ["a\\r", "b"]);
     }
 
     proptest! {

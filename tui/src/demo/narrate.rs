@@ -27,7 +27,10 @@ impl Narrator {
     pub(super) fn preflight(&mut self, stage: &Stage) {
         heading("Preflight");
         line("gateway", "started for this demo, its log and its doors in a temporary folder");
-        line("origin", &format!("https://{} played on {}, with a test CA", stage.host(), stage.origin().addr()));
+        line(
+            "origin",
+            &format!("https://{} played on {}, with a test CA", stage.host(), stage.origin().addr()),
+        );
         line("sandbox", &format!("{SANDBOX}, not isolated yet: the agent is asked to use the proxy"));
         line("policy", &format!("{}:443 [L7 rest, access=read-only]", stage.host()));
         line("agent", &format!("scripted, no model, speaks through {}", stage.client().as_str()));
@@ -55,7 +58,8 @@ impl Narrator {
             StepKind::Waiting => event(step, &format!("waits: {}", text(step))),
             StepKind::Decision => {
                 heading("The agent's wait returns");
-                let took = self.decided.map(|at| format!(", {} after the decision was sent", millis(at.elapsed())));
+                let took =
+                    self.decided.map(|at| format!(", {} after the decision was sent", millis(at.elapsed())));
                 event(step, &format!("{}{}", status(step), took.unwrap_or_default()));
                 body(step);
             }
@@ -80,7 +84,8 @@ impl Narrator {
     }
 
     pub(super) fn approved(&mut self, recorded: &Recorded) {
-        let revision = recorded.revision.map(|revision| format!(", policy revision {revision}")).unwrap_or_default();
+        let revision =
+            recorded.revision.map(|revision| format!(", policy revision {revision}")).unwrap_or_default();
         line("Decision", &format!("approved, event {}{revision}", recorded.seq));
     }
 
@@ -126,9 +131,10 @@ pub(super) fn notice(step: &Step) -> Option<String> {
     match step.kind {
         StepKind::Decision => Some(format!("demo: the agent's wait returned {}", status_word(step))),
         StepKind::Retry => Some("demo: the agent retries".to_owned()),
-        StepKind::Done => {
-            Some(format!("demo: the retry was answered {}: the file is at the origin. q leaves", status(step)))
-        }
+        StepKind::Done => Some(format!(
+            "demo: the retry was answered {}: the file is at the origin. q leaves",
+            status(step)
+        )),
         StepKind::Failed => Some(format!("demo: the agent failed: {}. q leaves", text(step))),
         _ => None,
     }

@@ -45,10 +45,13 @@ impl Stage {
         let run_id = random_hex(4)?;
         let token = format!("ghp_{}", random_hex(18)?);
         let path = args.path.clone().unwrap_or_else(|| {
-            format!("/repos/octo-demo/openshell-policy-demo/contents/openshell-policy-advisor-demo/{run_id}.md")
+            format!(
+                "/repos/octo-demo/openshell-policy-demo/contents/openshell-policy-advisor-demo/{run_id}.md"
+            )
         });
         let client = args.client.unwrap_or_else(ClientKind::detect);
-        let content = format!("# openshell-inbox\n\nWritten by the demo's agent, run {run_id}.\n").into_bytes();
+        let content =
+            format!("# openshell-inbox\n\nWritten by the demo's agent, run {run_id}.\n").into_bytes();
         let origin = Origin::start(&args.host, &token).map_err(stage_error)?;
         write_files(folder.path(), &args.host, client, &origin, &content)?;
         let gateway = start_gateway(folder.path())?;
@@ -101,9 +104,13 @@ impl Stage {
     pub(super) fn log_tails(&self) -> Vec<(&'static str, String)> {
         let mask = Mask::new([self.token.as_str()]);
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-        [("gateway", read("gateway.log")), ("supervisor and agent", read("supervisor.log")), ("policy log", self.policy_log())]
-            .map(|(name, text)| (name, mask.tail(&text, 20)))
-            .to_vec()
+        [
+            ("gateway", read("gateway.log")),
+            ("supervisor and agent", read("supervisor.log")),
+            ("policy log", self.policy_log()),
+        ]
+        .map(|(name, text)| (name, mask.tail(&text, 20)))
+        .to_vec()
     }
 
     /// Ends everything, the supervisor first.
@@ -161,9 +168,11 @@ fn write_files(
         quote(&binary.to_string_lossy()),
     );
     let body = serde_json::json!({"message": "demo: one file", "content": base64::encode(content), "branch": "main"});
-    for (name, text) in
-        [("policy.yaml", policy), ("origin-ca.pem", origin.ca_pem().to_owned()), ("body.json", body.to_string())]
-    {
+    for (name, text) in [
+        ("policy.yaml", policy),
+        ("origin-ca.pem", origin.ca_pem().to_owned()),
+        ("body.json", body.to_string()),
+    ] {
         std::fs::write(folder.join(name), text).map_err(stage_error)?;
     }
     Ok(())
@@ -174,7 +183,8 @@ fn policy_name(host: &str) -> String {
     if host == "api.github.com" {
         return "github_api_readonly".to_owned();
     }
-    let plain: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(50).collect();
+    let plain: String =
+        host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(50).collect();
     format!("{plain}_readonly")
 }
 
@@ -199,7 +209,9 @@ async fn wait_for_door(door: &Path) -> Result<(), DemoError> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(DOOR_DEADLINE, opened).await.map_err(|_| stage_error("the gateway did not open its door"))
+    tokio::time::timeout(DOOR_DEADLINE, opened)
+        .await
+        .map_err(|_| stage_error("the gateway did not open its door"))
 }
 
 /// What the supervisor is started with.
@@ -229,7 +241,16 @@ fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::
         .arg(file("log"))
         .arg("--")
         .arg(&program)
-        .args(["__demo-agent", "--client", scene.client.as_str(), "--method", &args.method, "--url", scene.url, "--body"])
+        .args([
+            "__demo-agent",
+            "--client",
+            scene.client.as_str(),
+            "--method",
+            &args.method,
+            "--url",
+            scene.url,
+            "--body",
+        ])
         .arg(file("body.json"))
         .env("GITHUB_TOKEN", scene.token)
         .stdin(Stdio::null())

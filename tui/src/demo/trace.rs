@@ -11,10 +11,12 @@ pub(super) fn of(log: &str, method: &str, path: &str) -> Vec<String> {
     };
     let denied = lines.iter().position(|(_, line)| is_about(line, " DENIED "));
     let after = denied.map_or(0, |at| at + 1);
-    let loaded = lines.iter().enumerate().skip(after).find(|(_, (_, line))| line.starts_with("CONFIG:LOADED "));
+    let loaded =
+        lines.iter().enumerate().skip(after).find(|(_, (_, line))| line.starts_with("CONFIG:LOADED "));
     let allowed = lines.iter().enumerate().skip(after).find(|(_, (_, line))| is_about(line, " ALLOWED "));
     let places = [denied, loaded.map(|(at, _)| at), allowed.map(|(at, _)| at)];
-    let chosen: Vec<&(DateTime<Utc>, &str)> = places.into_iter().flatten().filter_map(|at| lines.get(at)).collect();
+    let chosen: Vec<&(DateTime<Utc>, &str)> =
+        places.into_iter().flatten().filter_map(|at| lines.get(at)).collect();
     let start = chosen.first().map(|(at, _)| *at);
     chosen
         .iter()

@@ -25,11 +25,11 @@ use serde_json::Value;
 /// How long a condition may take before the test fails.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// One of the workspace's binaries. `cargo test --workspace` builds all of them into one folder.
-pub fn bin(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_openshell-inbox")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: run `cargo test --workspace`", path.display());
-    path
+/// The front binary, which is gateway and supervisor too: always the one of this build.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    command.env_remove("OPENSHELL_INBOX_GATEWAY");
+    command
 }
 
 /// Waits until `check` gives something.
@@ -77,8 +77,7 @@ impl World {
 
     /// A verb of the inbox, without a screen.
     pub fn inbox(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(bin("openshell-inbox"));
-        command.arg("--gateway").arg(self.door()).args(arguments).output().unwrap()
+        program().arg("--gateway").arg(self.door()).args(arguments).output().unwrap()
     }
 
     /// Like [`Self::inbox`], which must succeed and print JSON.
@@ -101,10 +100,10 @@ impl World {
     }
 
     fn supervisor(&self, name: &str, policy: &Path, options: &[&str]) -> Command {
-        let mut command = Command::new(bin("openshell-supervisor"));
+        let mut command = program();
         command.arg("run").arg("--gateway").arg(self.door()).arg("--policy").arg(policy);
         command.arg("--sandbox").arg(name).arg("--log-dir").arg(self.path(&format!("log-{name}")));
-        command.args(options).env_remove("OPENSHELL_INBOX_GATEWAY");
+        command.args(options);
         command
     }
 }
@@ -118,8 +117,8 @@ impl Drop for World {
 
 fn start_gateway(folder: &Path) -> Child {
     let door = folder.join("gateway.sock");
-    let gateway = Command::new(bin("openshell-gateway"))
-        .args(["serve", "--db"])
+    let gateway = program()
+        .args(["gateway", "serve", "--db"])
         .arg(folder.join("inbox.db"))
         .arg("--socket")
         .arg(&door)
