@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::paths;
+use openshell_wire::door;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -26,7 +26,7 @@ pub enum DoorError {
     /// The path does not fit into a socket address.
     #[error(
         "{} is {found} bytes long, a socket's path may have at most {}: choose a shorter --socket",
-        .path.display(), paths::MAX_SOCKET_PATH
+        .path.display(), door::MAX_SOCKET_PATH
     )]
     TooLong {
         /// The path of the longer of the two sockets.
@@ -69,9 +69,9 @@ pub(crate) struct Door {
 pub(crate) fn open(socket: &Path) -> Result<[(Door, UnixListener); 2], DoorError> {
     let failed = |error| DoorError::Io { path: socket.into(), error };
     let socket = std::path::absolute(socket).map_err(failed)?;
-    let sandbox = paths::sandbox_door(&socket);
+    let sandbox = door::sandbox_door(&socket);
     let found = sandbox.as_os_str().as_bytes().len();
-    if found > paths::MAX_SOCKET_PATH {
+    if found > door::MAX_SOCKET_PATH {
         return Err(DoorError::TooLong { path: sandbox, found });
     }
     let directory = socket.parent().ok_or_else(|| DoorError::NotASocket(socket.clone()))?;

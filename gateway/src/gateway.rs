@@ -3,10 +3,12 @@
 //! Owns the order of things. To begin: lock, replay, doors. To end: streams, connections, writer, log. Called by
 //! the binaries; a program that embeds a gateway uses [`Gateway::start`], after which clients can connect.
 
+use std::ffi::OsString;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use openshell_wire::door;
 use openshell_wire::pb::inbox::inbox_server::InboxServer;
 use openshell_wire::pb::inbox::supervisor_server::SupervisorServer;
 use tokio::net::UnixListener;
@@ -21,7 +23,6 @@ use crate::doors::{self, Door, DoorError};
 use crate::inbox_service::InboxService;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
-use crate::paths::{self, NoHome};
 use crate::registry::Registry;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
@@ -42,7 +43,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub enum ServeError {
     /// No default path can be computed.
     #[error("{0}")]
-    NoHome(#[from] NoHome),
+    NoHome(#[from] door::DoorError),
     /// Another gateway has the database; the message says which and what to do.
     #[error("{0}")]
     InUse(String),
@@ -117,14 +118,23 @@ pub async fn serve(args: ServeArgs, shutdown: impl Future<Output = ()> + Send) -
     Gateway::start(args).await?.run(shutdown).await
 }
 
+fn environment(key: &str) -> Option<OsString> {
+    std::env::var_os(key)
+}
+
+/// The event log: `inbox.db` in the state folder.
+fn default_db() -> Result<PathBuf, door::DoorError> {
+    Ok(door::state_folder(environment)?.join("inbox.db"))
+}
+
 impl Gateway {
     /// Takes the lock, replays the log and opens the doors. When this returns, clients can connect.
     ///
     /// # Errors
     /// [`ServeError`]: why it cannot start. Nothing is left behind but an empty log file.
     pub async fn start(args: ServeArgs) -> Result<Self, ServeError> {
-        let db = args.db.map_or_else(paths::default_db, Ok)?;
-        let socket = args.socket.map_or_else(paths::default_socket, Ok)?;
+        let db = args.db.map_or_else(default_db, Ok)?;
+        let socket = args.socket.map_or_else(|| door::default_door(environment), Ok)?;
         let (log, state) = blocking(move || SqliteLog::open(&db)).await??;
         let doors = blocking(move || doors::open(&socket)).await??;
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
@@ -140,7 +150,7 @@ impl Gateway {
         Ok(Self { shared, doors: [reviewers?, supervisors?], writer_ended })
     }
 
-    /// The reviewers' socket; the supervisors' is [`paths::sandbox_door`] of it.
+    /// The reviewers' socket; the supervisors' is [`door::sandbox_door`] of it.
     #[must_use]
     pub fn socket(&self) -> &Path {
         let [(door, _), _] = &self.doors;

@@ -12,7 +12,6 @@ mod gateway;
 mod inbox_service;
 mod ledger;
 mod lock;
-pub mod paths;
 mod program;
 mod registry;
 mod status;

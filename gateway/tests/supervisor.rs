@@ -5,7 +5,8 @@
 mod common;
 
 use common::*;
-use openshell_gateway::{Limits, paths};
+use openshell_gateway::Limits;
+use openshell_wire::door;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
 use openshell_wire::pb::inbox::report::Report;
@@ -41,7 +42,7 @@ async fn eventually(
 async fn each_door_has_only_its_own_service() {
     let place = Place::new();
     let running = place.start().await;
-    let door = address(&paths::sandbox_door(&place.socket()));
+    let door = address(&door::sandbox_door(&place.socket()));
     let mut intruder = InboxClient::connect(door).await.unwrap();
     let mut agent = place.run("demo", 1).await;
     let proposal = agent.submit("/a").await;

@@ -195,7 +195,7 @@ async fn watched(
         }
     }
     let (notices, inbox) = mpsc::channel(16);
-    let hint = "demo: an agent waits for you. a approves, r rejects; then watch it retry here, and q leaves";
+    let hint = "demo: an agent waits for you: a approves, r rejects, q leaves";
     // The channel is new and has room.
     notices.try_send(Notice(hint.to_owned())).unwrap_or_default();
     let options = ScreenOptions {

@@ -21,20 +21,20 @@ fn both_sockets_are_for_their_owner_alone_and_go_with_the_gateway() {
     let directory = directory(0o755);
     let socket = directory.path().join("made/on/the/way/gw.sock");
     let doors = open(&socket).unwrap();
-    for path in [&socket, &paths::sandbox_door(&socket)] {
+    for path in [&socket, &door::sandbox_door(&socket)] {
         assert_eq!(path.symlink_metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(UnixStream::connect(path).is_ok());
     }
     assert_eq!(socket.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
     drop(doors);
-    assert!(!socket.exists() && !paths::sandbox_door(&socket).exists());
+    assert!(!socket.exists() && !door::sandbox_door(&socket).exists());
 }
 
 #[test]
 fn a_live_socket_is_left_alone_and_a_dead_one_is_replaced() {
     let directory = directory(0o700);
     let socket = directory.path().join("gw.sock");
-    let sandbox = paths::sandbox_door(&socket);
+    let sandbox = door::sandbox_door(&socket);
     let alive = UnixListener::bind(&sandbox).unwrap();
     assert!(refusal(&socket).contains("is in use by another gateway"));
     assert!(!socket.exists(), "and the other door is not left open");
@@ -74,7 +74,7 @@ fn a_directory_that_others_can_write_to_is_refused() {
 #[test]
 fn a_path_that_does_not_fit_is_refused_with_both_numbers() {
     let directory = directory(0o700);
-    let room = paths::MAX_SOCKET_PATH - directory.path().as_os_str().len() - 1 - ".sandbox".len();
+    let room = door::MAX_SOCKET_PATH - directory.path().as_os_str().len() - 1 - ".sandbox".len();
     let error = refusal(&directory.path().join("x".repeat(room + 1)));
     assert!(error.contains("is 108 bytes long") && error.contains("at most 107"), "{error}");
     open(&directory.path().join("x".repeat(room))).unwrap();

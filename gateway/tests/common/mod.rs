@@ -9,7 +9,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openshell_gateway::{Gateway, Limits, ServeArgs, ServeError, paths};
+use openshell_gateway::{Gateway, Limits, ServeArgs, ServeError};
+use openshell_wire::door;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
@@ -75,7 +76,7 @@ impl Place {
     }
 
     pub async fn supervisors(&self) -> SupervisorClient<Channel> {
-        SupervisorClient::new(channel(&paths::sandbox_door(&self.socket())).await)
+        SupervisorClient::new(channel(&door::sandbox_door(&self.socket())).await)
     }
 
     /// A new run of the sandbox, up to the first complete set of directives.
