@@ -47,7 +47,7 @@ pub struct RunArgs {
     /// The sandbox's name.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub sandbox: SandboxName,
-    /// Let the command's agents propose policy changes through http://policy.local.
+    /// Let the command's agents propose policy changes through policy.local.
     #[arg(long)]
     pub advisor: bool,
     /// Send HOST:PORT to this address instead of asking DNS (for tests; exempt from the blocked-address list).

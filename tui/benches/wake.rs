@@ -35,12 +35,20 @@ fn agent() {
         let line = line.unwrap();
         let (verb, what) = line.split_once(' ').unwrap();
         let body = match verb {
-            "submit" => request(&proxy, "POST", "/v1/proposals", &proposal(what).to_string()),
-            _ => request(&proxy, "GET", &format!("/v1/proposals/{what}/wait?timeout=60"), ""),
+            "submit" => receive(send(&proxy, "POST", "/v1/proposals", &proposal(what).to_string())),
+            _ => {
+                let waiting = send(&proxy, "GET", &format!("/v1/proposals/{what}/wait?timeout=60"), "");
+                say("{}");
+                receive(waiting)
+            }
         };
-        println!("{body}");
-        std::io::stdout().flush().unwrap();
+        say(&body);
     }
+}
+
+fn say(line: &str) {
+    println!("{line}");
+    std::io::stdout().flush().unwrap();
 }
 
 fn proposal(n: &str) -> Value {
@@ -50,7 +58,7 @@ fn proposal(n: &str) -> Value {
         "binaries": [{"path": "/usr/bin/curl"}]}}}]})
 }
 
-fn request(proxy: &str, method: &str, path: &str, body: &str) -> String {
+fn send(proxy: &str, method: &str, path: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_nodelay(true).unwrap();
     let head = format!(
@@ -58,6 +66,10 @@ fn request(proxy: &str, method: &str, path: &str, body: &str) -> String {
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    stream
+}
+
+fn receive(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text.split_once("\r\n\r\n").unwrap().1.to_owned()
@@ -157,8 +169,8 @@ async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
         agent.hear();
         agent.say(&format!("wait {id}"));
         let shown = client.proposal(&id).await.unwrap().proposal;
-        // Until the wait has surely begun: its request takes well under a millisecond, this is five.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // The agent says when its request is on the way.
+        agent.hear();
         let decision = Decision {
             proposal: shown.id,
             digest: shown.digest(),

@@ -38,14 +38,14 @@ fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
 
 impl Screen {
     fn open(stage: &Stage, columns: u16, lines: u16) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+        Self::run(program.arg("--gateway").arg(stage.door()), columns, lines)
+    }
+
+    fn run(program: Command, columns: u16, lines: u16) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(lines, columns)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-            .arg("--gateway")
-            .arg(stage.door())
-            .env("TERM", "xterm-256color")
-            .spawn(pts)
-            .unwrap();
+        let child = program.env("TERM", "xterm-256color").spawn(pts).unwrap();
         let pty = Arc::new(pty);
         let parser = vt100::Parser::new(lines.try_into().unwrap(), columns.try_into().unwrap(), 0);
         let parser = Arc::new(Mutex::new(parser));
@@ -175,4 +175,39 @@ async fn a_stopped_screen_comes_back() {
     screen.shows("any key closes");
     screen.press("\u{3}");
     assert!(screen.ends().success());
+}
+
+/// Played by this very test program, in a pty of its own, for the test below.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a part of `a_panic_gives_the_terminal_back`"]
+async fn a_screen_that_panics() {
+    let Some(folder) = std::env::var_os("SCREEN_THAT_PANICS").map(std::path::PathBuf::from) else { return };
+    let (say, notices) = tokio::sync::mpsc::channel(1);
+    say.send(openshell_inbox::screen::Notice("the screen is open".to_owned())).await.unwrap();
+    std::thread::spawn(move || {
+        wait_until("the test never said so", || folder.join("now").exists());
+        panic!("as it was told");
+    });
+    let options = openshell_inbox::screen::ScreenOptions {
+        gateway: "/nonexistent/gateway.sock".into(),
+        title: "panics".to_owned(),
+        notices: Some(notices),
+    };
+    let exit = openshell_inbox::screen::run(options).await.unwrap();
+    println!("the screen ended: {exit:?}");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_screen_that_panics", "--ignored", "--nocapture", "--test-threads", "1"])
+        .env("SCREEN_THAT_PANICS", folder.path());
+    let screen = Screen::run(program, 100, 30);
+    screen.shows("the screen is open");
+    assert!(screen.parser.lock().unwrap().screen().alternate_screen());
+    std::fs::write(folder.path().join("now"), "").unwrap();
+    screen.shows("as it was told");
+    screen.shows("the screen ended: Signal(6)");
+    screen.ends();
 }

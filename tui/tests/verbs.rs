@@ -47,7 +47,7 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     let stage = Stage::new().await;
     let door = stage.door();
     let empty = inbox(&door, &["list"]).await;
-    assert_eq!((empty.code, empty.out.as_str()), (0, "no pending proposals\n"));
+    assert_eq!((empty.code, empty.out.as_str()), (0, "no proposals\n"));
     let mut supervisor = stage.supervisor().await;
     let id = supervisor.submit("/v1/run-1", "one \u{1b}[2J file\r").await;
     let list = json(&door, &["list", "--output", "json"]).await;

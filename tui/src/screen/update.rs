@@ -1,7 +1,7 @@
 //! `Msg → update(&mut Model, Msg) → Vec<Effect>`: everything that can happen on the screen.
 //!
 //! Never awaits, never reads a clock (the time is in the message), never draws. The one place where the model
-//! changes; [`input`], [`prompt`], [`feed`] and [`decision`] are its parts.
+//! changes; `input`, `prompt`, `feed` and `decision` are its parts.
 
 mod decision;
 mod feed;

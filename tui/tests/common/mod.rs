@@ -101,6 +101,8 @@ impl World {
 
     fn supervisor(&self, name: &str, policy: &Path, options: &[&str]) -> Command {
         let mut command = program();
+        // What a supervisor that is killed leaves behind goes away with the world.
+        command.env("TMPDIR", self.folder.path());
         command.arg("run").arg("--gateway").arg(self.door()).arg("--policy").arg(policy);
         command.arg("--sandbox").arg(name).arg("--log-dir").arg(self.path(&format!("log-{name}")));
         command.args(options);
