@@ -11,7 +11,12 @@ use crate::{ServeArgs, ServeError, serve};
 #[must_use]
 pub fn program(args: ServeArgs) -> u8 {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let has_colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colour)
+        .with_writer(std::io::stderr)
+        .init();
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -131,7 +131,12 @@ impl RunError {
 /// Runs a command to its end, says on stderr what went wrong, and gives the exit code.
 pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
     let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let has_colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colour)
+        .with_writer(std::io::stderr)
+        .init();
     match run(gateway, args) {
         Ok(code) => code,
         Err(error) => {

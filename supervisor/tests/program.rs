@@ -44,3 +44,16 @@ fn what_was_written_wrong_is_exit_2_and_named() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn the_policies_of_the_readme_load_without_a_warning() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/policies");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let loaded = openshell_domain::policy::read::policy_from_yaml(&text).unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        count += 1;
+    }
+    assert!(count >= 2);
+}

@@ -101,7 +101,7 @@ async fn play(args: DemoArgs) -> u8 {
     match demo::run(args).await {
         Ok(Ending::Written | Ending::Rejected) => DONE,
         Ok(Ending::Left) => REFUSED,
-        Err(error) => fail(&error.to_string(), "", REFUSED),
+        Err(error) => fail(&error.to_string(), "", error.exit_code()),
     }
 }
 

@@ -15,6 +15,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use openshell_domain::id::ProposalId;
+use openshell_domain::policy::address::always_blocked;
+use openshell_domain::policy::host::Host;
+use openshell_domain::policy::path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::client::{Client, ClientError, Decision, Verb};
@@ -75,9 +79,22 @@ pub enum Ending {
 /// Why a demo did not come to an end.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
+    /// A flag has a value with which there is nothing to play.
+    #[error("{flag} {value:?}: {problem}")]
+    Usage {
+        /// The flag.
+        flag: &'static str,
+        /// What it was given.
+        value: String,
+        /// What it may be.
+        problem: String,
+    },
     /// Something could not be set up.
     #[error("setting the stage: {0}")]
     Stage(String),
+    /// A signal with this number came.
+    #[error("interrupted")]
+    Interrupted(i32),
     /// The gateway did not do what was asked.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -90,6 +107,41 @@ pub enum DemoError {
     /// The origin does not hold what it should, or holds what it should not.
     #[error("the origin does not agree: {0}")]
     Origin(String),
+}
+
+impl DemoError {
+    /// 2 for a wrong flag, 128 and its number for a signal, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } => 2,
+            Self::Interrupted(number) => u8::try_from(*number).unwrap_or_default().saturating_add(128),
+            _ => 1,
+        }
+    }
+}
+
+impl DemoArgs {
+    /// Refuses what cannot be played before anything is started.
+    fn check(&self) -> Result<(), DemoError> {
+        let wrong = |flag, value: &str, problem: &str| {
+            Err(DemoError::Usage { flag, value: value.to_owned(), problem: problem.to_owned() })
+        };
+        match Host::parse(&self.host) {
+            Ok(Host::Name(name)) if name == self.host && always_blocked(&Host::Name(name.clone())).is_none() => {}
+            _ => return wrong("--host", &self.host, "a host name in lower case is wanted, such as api.github.com"),
+        }
+        if let Some(path) = &self.path {
+            match path::canonical(path, false) {
+                Ok(target) if target.path == *path && target.query.is_none() && path.len() > 1 => {}
+                _ => return wrong("--path", path, "a path in canonical form is wanted, such as /files/a%20b.txt"),
+            }
+        }
+        if !["PUT", "POST", "PATCH"].contains(&self.method.as_str()) {
+            return wrong("--method", &self.method, "PUT, POST or PATCH is wanted");
+        }
+        Ok(())
+    }
 }
 
 /// Plays the agent, inside the sandbox: 0 when the origin took the file, 1 when the proposal was rejected.
@@ -110,16 +162,21 @@ pub async fn play_agent(args: AgentArgs) -> Result<u8, String> {
 /// # Errors
 /// [`DemoError`]; what the failed run logged has been printed then, with its secrets masked.
 pub async fn run(args: DemoArgs) -> Result<Ending, DemoError> {
+    args.check()?;
     let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let is_auto = args.auto || !has_terminal;
+    let mut signals = Signals::listen().map_err(|error| DemoError::Stage(error.to_string()))?;
     let mut narrator = Narrator::default();
-    let (mut stage, steps) = Stage::set(&args).await?;
+    let (mut stage, steps) = tokio::select! {
+        set = Stage::set(&args) => set?,
+        number = signals.next() => return Err(DemoError::Interrupted(number)),
+    };
     narrator.preflight(&stage);
     let played = tokio::select! {
         played = async {
-            if is_auto { alone(&mut stage, steps, &mut narrator).await } else { watched(&mut stage, steps, &mut narrator).await }
+            if is_auto { alone(&stage, steps, &mut narrator).await } else { watched(&stage, steps, &mut narrator).await }
         } => played,
-        _ = tokio::signal::ctrl_c() => Err(DemoError::Agent("interrupted".to_owned())),
+        number = signals.next() => Err(DemoError::Interrupted(number)),
     };
     let ending = match played {
         Ok(Ending::Left) => Ok(Ending::Left),
@@ -129,6 +186,7 @@ pub async fn run(args: DemoArgs) -> Result<Ending, DemoError> {
     match &ending {
         Ok(Ending::Left) => narrator.left(),
         Ok(_) => narrator.trace(&trace::of(&stage.policy_log(), stage.method(), stage.path())),
+        Err(DemoError::Interrupted(_)) => {}
         Err(_) => narrator.failed(&stage),
     }
     stage.strike().await;
@@ -138,9 +196,31 @@ pub async fn run(args: DemoArgs) -> Result<Ending, DemoError> {
     ending
 }
 
+/// The signals that end a demo; listened for before there is anything to clean up.
+struct Signals([(i32, Signal); 3]);
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let listen = |kind: SignalKind| signal(kind).map(|signal| (kind.as_raw_value(), signal));
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn next(&mut self) -> i32 {
+        std::future::poll_fn(|cx| {
+            let came = self.0.iter_mut().find_map(|(number, signal)| signal.poll_recv(cx).is_ready().then_some(*number));
+            came.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+        })
+        .await
+    }
+}
+
 /// Approves whatever the agent asks for, as soon as it does.
 async fn alone(
-    stage: &mut Stage,
+    stage: &Stage,
     mut steps: mpsc::Receiver<Step>,
     narrator: &mut Narrator,
 ) -> Result<Ending, DemoError> {
@@ -179,7 +259,7 @@ fn submitted_id(step: &Step) -> Option<ProposalId> {
 
 /// Opens the inbox on the pending proposal and lets the reviewer decide.
 async fn watched(
-    stage: &mut Stage,
+    stage: &Stage,
     mut steps: mpsc::Receiver<Step>,
     narrator: &mut Narrator,
 ) -> Result<Ending, DemoError> {
@@ -193,6 +273,9 @@ async fn watched(
             StepKind::Failed => return Err(agent_failed(&told)),
             _ => {}
         }
+    }
+    if told.last().is_none_or(|step| step.kind != StepKind::Submitted) {
+        return Err(DemoError::Agent("it ended before it asked for anything".to_owned()));
     }
     let (notices, inbox) = mpsc::channel(16);
     let hint = "demo: an agent waits for you: a approves, r rejects, q leaves";

@@ -94,3 +94,43 @@ fn without_a_terminal_the_demo_plays_by_itself_and_leaves_nothing_behind() {
         "files were left in the temporary folder"
     );
 }
+
+#[test]
+fn a_flag_with_which_there_is_nothing_to_play_is_usage() {
+    for (flag, value) in [
+        ("--host", "bad host"),
+        ("--host", "127.0.0.1"),
+        ("--host", "https://api.github.com"),
+        ("--host", "x.example:8443"),
+        ("--path", "rel"),
+        ("--path", "/a b"),
+        ("--path", "/a?q=1"),
+        ("--path", "/a/../b"),
+        ("--method", "GET"),
+        ("--method", "put"),
+    ] {
+        let (output, text) = demo(&["--auto", flag, value]);
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {text}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(flag) && text.is_empty(), "{flag} {value}: {stderr} {text}");
+    }
+}
+
+#[test]
+fn a_demo_that_is_told_to_end_takes_everything_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
+        .args(["demo", "--auto", "--client", "builtin"])
+        .env("TMPDIR", folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 16];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let code = child.wait().unwrap().code();
+    // It may have come to its good end just before the signal.
+    assert!(matches!(code, Some(143 | 0)), "{code:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files were left in the temporary folder");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::Proposal;
+use openshell_domain::untrusted::is_hidden;
 use tokio::time::Instant;
 
 use super::agent::Step;
@@ -144,7 +145,7 @@ fn status_word(step: &Step) -> String {
     let field = |name: &str| step.body.as_ref().and_then(|body| body.get(name));
     let status = field("status").and_then(|value| value.as_str()).unwrap_or("no status");
     match (status, field("rejection_reason").and_then(|value| value.as_str())) {
-        ("rejected", Some(reason)) => format!("rejected: {reason:?}. It stops here, q leaves"),
+        ("rejected", Some(reason)) => format!("rejected: {reason}\nIt stops here, q leaves"),
         _ => status.to_owned(),
     }
 }
@@ -173,9 +174,23 @@ fn event(step: &Step, text: &str) {
 fn body(step: &Step) {
     let Some(body) = &step.body else { return };
     let pretty = serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string());
-    for text in visible_lines(&pretty) {
-        say(&format!("      {text}"));
+    for text in pretty.lines() {
+        say(&format!("      {}", json_line(text)));
     }
+}
+
+/// A line of JSON as it is, with what a terminal would not show written as JSON writes it.
+fn json_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn millis(passed: Duration) -> String {
@@ -185,4 +200,17 @@ fn millis(passed: Duration) -> String {
 /// One line on stdout. Where nobody reads it any more, the demo still ends as it should.
 fn say(text: &str) {
     writeln!(std::io::stdout().lock(), "{text}").unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_json_and_hides_nothing() {
+        let value = serde_json::json!({"a": "one \"file\"\n\\x \u{202e}b\u{9b}\u{e0041} ü"});
+        let line = json_line(&value.to_string());
+        assert!(!line.chars().any(is_hidden), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value, "{line}");
+    }
 }

@@ -198,9 +198,6 @@ impl CompiledPolicy {
             self.endpoint(**at)
                 .is_some_and(|e| e.denies.iter().any(|deny: &CompiledRequest| deny.denies(request, &query)))
         });
-        if let Some(at) = denying {
-            return RequestVerdict::Denied(RequestDenial::DenyRule(self.rule_name(*at)));
-        }
         let allowing: Vec<EndpointRef> = about
             .iter()
             .copied()
@@ -208,13 +205,16 @@ impl CompiledPolicy {
                 self.endpoint(*at).is_some_and(|e| e.allows.iter().any(|allow| allow.allows(request, &query)))
             })
             .collect();
-        if !allowing.is_empty() {
+        if denying.is_none() && !allowing.is_empty() {
             return RequestVerdict::Allowed(allowing);
         }
         let audits =
             |at: &EndpointRef| self.endpoint(*at).is_some_and(|e| e.enforcement == Enforcement::Audit);
         if about.iter().all(audits) {
             return RequestVerdict::Audited(about);
+        }
+        if let Some(at) = denying {
+            return RequestVerdict::Denied(RequestDenial::DenyRule(self.rule_name(*at)));
         }
         let enforcing = about.iter().copied().find(|at| !audits(at)).unwrap_or(first);
         RequestVerdict::Denied(RequestDenial::NotAllowed(self.rule_name(enforcing)))

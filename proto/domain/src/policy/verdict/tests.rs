@@ -113,7 +113,7 @@ fn audit_lets_pass_only_where_every_endpoint_about_the_path_audits() {
     assert_eq!(judge(&compiled(&both), CURL, "PUT", "/x"), 'n');
     let denied =
         audit.replace("access: read-only", "access: read-only, deny_rules: [{method: PUT, path: \"**\"}]");
-    assert_eq!(judge(&compiled(&denied), CURL, "PUT", "/x"), 'D', "an audited deny is still a deny");
+    assert_eq!(judge(&compiled(&denied), CURL, "PUT", "/x"), 'a', "audit lets a denied request pass, marked");
     let scoped = audit.replace("port: 443", "port: 443, path: /v1/**");
     assert_eq!(
         judge(&compiled(&scoped), CURL, "GET", "/v2/x"),
