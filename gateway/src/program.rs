@@ -1,6 +1,7 @@
 //! The gateway as a program: logs, signals, exit codes. Both `openshell-gateway serve` and
 //! `openshell-inbox gateway serve` are this.
 
+use openshell_domain::untrusted::Untrusted;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,7 +30,7 @@ pub fn program(args: ServeArgs) -> u8 {
         Ok(Err(error)) => (format!("cannot listen for signals: {error}"), 3),
         Err(error) => (error, 3),
     };
-    eprintln!("openshell-gateway: {error}");
+    eprintln!("openshell-gateway: {}", Untrusted::new(&error).visible_lines().join("\n"));
     code
 }
 

@@ -32,8 +32,11 @@ pub enum IdentityError {
     /// Who holds it changes faster than it can be looked at.
     #[error("the processes that hold the connection keep changing")]
     Unsettled,
-    /// The executable of a holder or of an ancestor cannot be read, or its file is gone.
-    #[error("the executable of process {0} cannot be told")]
+    /// The sandbox has more processes than can be looked through.
+    #[error("the sandbox has too many processes to tell who is calling")]
+    TooMany,
+    /// A process of the sandbox cannot be looked into, or its executable's file is gone.
+    #[error("process {0} cannot be looked into")]
     Unreadable(i32),
 }
 
@@ -77,7 +80,13 @@ fn settle(root: i32, inode: u64) -> Result<Vec<Holder>, IdentityError> {
     let mut named: Vec<Holder> = Vec::new();
     let mut last = IdentityError::Unsettled;
     for _ in 0..ATTEMPTS {
-        let holding = process::holders(root, inode);
+        let holding = match process::holders(root, inode) {
+            Ok(holding) => holding,
+            Err(error) => {
+                last = error;
+                continue;
+            }
+        };
         if holding.is_empty() {
             return Err(IdentityError::NotOurs);
         }

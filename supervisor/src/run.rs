@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
 use rustls::pki_types::CertificateDer;
@@ -140,7 +141,8 @@ pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
     match run(gateway, args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("openshell-supervisor: {error}");
+            let text = Untrusted::new(&error.to_string()).visible_lines().join("\n");
+            eprintln!("openshell-supervisor: {text}");
             if let Some(hint) = error.hint() {
                 eprintln!("  hint: {hint}");
             }
@@ -211,7 +213,7 @@ fn check_policy(path: &Path, yaml: &str) -> Result<(), RunError> {
     let loaded =
         policy_from_yaml(yaml).map_err(|problems| RunError::Policy(prefixed(&problems.to_string())))?;
     for warning in loaded.warnings {
-        eprintln!("warning: {}", prefixed(&warning.to_string()));
+        eprintln!("warning: {}", Untrusted::new(&prefixed(&warning.to_string())));
     }
     Ok(())
 }

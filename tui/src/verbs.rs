@@ -43,6 +43,6 @@ pub async fn run(verb: Verb, output: Output, path: &Path, out: &mut dyn Write) -
 
 fn json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> Result<(), VerbError> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", openshell_domain::untrusted::visible_json(&text))?;
     Ok(out.flush()?)
 }

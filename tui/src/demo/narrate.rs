@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::Proposal;
-use openshell_domain::untrusted::is_hidden;
+use openshell_domain::untrusted::visible_json;
 use tokio::time::Instant;
 
 use super::agent::Step;
@@ -174,23 +174,9 @@ fn event(step: &Step, text: &str) {
 fn body(step: &Step) {
     let Some(body) = &step.body else { return };
     let pretty = serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string());
-    for text in pretty.lines() {
-        say(&format!("      {}", json_line(text)));
+    for text in visible_json(&pretty).lines() {
+        say(&format!("      {text}"));
     }
-}
-
-/// A line of JSON as it is, with what a terminal would not show written as JSON writes it.
-fn json_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) {
-            let mut units = [0; 2];
-            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn millis(passed: Duration) -> String {
@@ -200,17 +186,4 @@ fn millis(passed: Duration) -> String {
 /// One line on stdout. Where nobody reads it any more, the demo still ends as it should.
 fn say(text: &str) {
     writeln!(std::io::stdout().lock(), "{text}").unwrap_or_default();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_stays_json_and_hides_nothing() {
-        let value = serde_json::json!({"a": "one \"file\"\n\\x \u{202e}b\u{9b}\u{e0041} ü"});
-        let line = json_line(&value.to_string());
-        assert!(!line.chars().any(is_hidden), "{line}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value, "{line}");
-    }
 }

@@ -130,8 +130,8 @@ pub enum DestinationDenial {
     /// The endpoint lists addresses, and this is none of them.
     #[error("resolves to {0}, which is not in `allowed_ips`")]
     NotListed(IpAddr),
-    /// The port belongs to a cluster's control plane, and no endpoint lists addresses for it.
-    #[error("port {0} is a control-plane port: it needs an endpoint that names it and `allowed_ips`")]
+    /// The port belongs to a cluster's control plane.
+    #[error("port {0} is a control-plane port, which is never reachable")]
     ControlPlane(u16),
 }
 
@@ -260,10 +260,10 @@ impl CompiledPolicy {
 
 impl CompiledEndpoint {
     fn destination(&self, addresses: &[IpAddr], port: u16) -> Result<(), DestinationDenial> {
+        if CONTROL_PLANE_PORTS.contains(&port) {
+            return Err(DestinationDenial::ControlPlane(port));
+        }
         if self.allowed_ips.is_empty() {
-            if CONTROL_PLANE_PORTS.contains(&port) {
-                return Err(DestinationDenial::ControlPlane(port));
-            }
             let private = addresses.iter().find(|a| address::classify(**a) != Class::Public);
             return private.map_or(Ok(()), |a| Err(DestinationDenial::Private(*a)));
         }

@@ -168,7 +168,7 @@ fn destinations_are_checked_all_of_them() {
     );
     assert_eq!(check("api.example", 443, &[]), Err(DestinationDenial::NoAddress));
     assert_eq!(check("api.example", 6443, &["8.8.8.8"]), Err(DestinationDenial::ControlPlane(6443)));
-    assert_eq!(check("db.example", 6443, &["10.1.2.3"]), Ok("b".into()));
+    assert_eq!(check("db.example", 6443, &["10.1.2.3"]), Err(DestinationDenial::ControlPlane(6443)));
     assert_eq!(
         check("db.example", 5432, &["10.1.2.3", "10.2.0.1"]),
         Err(DestinationDenial::NotListed(ip("10.2.0.1")))
