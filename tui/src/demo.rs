@@ -128,13 +128,26 @@ impl DemoArgs {
             Err(DemoError::Usage { flag, value: value.to_owned(), problem: problem.to_owned() })
         };
         match Host::parse(&self.host) {
-            Ok(Host::Name(name)) if name == self.host && always_blocked(&Host::Name(name.clone())).is_none() => {}
-            _ => return wrong("--host", &self.host, "a host name in lower case is wanted, such as api.github.com"),
+            Ok(Host::Name(name))
+                if name == self.host && always_blocked(&Host::Name(name.clone())).is_none() => {}
+            _ => {
+                return wrong(
+                    "--host",
+                    &self.host,
+                    "a host name in lower case is wanted, such as api.github.com",
+                );
+            }
         }
         if let Some(path) = &self.path {
             match path::canonical(path, false) {
                 Ok(target) if target.path == *path && target.query.is_none() && path.len() > 1 => {}
-                _ => return wrong("--path", path, "a path in canonical form is wanted, such as /files/a%20b.txt"),
+                _ => {
+                    return wrong(
+                        "--path",
+                        path,
+                        "a path in canonical form is wanted, such as /files/a%20b.txt",
+                    );
+                }
             }
         }
         if !["PUT", "POST", "PATCH"].contains(&self.method.as_str()) {
@@ -211,7 +224,10 @@ impl Signals {
 
     async fn next(&mut self) -> i32 {
         std::future::poll_fn(|cx| {
-            let came = self.0.iter_mut().find_map(|(number, signal)| signal.poll_recv(cx).is_ready().then_some(*number));
+            let came = self
+                .0
+                .iter_mut()
+                .find_map(|(number, signal)| signal.poll_recv(cx).is_ready().then_some(*number));
             came.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
         })
         .await

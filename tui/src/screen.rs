@@ -10,6 +10,7 @@ pub mod life;
 pub mod model;
 pub mod msg;
 mod run;
+pub mod summary;
 mod terminal;
 pub mod text;
 pub mod theme;

@@ -132,5 +132,9 @@ fn a_demo_that_is_told_to_end_takes_everything_with_it() {
     let code = child.wait().unwrap().code();
     // It may have come to its good end just before the signal.
     assert!(matches!(code, Some(143 | 0)), "{code:?}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files were left in the temporary folder");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "files were left in the temporary folder"
+    );
 }

@@ -124,7 +124,7 @@ async fn a_pasted_reason_goes_out_as_it_is() {
     screen.press("\u{1b}[200~use \"release/*\",\rnot üq\u{1b}[201~");
     screen.shows("use \"release/*\",⏎not üq");
     screen.press("\r");
-    screen.shows("rejected put_file");
+    screen.shows(&format!("rejected {} PUT api.example.com/v1/x", id.get(..8).unwrap()));
     screen.press("q");
     assert!(screen.ends().success());
     let mut client = openshell_inbox::client::Client::connect(&stage.door()).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_pasted_reason_goes_out_as_it_is() {
 async fn it_comes_back_by_itself_and_knows_what_it_missed() {
     let mut stage = Stage::new().await;
     let mut supervisor = stage.supervisor().await;
-    supervisor.submit("/v1/before", "").await;
+    let id = supervisor.submit("/v1/before", "").await;
     let screen = Screen::open(&stage, 80, 24);
     screen.shows("allow PUT /v1/before]");
     screen.shows("● live");
@@ -148,7 +148,7 @@ async fn it_comes_back_by_itself_and_knows_what_it_missed() {
     stage.start().await;
     screen.shows("● live");
     screen.press("a");
-    screen.shows("approved put_file");
+    screen.shows(&format!("approved {} PUT api.example.com", id.get(..8).unwrap()));
     screen.press("q");
     assert!(screen.ends().success());
 }

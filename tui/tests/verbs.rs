@@ -56,6 +56,9 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     assert_eq!(row["endpoints"][0], "api.example.com:443 [L7 rest, allow PUT /v1/run-1]");
     assert_eq!((&row["sandbox"], &row["status"]), (&Value::from("demo"), &Value::from("pending")));
     assert_eq!((&row["rule_name"], &row["origin"]), (&"put_file".into(), &"agent_authored".into()));
+    assert_eq!(row["rule"]["endpoints"][0]["host"], "api.example.com", "the rule itself is there too");
+    assert_eq!(row["rule"]["endpoints"][0]["rules"][0]["allow"]["path"], "/v1/run-1");
+    assert_eq!(row["unisolated"], Value::Null);
     assert_eq!(row["rationale"], "one \u{1b}[2J file\r");
     let table = inbox(&door, &["list"]).await.out;
     assert!(table.contains("api.example.com:443 [L7 rest, allow PUT /v1/run-1]"), "{table}");
@@ -76,6 +79,7 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     assert_eq!(pending, Value::Array(Vec::new()));
     let all = json(&door, &["--output", "json", "list"]).await;
     assert_eq!((&all[0]["status"], &all[0]["revision"]), (&"approved".into(), &2.into()));
+    assert!(all[0]["unisolated"].is_boolean());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +110,8 @@ async fn without_a_supervisor_an_approval_waits_and_says_so() {
     tokio::time::timeout(stage::DEADLINE, ended).await.unwrap();
     let done = inbox(&stage.door(), &["approve", &id]).await;
     assert_eq!(done.code, 0);
-    assert!(done.out.ends_with("not loaded yet: no supervisor of demo is connected\n"), "{}", done.out);
+    let wanted = "recorded, not in force: no supervisor of demo is connected; the grant ends with its run\n";
+    assert!(done.out.ends_with(wanted), "{}", done.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,6 +124,8 @@ async fn exit_codes_tell_what_went_wrong() {
         (vec!["approve", &format!("{id}@000000")], 4),
         (vec!["approve", "ffffffff"], 1),
         (vec!["approve", "not-an-id"], 2),
+        (vec!["approve", "3f0"], 2),
+        (vec!["approve", &format!("{id}@00000")], 2),
         (vec!["reject", &id], 2),
         (vec!["list", "--output", "xml"], 2),
         (vec![], 2),

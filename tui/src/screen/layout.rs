@@ -29,10 +29,10 @@ pub struct Areas {
 }
 
 impl Areas {
-    /// The parts of a terminal of `width` × `height`, with `notices` lines from outside; `None` when it is too
-    /// small.
+    /// The parts of a terminal of `width` × `height`, with `notices` lines from outside and `rows` in the list;
+    /// `None` when it is too small. A list over the detail takes no line that it has no row for.
     #[must_use]
-    pub fn of(width: u16, height: u16, notices: u16) -> Option<Self> {
+    pub fn of(width: u16, height: u16, notices: u16, rows: u16) -> Option<Self> {
         if width < SMALLEST.0 || height < SMALLEST.1 {
             return None;
         }
@@ -44,7 +44,7 @@ impl Areas {
             let left = (width * 2 / 5).clamp(40, 64);
             (Rect { width: left, ..body }, Rect { x: left, width: width - left, ..body })
         } else {
-            let top = (body.height / 3).max(4);
+            let top = rows.saturating_add(2).clamp(3, (body.height / 3).max(4));
             (Rect { height: top, ..body }, Rect { y: body.y + top, height: body.height - top, ..body })
         };
         Some(Self {
@@ -91,7 +91,7 @@ mod tests {
     fn every_size_is_covered_without_overlap() {
         for (width, height) in [(50, 14), (80, 24), (99, 30), (100, 24), (120, 40), (300, 100)] {
             for notices in 0..5 {
-                let areas = Areas::of(width, height, notices).unwrap();
+                let areas = Areas::of(width, height, notices, notices * 7).unwrap();
                 let parts =
                     [areas.header, areas.list, areas.detail, areas.notice, areas.status, areas.footer];
                 let cells: u32 = parts.iter().map(|part| part.area()).sum();
@@ -99,6 +99,12 @@ mod tests {
                 assert_eq!(areas.footer.bottom(), height);
             }
         }
-        assert!(Areas::of(49, 40, 0).is_none() && Areas::of(80, 13, 0).is_none());
+        assert!(Areas::of(49, 40, 0, 1).is_none() && Areas::of(80, 13, 0, 1).is_none());
+    }
+
+    #[test]
+    fn a_list_takes_as_many_lines_as_it_has_rows_and_at_most_a_third() {
+        let list = |rows| Areas::of(80, 24, 0, rows).unwrap().list.height;
+        assert_eq!([0, 1, 2, 5, 6, 90].map(list), [3, 3, 4, 7, 7, 7]);
     }
 }

@@ -10,14 +10,15 @@ use openshell_domain::proposal::{Proposal, Status};
 
 use crate::client::{ClientError, Decision, Recorded, Verb};
 use crate::clock;
+use crate::screen::summary::Summary;
 
 /// One decision that was made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
     /// The decision.
     pub decision: Decision,
-    /// What it was about, for people: the rule's name.
-    pub subject: String,
+    /// What was to be granted.
+    pub subject: Summary,
     /// Whose policy.
     pub sandbox: SandboxName,
     /// How far it has come.
@@ -69,7 +70,7 @@ pub enum Stage {
 impl Life {
     /// A decision that leaves now.
     #[must_use]
-    pub fn new(decision: Decision, subject: String, sandbox: SandboxName) -> Self {
+    pub fn new(decision: Decision, subject: Summary, sandbox: SandboxName) -> Self {
         Self { decision, subject, sandbox, stage: Stage::Sent }
     }
 
@@ -167,18 +168,20 @@ impl Life {
         match &self.stage {
             Stage::Sent => "sent, no answer yet".to_owned(),
             Stage::Recorded { seq, revision: None, .. } => format!("recorded as event {seq}"),
-            Stage::Recorded { revision: Some(revision), is_attached: Some(false), .. } => {
-                format!("→ revision {revision}, not loaded: {sandbox} has no supervisor")
+            Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
+                format!(
+                    "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
+                )
             }
             Stage::Recorded { seq, revision: Some(revision), .. } => {
-                format!("→ event {seq}, revision {revision}, {sandbox} is loading it")
+                format!("→ {sandbox} is loading it, revision {revision}, event {seq}")
             }
             Stage::Loaded { revision, took: Some(took) } => {
-                format!("→ revision {revision}, loaded by {sandbox} in {}", clock::precise(*took))
+                format!("→ loaded by {sandbox} in {}, revision {revision}", clock::precise(*took))
             }
-            Stage::Loaded { revision, took: None } => format!("→ revision {revision}, loaded by {sandbox}"),
+            Stage::Loaded { revision, took: None } => format!("→ loaded by {sandbox}, revision {revision}"),
             Stage::NotLoaded { revision, error } => {
-                format!("→ revision {revision}, NOT loaded by {sandbox}: {error}")
+                format!("→ NOT loaded by {sandbox}: {error} (revision {revision})")
             }
             Stage::Failed { why } => format!("not done: {why}"),
             Stage::Unknown { why } => format!("not known whether it was recorded: {why}"),

@@ -4,6 +4,7 @@
 //! that changes; a row that was decided by somebody else stays in sight for as long as it is selected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName};
@@ -51,10 +52,26 @@ pub struct Model {
     pub reasons: BTreeMap<ProposalId, String>,
     /// Why the last key did nothing.
     pub note: Option<String>,
+    /// The decision that changed last, while that is news.
+    pub news: Option<News>,
+    /// Until when letters are words for a prompt that did not open, and no commands.
+    pub deaf_until: Option<DateTime<Utc>>,
     /// The latest words of whoever opened the screen.
     pub notice: Vec<String>,
     /// Whether the screen has to be drawn again.
     pub is_dirty: bool,
+}
+
+/// How long it is news that a decision has come further.
+const NEWS: Duration = Duration::from_secs(10);
+
+/// A decision made here that has come further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News {
+    /// The decision on this.
+    pub proposal: ProposalId,
+    /// When it changed.
+    pub at: DateTime<Utc>,
 }
 
 /// How the connection is.
@@ -164,6 +181,8 @@ impl Model {
             loads: BTreeMap::new(),
             reasons: BTreeMap::new(),
             note: None,
+            news: None,
+            deaf_until: None,
             notice: Vec::new(),
             is_dirty: true,
         }
@@ -172,8 +191,43 @@ impl Model {
     /// The parts of the screen; `None` when the terminal is too small.
     #[must_use]
     pub fn areas(&self) -> Option<Areas> {
-        let notices = u16::try_from(self.notice.len()).unwrap_or(u16::MAX);
-        Areas::of(self.size.0, self.size.1, notices)
+        self.areas_at(self.size.0, self.size.1)
+    }
+
+    /// The parts of a screen of another size.
+    #[must_use]
+    pub fn areas_at(&self, width: u16, height: u16) -> Option<Areas> {
+        let count = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX);
+        Areas::of(width, height, count(self.notice.len()), count(self.rows.len()))
+    }
+
+    /// Says why a key did nothing. What was said before is over.
+    pub fn say(&mut self, note: String) {
+        self.note = Some(note);
+        self.news = None;
+    }
+
+    /// A decision has come further: news, unless something else is being said.
+    pub fn tell(&mut self, proposal: ProposalId) {
+        if self.note.is_none() {
+            self.news = Some(News { proposal, at: self.now });
+        }
+    }
+
+    /// Forgets what is no news any more, and hears again after a pause.
+    pub fn age(&mut self) {
+        let now = self.now;
+        self.news = self.news.filter(|news| now < news.at + NEWS);
+        if self.deaf_until.is_some_and(|until| now >= until) {
+            self.deaf_until = None;
+            self.note = None;
+        }
+    }
+
+    /// The decision that changed last, while that is news.
+    #[must_use]
+    pub fn latest_life(&self) -> Option<&Life> {
+        self.news.and_then(|news| self.life(news.proposal))
     }
 
     /// The proposal as it is now.
@@ -239,6 +293,7 @@ impl Model {
     /// Whether what is on the screen changes by the mere passing of time.
     #[must_use]
     pub fn is_ticking(&self) -> bool {
-        !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
+        let is_passing = self.news.is_some() || self.deaf_until.is_some();
+        is_passing || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
     }
 }

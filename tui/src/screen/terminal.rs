@@ -49,9 +49,6 @@ impl Terminal {
     /// Takes the terminal again, whoever had it meanwhile, and forgets what is on it.
     pub(super) fn retake(&mut self) -> io::Result<()> {
         enter()?;
-        // Not `Terminal::clear`: it asks the terminal where its cursor is and waits for the answer, which the
-        // reader of keys takes for itself.
-        execute!(io::stdout(), Clear(ClearType::All))?;
         self.inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
         Ok(())
     }
@@ -82,7 +79,14 @@ impl Drop for Terminal {
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)
+    claim(&mut io::stdout())
+}
+
+/// The alternate screen may have something on it that a program which was killed has left, and the first frame
+/// paints only what is not empty. Not `Terminal::clear`: it asks the terminal where its cursor is and waits for
+/// the answer, which the reader of keys takes for itself.
+fn claim(out: &mut impl Write) -> io::Result<()> {
+    execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
 }
 
 /// As much of it as can be done: what fails here has no one left to tell.
@@ -91,4 +95,16 @@ fn give_back() {
     execute!(out, DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
     out.flush().unwrap_or_default();
     disable_raw_mode().unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alternate_screen_is_cleared_on_entry() {
+        let mut sent = Vec::new();
+        claim(&mut sent).unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h");
+    }
 }

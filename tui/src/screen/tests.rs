@@ -135,6 +135,88 @@ fn more_rows_than_fit() {
     golden("many", &mut world);
 }
 
+#[test]
+fn decided_elsewhere_while_a_reason_is_typed_tells_the_way_out() {
+    let mut world = World::with_three();
+    let id = world.selected();
+    world.press("rnot main, please");
+    world.rejected(id, "not on a Friday");
+    golden("decided_under_the_prompt", &mut world);
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(screen.contains("it is rejected already: esc goes back, the text is kept"), "{screen}");
+    assert!(!screen.contains("nter shows it"), "{screen}");
+}
+
+#[test]
+fn unisolated_is_never_out_of_sight_and_never_cut() {
+    for (columns, lines) in [(50, 14), (60, 18), (80, 24), (100, 24), (120, 40)] {
+        let mut world = World::with_three();
+        world.unisolated();
+        world.resize(columns, lines);
+        for keys in ["", "G", "\n", "jjjjjjjj", "rno"] {
+            world.press(keys);
+            let screen = text(draw(&world.model).backend().buffer());
+            assert!(screen.contains("! unisolated"), "{screen}");
+        }
+    }
+    let mut world = World::with_three();
+    world.unisolated();
+    world.resize(50, 40);
+    let buffer = draw(&world.model).backend().buffer().clone();
+    let at = usize::from(row_with(&buffer, "! unisolated: it can bypass the"));
+    assert!(rows(&buffer)[at + 1].contains("proxy"), "{}", text(&buffer));
+    golden("unisolated", &mut world);
+}
+
+#[test]
+fn two_lines_of_the_agents_words_are_in_sight_on_a_small_screen() {
+    for notice in ["", "demo: the agent asks"] {
+        for is_unisolated in [false, true] {
+            let mut world = World::new();
+            world.resize(80, 24);
+            world.live();
+            if is_unisolated {
+                world.unisolated();
+            }
+            world.notice(notice);
+            let path = format!("/repos/octo/notes/contents/{}notes.md", "a/long/way/down/".repeat(6));
+            world.submit_put(1, &path, "line one\nline two");
+            let screen = text(draw(&world.model).backend().buffer());
+            assert!(screen.contains("│ line one ") && screen.contains("│ line two "), "{screen}");
+        }
+    }
+}
+
+#[test]
+fn where_it_is_tight_the_agents_words_come_before_rule_and_sandbox() {
+    let mut world = World::with_three();
+    world.press("G");
+    world.resize(80, 24);
+    let buffer = draw(&world.model).backend().buffer().clone();
+    let top = row_with(&buffer, "Agent says");
+    assert!(rows(&buffer)[usize::from(top) + 1].contains("Reads the items"));
+    golden("tight", &mut world);
+}
+
+#[test]
+fn a_line_that_is_cut_says_so() {
+    let mut world = World::with_three();
+    world.resize(60, 24);
+    let id = world.selected();
+    world.press("a");
+    world.answer_recorded(id, Some(2), false);
+    let status = rows(draw(&world.model).backend().buffer())[22].clone();
+    assert!(status.trim_end().ends_with('…') && status.contains("! approved 3f0c5c2e PUT"), "{status}");
+    let mut world = World::new();
+    world.resize(60, 24);
+    world.live();
+    let id = world.submit_put(1, "/repos/octo/notes/contents/a/long/way/down/notes.md", "");
+    world.press("a");
+    world.approved(id, 2, "");
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(screen.contains("approved 3f0c5c2e PUT api.github.com/repo…own/notes.md │"), "{screen}");
+}
+
 /// What an agent could write to take the screen over.
 const HOSTILE: &[&str] = &[
     "\u{1b}[2J\u{1b}[1;1H\u{1b}]0;owned\u{7}APPROVED by root",

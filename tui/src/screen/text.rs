@@ -99,6 +99,36 @@ pub fn clip_middle(text: &str, cells: usize) -> String {
     if width(&cut) <= cells && room > 6 { cut } else { clip(text, cells) }
 }
 
+/// `text` if it fits into `cells`, else its beginning and `…`: for our own words, whose rest is elsewhere.
+#[must_use]
+pub fn elide(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let (head, _) = split(text, cells.saturating_sub(1));
+    split(&format!("{head}…"), cells).0.to_owned()
+}
+
+/// Like [`elide`], with both ends kept, of the end more: `/repos/…/notes.md`.
+#[must_use]
+pub fn elide_middle(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let room = cells.saturating_sub(1);
+    let (head, rest) = split(text, room / 3);
+    let mut used = width(head);
+    let mut tail: Vec<&str> = Vec::new();
+    for grapheme in rest.graphemes(true).rev() {
+        used += grapheme.width();
+        if used > room {
+            break;
+        }
+        tail.push(grapheme);
+    }
+    elide(&format!("{head}…{}", tail.into_iter().rev().collect::<String>()), cells)
+}
+
 /// `text` in lines of at most `cells`, broken after spaces where there are any. Never empty, and nothing is
 /// lost: the lines joined are the text. A line that is full may have the space behind its last word hang over.
 #[must_use]
@@ -167,6 +197,16 @@ mod tests {
         for cells in 0..40 {
             let text = "/v1/漢字漢字漢字/and/some/e\u{301}/more-of-it";
             assert!(width(&clip_start(text, cells)) <= cells && width(&clip_middle(text, cells)) <= cells);
+        }
+    }
+
+    #[test]
+    fn an_ellipsis_stands_where_text_was_left_out() {
+        assert_eq!((elide("short", 5), elide("too long", 5)), ("short".into(), "too …".into()));
+        assert_eq!(elide_middle("/repos/o/r/contents/notes.md", 16), "/repo…s/notes.md");
+        for cells in 0..40 {
+            let text = "/v1/漢字漢字漢字/and/some/e\u{301}/more-of-it";
+            assert!(width(&elide(text, cells)) <= cells && width(&elide_middle(text, cells)) <= cells);
         }
     }
 

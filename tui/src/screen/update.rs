@@ -19,6 +19,7 @@ pub use decision::objection;
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.at;
+    model.age();
     model.is_dirty = true;
     match msg.what {
         What::Key(key) => match model.overlay {

@@ -11,7 +11,6 @@ mod help;
 mod list;
 mod pane;
 mod reject;
-mod summary;
 mod unverified;
 
 use ratatui::Frame;
@@ -44,8 +43,7 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
 
 /// The parts of the frame's own area, which is the model's size but for the moment of a resize.
 fn areas(model: &Model, frame: &Frame<'_>) -> Option<Areas> {
-    let notices = u16::try_from(model.notice.len()).unwrap_or(u16::MAX);
-    Areas::of(frame.area().width, frame.area().height, notices)
+    model.areas_at(frame.area().width, frame.area().height)
 }
 
 /// How far the detail can be scrolled.

@@ -103,7 +103,10 @@ fn conclude(
         Load::NotYet if is_attached => {
             writeln!(out, "not loaded yet: {sandbox} has not said so within {} s", PATIENCE.as_secs())?;
         }
-        Load::NotYet => writeln!(out, "not loaded yet: no supervisor of {sandbox} is connected")?,
+        Load::NotYet => writeln!(
+            out,
+            "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
+        )?,
     }
     Ok(out.flush()?)
 }

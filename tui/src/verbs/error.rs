@@ -1,5 +1,6 @@
 //! Why a verb was not done: the message, the hint, the exit code.
 
+use super::target::{FEWEST, QUOTED};
 use crate::client::ClientError;
 
 /// Why a verb was not done.
@@ -11,6 +12,13 @@ pub enum VerbError {
     /// What was given is no id.
     #[error("{0:?} is not an id, the beginning of one, or ID@digest")]
     NoId(String),
+    /// The beginning of an id that is too short.
+    #[error("{0:?} is too short for an id: give at least {FEWEST} digits")]
+    ShortId(String),
+    /// What stands behind the `@` is no digest.
+    #[error("{0:?} is not the beginning of a digest: give {first} to {last} hexadecimal digits behind the @",
+        first = QUOTED.start(), last = QUOTED.end())]
+    NoDigest(String),
     /// `ID@digest6` names another digest than the one in force.
     #[error("proposal {id} is {now} now, not {asked}")]
     NotWhatWasShown {
@@ -36,7 +44,7 @@ impl VerbError {
         match self {
             Self::Client(ClientError::Unreachable { .. } | ClientError::Broken(_)) => 3,
             Self::Client(ClientError::Stale(_)) | Self::NotWhatWasShown { .. } | Self::WordedAnew(_) => 4,
-            Self::Client(ClientError::Invalid(_)) | Self::NoId(_) => 2,
+            Self::Client(ClientError::Invalid(_)) | Self::NoId(_) | Self::ShortId(_) | Self::NoDigest(_) => 2,
             Self::Client(_) | Self::Output(_) => 1,
         }
     }
@@ -52,7 +60,8 @@ impl VerbError {
                 "whether anything was done is not known: openshell-inbox show ID tells"
             }
             Self::Client(ClientError::NotFound(_)) => "openshell-inbox list shows the ids",
-            Self::Client(ClientError::Invalid(_)) | Self::NoId(_) => {
+            Self::NoDigest(_) => "openshell-inbox show ID tells ID@digest",
+            Self::Client(ClientError::Invalid(_)) | Self::NoId(_) | Self::ShortId(_) => {
                 "give an id as openshell-inbox list shows it, or more of its digits"
             }
             Self::Client(ClientError::Stale(Some(now))) => {

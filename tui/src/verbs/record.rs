@@ -1,5 +1,6 @@
 //! A proposal as JSON: raw texts under stable names.
 
+use openshell_domain::policy::Rule;
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::{Proposal, Status};
 use serde::Serialize;
@@ -13,6 +14,8 @@ pub(super) struct Record<'a> {
     status: &'a str,
     rule_name: &'a str,
     endpoints: Vec<String>,
+    /// What the lines of `endpoints` and `binaries` say, as a policy file has it.
+    rule: &'a Rule,
     binaries: Vec<&'a str>,
     rationale: &'a str,
     origin: &'a str,
@@ -21,6 +24,8 @@ pub(super) struct Record<'a> {
     draft: u32,
     digest: String,
     revision: Option<u64>,
+    /// Whether it was decided where agent and reviewer could not be told apart; `null` while undecided.
+    unisolated: Option<bool>,
     decision: Option<DecisionRecord<'a>>,
 }
 
@@ -50,6 +55,7 @@ impl<'a> From<&'a Proposal> for Record<'a> {
             status: proposal.status.as_str(),
             rule_name: draft.rule_name.as_str(),
             endpoints: endpoint_lines(&draft.rule),
+            rule: &draft.rule,
             binaries: draft.rule.binaries.iter().map(|binary| binary.path.as_str()).collect(),
             rationale: &draft.rationale,
             origin: proposal.origin.as_str(),
@@ -61,6 +67,7 @@ impl<'a> From<&'a Proposal> for Record<'a> {
                 Status::Approved { revision, .. } => Some(revision.0),
                 _ => None,
             },
+            unisolated: decision.as_ref().map(|decision| decision.unisolated),
             decision,
         }
     }

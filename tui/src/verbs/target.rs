@@ -3,8 +3,11 @@
 use super::VerbError;
 use crate::client::{Client, Shown};
 
-/// The fewest digits of an id or a digest that mean anything.
-const FEWEST: usize = 4;
+/// The fewest digits of an id that mean anything.
+pub(super) const FEWEST: usize = 4;
+
+/// How many digits of a digest are quoted: as many as are shown, or more.
+pub(super) const QUOTED: std::ops::RangeInclusive<usize> = 6..=64;
 
 /// An id as it was given.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,12 +25,18 @@ impl<'a> Target<'a> {
             Some((id, digest)) => (id, Some(digest)),
             None => (text, None),
         };
-        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        let is_sound = |part: &str| part.len() >= FEWEST && is_hex(part);
-        if is_sound(id) && digest.is_none_or(is_sound) {
-            Ok(Self { id, digest })
-        } else {
-            Err(VerbError::NoId(text.to_owned()))
+        let digits = id.bytes().filter(u8::is_ascii_hexdigit).count();
+        if id.bytes().any(|byte| !byte.is_ascii_hexdigit() && byte != b'-') {
+            return Err(VerbError::NoId(text.to_owned()));
+        }
+        if digits < FEWEST {
+            return Err(VerbError::ShortId(id.to_owned()));
+        }
+        let is_quote =
+            |part: &str| QUOTED.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match digest {
+            Some(digest) if !is_quote(digest) => Err(VerbError::NoDigest(digest.to_owned())),
+            digest => Ok(Self { id, digest }),
         }
     }
 
@@ -60,5 +69,19 @@ mod tests {
         for bad in ["", "3f0", "3f0g5c1e", "3f0c5c1e@", "3f0c5c1e@xyzxyz", "@a1b2c3", "3f0c@a1b2@c3d4"] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_id_or_a_digest_is_said() {
+        let why = |text: &str| Target::parse(text).unwrap_err().to_string();
+        for short in ["", "3f0", "3--", "3f0@a1b2c3"] {
+            assert!(why(short).contains("at least 4 digits"), "{}", why(short));
+        }
+        let long = format!("3f0c@{}", "a".repeat(65));
+        for odd in ["3f0c@", "3f0c@a1b2c", "3f0c@xyzxyz", "3f0c@a1-b2c", &long] {
+            assert!(why(odd).contains("6 to 64 hexadecimal digits"), "{}", why(odd));
+        }
+        assert!(why("not-an-id").contains("is not an id"));
+        assert!(Target::parse(&format!("3f0c@{}", "a".repeat(64))).is_ok());
     }
 }

@@ -132,6 +132,11 @@ impl World {
         self.feed(Update::Connection(Connection::Live));
     }
 
+    pub(crate) fn unisolated(&mut self) {
+        let inbox = self.model.inbox.as_mut().unwrap();
+        inbox.sandboxes.values_mut().for_each(|view| view.isolation = Some(Isolation::None));
+    }
+
     pub(crate) fn reconnecting(&mut self) {
         let retry_in = Duration::from_millis(1_200);
         self.feed(Update::Connection(Connection::Reconnecting { retry_in, why: "broken".into() }));

@@ -4,7 +4,7 @@
 //! detail is not what is, or while one is on its way; the gateway checks all of that again.
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{ProposalId, SandboxName};
+use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::proposal::Status;
 
 use super::rows;
@@ -12,6 +12,7 @@ use crate::client::{Decision, Verb};
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
+use crate::screen::summary;
 
 /// How many decisions are remembered.
 const MEMORY: usize = 50;
@@ -20,6 +21,8 @@ const MEMORY: usize = 50;
 #[must_use]
 pub fn objection(model: &Model) -> Option<String> {
     let text = |text: &str| Some(text.to_owned());
+    let is_asked = matches!(model.overlay, Overlay::Reject(_));
+    let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
     let Some(detail) = &model.detail else { return text("there is nothing to decide") };
     if model.areas().is_none() {
         return text("the terminal is too small to show what would be decided");
@@ -34,29 +37,36 @@ pub fn objection(model: &Model) -> Option<String> {
     }
     match model.standing(detail) {
         Standing::Current if detail.proposal.is_pending() => None,
-        Standing::Current => Some(format!("it is {} already", detail.proposal.status.as_str())),
-        Standing::Decided(now) => Some(format!("it is {} already: enter shows it", now.status.as_str())),
-        Standing::Changed => text("it changed while it was shown: enter shows it as it is now"),
-        Standing::Gone => text("it is not there any more"),
+        Standing::Current => {
+            Some(format!("it is {} already{}", detail.proposal.status.as_str(), way_out("")))
+        }
+        Standing::Decided(now) => {
+            Some(format!("it is {} already{}", now.status.as_str(), way_out(": enter shows it")))
+        }
+        Standing::Changed => {
+            Some(format!("it changed while it was shown{}", way_out(": enter shows it as it is now")))
+        }
+        Standing::Gone => Some(format!("it is not there any more{}", way_out(""))),
     }
 }
 
 /// Sends a decision on the detail.
 pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect> {
     if let Some(objection) = objection(model) {
-        model.note = Some(objection);
+        model.say(objection);
         return Vec::new();
     }
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let decision = Decision { proposal: proposal.id, digest: detail.digest, verb, reason };
-    let subject = proposal.draft.rule_name.to_string();
+    let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
         model.lives.remove(0);
     }
     model.note = None;
     model.overlay = Overlay::None;
+    model.tell(decision.proposal);
     vec![Effect::Decide(decision)]
 }
 
@@ -66,13 +76,17 @@ pub(super) fn answered(model: &mut Model, answer: Answer) -> Vec<Effect> {
     match answer.result {
         Ok(done) => recorded(model, id, |life| life.answered(done)),
         Err(error) => {
+            model.note = None;
+            let before = model.life(id).map(|life| life.stage.clone());
             if let Some(life) = latest(model, id) {
                 life.failed(&error);
+            }
+            if model.life(id).map(|life| &life.stage) != before.as_ref() {
+                model.tell(id);
             }
             if !answer.decision.reason.is_empty() && !model.life(id).is_some_and(Life::is_recorded) {
                 model.reasons.insert(id, answer.decision.reason);
             }
-            model.note = None;
         }
     }
     Vec::new()
@@ -96,16 +110,23 @@ pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
     }
 }
 
-/// A decision of ours is in the log: goes on to the next proposal, if this one is still on the screen.
+/// A decision of ours is in the log: goes on to the next proposal, if this one is still on the screen and nobody
+/// is typing about it.
 pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut Life)) {
     let Some(life) = latest(model, id) else { return };
     let is_news = !life.is_recorded();
+    let before = life.stage.clone();
     note(life);
+    let is_changed = life.stage != before;
     let sandbox = life.sandbox.clone();
     model.reasons.remove(&id);
-    model.note = None;
+    if is_changed {
+        model.note = None;
+        model.tell(id);
+    }
     loaded(model, &sandbox);
-    if is_news && model.selected() == Some(id) {
+    let is_asked = matches!(&model.overlay, Overlay::Reject(prompt) if prompt.proposal == id);
+    if is_news && !is_asked && model.selected() == Some(id) {
         rows::select_next_pending(model);
     }
 }
@@ -113,9 +134,12 @@ pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut
 /// Tells the decisions about a sandbox which revision it enforces.
 pub(super) fn loaded(model: &mut Model, sandbox: &SandboxName) {
     let Some((revision, when)) = model.loads.get(sandbox).copied() else { return };
-    for life in model.lives.iter_mut().filter(|life| life.sandbox == *sandbox) {
-        life.loaded(revision, Some(when));
-    }
+    change(model, |life| life.sandbox == *sandbox, |life| life.loaded(revision, Some(when)));
+}
+
+/// Tells the decisions about a sandbox that it could not load a revision.
+pub(super) fn not_loaded(model: &mut Model, sandbox: &SandboxName, revision: Revision, error: &str) {
+    change(model, |life| life.sandbox == *sandbox, |life| life.not_loaded(revision, error));
 }
 
 /// After a snapshot: decisions whose answers or events were missed are looked up in it.
@@ -134,10 +158,24 @@ pub(super) fn recall(model: &mut Model) {
         recorded(model, id, |life| life.recorded(seq, at, revision));
     }
     let Some(inbox) = &model.inbox else { return };
-    for life in &mut model.lives {
-        if let Some(view) = inbox.sandboxes.get(&life.sandbox) {
-            life.loaded(view.loaded, None);
+    let loads: Vec<_> = inbox.sandboxes.iter().map(|(name, view)| (name.clone(), view.loaded)).collect();
+    for (sandbox, revision) in loads {
+        change(model, |life| life.sandbox == sandbox, |life| life.loaded(revision, None));
+    }
+}
+
+/// Changes some decisions; those that are changed by it are news.
+fn change(model: &mut Model, is_meant: impl Fn(&Life) -> bool, by: impl Fn(&mut Life)) {
+    let mut changed = None;
+    for life in model.lives.iter_mut().filter(|life| is_meant(life)) {
+        let before = life.stage.clone();
+        by(life);
+        if life.stage != before {
+            changed = Some(life.decision.proposal);
         }
+    }
+    if let Some(id) = changed {
+        model.tell(id);
     }
 }
 

@@ -65,9 +65,7 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
             decision::loaded(model, &envelope.sandbox);
         }
         Event::PolicyLoadFailed { revision, error, .. } => {
-            for life in model.lives.iter_mut().filter(|life| life.sandbox == envelope.sandbox) {
-                life.not_loaded(*revision, error);
-            }
+            decision::not_loaded(model, &envelope.sandbox, *revision, error);
         }
         _ => {}
     }

@@ -10,6 +10,9 @@ use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if prompt::swallows(model, key) {
+        return Vec::new();
+    }
     let Some(action) = keys::action(key) else {
         model.is_dirty = false;
         return Vec::new();
@@ -17,7 +20,10 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.note = None;
     if model.overlay == Overlay::Help && action != Action::Quit && action != Action::Suspend {
         model.overlay = Overlay::None;
-        return Vec::new();
+        // Behind an `r` come words; every other key that closes the help does nothing else.
+        if action != Action::Reject {
+            return Vec::new();
+        }
     }
     act(model, action)
 }

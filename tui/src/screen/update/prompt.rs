@@ -3,6 +3,8 @@
 //! The text is kept byte for byte: through a cancel, through a refusal, through a broken connection. Only what
 //! the gateway has recorded is forgotten.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::decide::MAX_REASON;
 
@@ -12,14 +14,20 @@ use crate::screen::editor::Editor;
 use crate::screen::model::{Model, Overlay, Prompt};
 use crate::screen::msg::Effect;
 
-/// Asks for the reason, with what was typed before for this proposal.
+/// How long letters stay words after the last key, where there was nothing to type them into.
+const DEAF: Duration = Duration::from_millis(1_500);
+
+/// Asks for the reason, with what was typed before for this proposal. Whatever stands against sending it: who has
+/// pressed `r` types words, and words must never be taken for commands about another proposal.
 pub(super) fn open(model: &mut Model) {
-    if let Some(objection) = decision::objection(model) {
-        model.note = Some(objection);
+    let Some(detail) = model.detail.as_ref().filter(|_| model.areas().is_some()) else {
+        model.deaf_until = Some(model.now + DEAF);
+        let objection = decision::objection(model).unwrap_or_default();
+        model.say(format!("{objection}: what is typed now does nothing, esc ends that"));
         return;
-    }
-    let Some(detail) = &model.detail else { return };
+    };
     let id = detail.proposal.id;
+    model.news = None;
     model.overlay = Overlay::Reject(Prompt {
         proposal: id,
         digest: detail.digest,
@@ -28,11 +36,25 @@ pub(super) fn open(model: &mut Model) {
     });
 }
 
+/// Whether a key is a part of the words that follow an `r` without a prompt: nothing is done then.
+pub(super) fn swallows(model: &mut Model, key: KeyEvent) -> bool {
+    if model.deaf_until.take().is_none() {
+        return false;
+    }
+    if key.code == KeyCode::Esc {
+        model.note = None;
+        return true;
+    }
+    model.deaf_until = Some(model.now + DEAF);
+    let is_bare = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+    is_bare && matches!(key.code, KeyCode::Char(_))
+}
+
 /// A paste goes to the prompt and nowhere else: nothing that is pasted is ever a command.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     match model.overlay {
         Overlay::Reject(_) => insert(model, &with_line_breaks(text)),
-        _ => model.note = Some("nothing was pasted: press r to type a reason".to_owned()),
+        _ => model.say("nothing was pasted: press r to type a reason".to_owned()),
     }
     Vec::new()
 }
@@ -87,7 +109,7 @@ fn insert(model: &mut Model, text: &str) {
     prompt.is_empty_confirmed = false;
     let length = prompt.editor.len() + text.len();
     if length > MAX_REASON {
-        model.note = Some(format!("a reason has at most {MAX_REASON} bytes, this would be {length}"));
+        model.say(format!("a reason has at most {MAX_REASON} bytes, this would be {length}"));
     } else {
         prompt.editor.insert(text);
     }
@@ -97,6 +119,8 @@ fn insert(model: &mut Model, text: &str) {
 fn close(model: &mut Model) {
     let Overlay::Reject(prompt) = std::mem::replace(&mut model.overlay, Overlay::None) else { return };
     keep(model, &prompt);
+    // What was said under the prompt took the place of older news.
+    model.news = None;
 }
 
 fn keep(model: &mut Model, prompt: &Prompt) {
@@ -108,10 +132,14 @@ fn keep(model: &mut Model, prompt: &Prompt) {
 }
 
 fn send(model: &mut Model) -> Vec<Effect> {
+    if let Some(objection) = decision::objection(model) {
+        model.say(objection);
+        return Vec::new();
+    }
     let Overlay::Reject(prompt) = &mut model.overlay else { return Vec::new() };
     if prompt.editor.is_empty() && !prompt.is_empty_confirmed {
         prompt.is_empty_confirmed = true;
-        model.note = Some("no reason: the agent learns nothing. enter again rejects without one".to_owned());
+        model.say("no reason: the agent learns nothing. enter again rejects without one".to_owned());
         return Vec::new();
     }
     let prompt = prompt.clone();
@@ -119,7 +147,7 @@ fn send(model: &mut Model) -> Vec<Effect> {
         detail.proposal.id == prompt.proposal && detail.digest == prompt.digest
     };
     if !model.detail.as_ref().is_some_and(is_same) {
-        model.note = Some("the detail shows something else now: esc keeps the text".to_owned());
+        model.say("the detail shows something else now: esc goes back, the text is kept".to_owned());
         return Vec::new();
     }
     keep(model, &prompt);

@@ -51,10 +51,9 @@ fn decided_elsewhere_refuses_until_shown_again() {
     assert!(matches!(world.model.standing(&detail), Standing::Decided(_)));
     world.press("a");
     assert!(world.model.note.as_ref().unwrap().contains("approved already"));
-    world.press("r");
-    assert_eq!(world.model.overlay, Overlay::None);
-    assert!(decisions(&world).is_empty());
-    world.press("\n");
+    world.press("rno\n");
+    assert!(decisions(&world).is_empty(), "what is typed is typed, and not sent");
+    world.press("\x1b\n");
     assert!(!world.model.detail.as_ref().unwrap().proposal.is_pending());
     world.press("\x1ba");
     assert!(decisions(&world).is_empty());
@@ -152,7 +151,7 @@ fn an_approval_lives_from_sent_to_loaded_in_either_order() {
         world.loaded(2);
         assert_eq!(world.selected(), id(2));
         let story = world.model.life(first).unwrap().story();
-        assert_eq!(story, "→ revision 2, loaded by policy-demo in 3 ms");
+        assert_eq!(story, "→ loaded by policy-demo in 3 ms, revision 2");
         if !answer_first {
             world.answer_recorded(first, Some(2), true);
         }
@@ -168,7 +167,10 @@ fn an_approval_without_a_supervisor_says_so() {
     world.press("a");
     world.answer_recorded(first, Some(2), false);
     let story = world.model.life(first).unwrap().story();
-    assert!(story.contains("not loaded: policy-demo has no supervisor"), "{story}");
+    assert_eq!(
+        story,
+        "recorded, not in force: no supervisor of policy-demo is connected; the grant ends with its run"
+    );
 }
 
 #[test]
@@ -212,7 +214,7 @@ fn a_break_loses_neither_selection_nor_answers() {
     inbox.proposals.insert(first, log.model.proposal(first).unwrap().clone());
     inbox.sandboxes.values_mut().for_each(|view| view.loaded = openshell_domain::id::Revision(2));
     world.feed(Update::Snapshot(Box::new(inbox)));
-    assert_eq!(world.model.life(first).unwrap().story(), "→ revision 2, loaded by policy-demo");
+    assert_eq!(world.model.life(first).unwrap().story(), "→ loaded by policy-demo, revision 2");
     assert_eq!(world.selected(), id(2));
 }
 
@@ -229,7 +231,7 @@ fn a_missed_event_asks_for_a_new_snapshot() {
 fn nothing_is_decided_where_nothing_is_shown() {
     let mut world = World::new();
     world.live();
-    world.press("ar\nq");
+    world.press("ar\n\x1bq");
     assert_eq!(world.effects, [Effect::Quit(crate::screen::Exit::Quit)]);
     let mut world = World::with_three();
     world.resize(40, 10);
@@ -251,4 +253,86 @@ fn keys_move_scroll_and_close() {
     assert!(world.effects.is_empty(), "the key that closes help does nothing else");
     let digest: Digest = world.model.detail.as_ref().unwrap().digest;
     assert_eq!(digest, world.model.proposal(id(1)).unwrap().digest());
+}
+
+#[test]
+fn words_typed_after_a_refused_r_are_never_commands() {
+    for put_off in [World::reconnecting as fn(&mut World), |world| world.rejected(world.selected(), "no")] {
+        let mut world = World::with_three();
+        put_off(&mut world);
+        let first = world.selected();
+        world.press("rjust no, an API\n");
+        assert!(
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+        );
+        assert_eq!((world.selected(), decisions(&world).len()), (first, 0));
+        world.press("\x1br");
+        assert!(
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+        );
+    }
+}
+
+#[test]
+fn words_typed_where_no_prompt_can_open_are_never_commands() {
+    let mut world = World::new();
+    world.live();
+    world.press("rjust ");
+    world.submit_put(1, "/v1/x", "comes while somebody types");
+    world.press("no, an API quits");
+    assert!(world.model.is_ticking() && world.model.note.as_ref().unwrap().contains("esc ends that"));
+    assert!(world.effects.is_empty() && world.model.overlay == Overlay::None);
+    world.press("\x1ba");
+    assert_eq!(decisions(&world), [(1, Verb::Approve, String::new())], "escape ends that");
+    let mut world = World::with_three();
+    world.resize(40, 10);
+    world.press("rjust no, an API");
+    world.resize(80, 24);
+    world.press("ja");
+    world.pass(1);
+    world.press("ja");
+    assert_eq!((world.selected(), decisions(&world).len()), (id(1), 0), "less than the pause");
+    world.pass(2);
+    world.press("ja");
+    assert_eq!((decisions(&world).len(), world.model.deaf_until), (1, None), "a pause ends that");
+    world.press("?rno");
+    assert!(matches!(world.model.overlay, Overlay::Reject(_)), "also from the help");
+}
+
+#[test]
+fn our_own_decision_does_not_move_on_under_an_open_prompt() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("arja");
+    world.answer_recorded(first, Some(2), true);
+    world.approved(first, 2, "");
+    assert_eq!(world.selected(), first);
+    world.press("\n");
+    assert_eq!(decisions(&world).len(), 1);
+    assert!(world.model.note.as_ref().unwrap().contains("approved already: esc goes back"));
+}
+
+#[test]
+fn news_of_a_decision_ends_after_ten_seconds_or_with_the_next_message() {
+    let approved = || {
+        let mut world = World::with_three();
+        let first = world.selected();
+        world.press("a");
+        world.answer_recorded(first, Some(2), true);
+        world.approved(first, 2, "");
+        world.loaded(2);
+        (world, first)
+    };
+    let (mut world, first) = approved();
+    world.pass(9);
+    assert_eq!(world.model.latest_life().map(|life| life.decision.proposal), Some(first));
+    world.pass(1);
+    assert_eq!(world.model.latest_life(), None);
+    let (mut world, _) = approved();
+    world.reconnecting();
+    world.press("a");
+    assert!(world.model.note.is_some());
+    world.press("j");
+    assert_eq!((world.model.note.as_ref(), world.model.latest_life()), (None, None), "it does not come back");
+    assert_eq!(world.model.lives.len(), 1, "the history stays");
 }

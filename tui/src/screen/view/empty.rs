@@ -1,7 +1,8 @@
 //! The detail pane when there is nothing in it: what has been done here, what could be done, or what is wrong.
 
 use ratatui::Frame;
-use ratatui::text::{Line, Span};
+use ratatui::layout::Rect;
+use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::{footer, header, pane};
@@ -21,7 +22,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
         (Link::Lost { why, retry_at, .. }, _) => away(model, theme, why, &header::seconds(model, *retry_at)),
         (_, None) => vec![Line::styled("Reading what the gateway has …", theme.dim)],
         (_, Some(_)) if model.lives.is_empty() => first_steps(theme),
-        (_, Some(_)) => done(model, theme),
+        (_, Some(_)) => return history(model, theme, frame, inner),
     });
     let wrapped: Vec<Line<'_>> = lines.into_iter().flat_map(|line| fold(line, cells)).collect();
     frame.render_widget(Paragraph::new(wrapped), inner);
@@ -53,19 +54,18 @@ fn first_steps<'a>(theme: &Theme) -> Vec<Line<'a>> {
     ]
 }
 
-fn done<'a>(model: &Model, theme: &Theme) -> Vec<Line<'a>> {
-    let mut lines = vec![Line::styled("Nothing else is waiting. Decided here:", theme.dim), Line::default()];
-    lines.extend(model.lives.iter().rev().take(8).map(|life| footer::life_line(life, theme)));
-    lines
+/// What was decided here, the latest first.
+fn history(model: &Model, theme: &Theme, frame: &mut Frame<'_>, inner: Rect) {
+    let title = "Nothing else is waiting. Decided here:";
+    let mut lines = vec![Line::default(), Line::styled(title, theme.dim), Line::default()];
+    let latest = model.lives.iter().rev().take(8);
+    lines.extend(latest.flat_map(|life| footer::life_lines(life, theme, usize::from(inner.width))));
+    frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// Wraps a line of one style; lines of several styles are cut by the pane.
+/// Wraps a line of one style.
 fn fold(line: Line<'_>, cells: usize) -> Vec<Line<'static>> {
     let style = line.spans.first().map(|span| span.style).unwrap_or_default();
-    if line.spans.len() > 1 {
-        let spans = line.spans.into_iter().map(|span| Span::styled(span.content.into_owned(), span.style));
-        return vec![Line::from(spans.collect::<Vec<_>>())];
-    }
     let whole: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
     text::wrap(&whole, cells).into_iter().map(|part| Line::styled(part, line.style.patch(style))).collect()
 }

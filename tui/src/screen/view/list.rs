@@ -7,10 +7,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::pane;
-use super::summary::{self, Summary};
 use crate::clock;
 use crate::screen::layout::Areas;
 use crate::screen::model::{Focus, Model};
+use crate::screen::summary::{self, Summary};
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;

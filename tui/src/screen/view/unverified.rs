@@ -11,8 +11,8 @@ use crate::shown;
 
 const TITLE: &str = " Agent says (unverified) ";
 
-/// The fewest lines of the frame: one of text.
-pub(super) const FEWEST: usize = 3;
+/// The fewest lines that are kept free for the frame: two of text.
+pub(super) const FEWEST: usize = 4;
 
 /// The frame with the text in it, in at most `room` lines (but never less than one line of text).
 pub(super) fn lines(rationale: &str, theme: &Theme, cells: usize, room: usize) -> Vec<Line<'static>> {

@@ -1,8 +1,9 @@
 //! A rule on one line: its depth, its verb, its target, and how much more there is.
 //!
 //! The widest thing in the rule stands for it: a rule that also opens a whole host must not look like one that
-//! writes a file.
+//! writes a file. Also what a decision is called by: rule names are the agents' own, and they use them again.
 
+use openshell_domain::id::ProposalId;
 use openshell_domain::policy::render::{authority, request_line};
 use openshell_domain::policy::{Endpoint, Rule};
 
@@ -11,35 +12,51 @@ use crate::shown;
 
 /// What a row says about a rule. Safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Summary {
+pub struct Summary {
     /// Whether requests are judged one by one.
-    pub(super) is_l7: bool,
+    pub is_l7: bool,
     /// `PUT`, `read-only`; empty for L4.
-    pub(super) verb: String,
+    pub verb: String,
     /// `api.example.com`, with the port where it does not go without saying.
-    pub(super) place: String,
+    pub place: String,
     /// The path, where there is one.
-    pub(super) path: String,
+    pub path: String,
     /// How many more things are asked for.
-    pub(super) more: usize,
+    pub more: usize,
 }
 
 impl Summary {
+    /// What a decision on it is called in at most `cells`: `2f95b3a6 PUT api.github.com/repos/…/notes.md`.
+    #[must_use]
+    pub fn name(&self, id: ProposalId, cells: usize) -> String {
+        let verb = if self.is_l7 { text::clip(&self.verb, 10) } else { self.layer().to_owned() };
+        let lead = format!("{} {verb} ", id.short());
+        let more = if self.more > 0 { format!(" +{}", self.more) } else { String::new() };
+        let room = cells.saturating_sub(text::width(&lead) + text::width(&more));
+        let share = if self.path.is_empty() { room } else { room * 2 / 3 };
+        let place = text::clip_start(&self.place, share);
+        let path = text::elide_middle(&self.path, room.saturating_sub(text::width(&place)));
+        text::elide(&format!("{lead}{place}{path}{more}"), cells)
+    }
+
     /// Place and path in at most `cells`: of a place its end is kept, of a path both ends.
-    pub(super) fn target(&self, cells: usize) -> String {
+    #[must_use]
+    pub fn target(&self, cells: usize) -> String {
         let place = text::clip_start(&self.place, cells * 2 / 3);
         let room = cells.saturating_sub(text::width(&place) + 1);
         if self.path.is_empty() { place } else { format!("{place} {}", text::clip_middle(&self.path, room)) }
     }
 
     /// `L4` or `L7`.
-    pub(super) fn layer(&self) -> &'static str {
+    #[must_use]
+    pub fn layer(&self) -> &'static str {
         if self.is_l7 { "L7" } else { "L4" }
     }
 }
 
 /// Sums a rule up.
-pub(super) fn of(rule: &Rule) -> Summary {
+#[must_use]
+pub fn of(rule: &Rule) -> Summary {
     let asks = |endpoint: &Endpoint| endpoint.ports.len() * endpoint.rules.len().max(1);
     let total: usize = rule.endpoints.iter().map(asks).sum();
     let widest = rule.endpoints.iter().find(|endpoint| !endpoint.is_l7()).or(rule.endpoints.first());
@@ -78,7 +95,28 @@ pub(super) fn of(rule: &Rule) -> Summary {
 }
 
 /// The last part of a path: what a row calls a binary.
-pub(super) fn basename(path: &str) -> String {
+#[must_use]
+pub fn basename(path: &str) -> String {
     let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path);
     shown::visible(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::tests::world::{id, put, rule};
+
+    #[test]
+    fn a_decision_is_named_by_what_was_granted() {
+        let long = of(&put("/repos/octo/notes/contents/a/very/long/way/down/notes.md"));
+        assert_eq!(long.name(id(1), 44), "3f0c5c2e PUT api.github.com/repo…wn/notes.md");
+        assert_eq!(of(&put("/v1/x")).name(id(1), 80), "3f0c5c2e PUT api.github.com/v1/x");
+        let l4 = of(&rule(
+            "endpoints: [{host: pkg.example.net, ports: [443, 8443]}]\nbinaries: [{path: /usr/bin/pip}]",
+        ));
+        assert_eq!(l4.name(id(2), 80), "3f0c5c3e L4 pkg.example.net:443 +1");
+        for cells in 0..80 {
+            assert!(text::width(&long.name(id(1), cells)) <= cells, "{cells}");
+        }
+    }
 }
