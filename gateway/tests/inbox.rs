@@ -264,7 +264,8 @@ async fn a_proposal_that_does_not_fit_into_a_header_is_left_out_of_the_refusal()
     let mut request = agent.submission(&["/a"]);
     request.rationale = "ü".repeat(2048);
     let rule = request.operations[0].rule.as_mut().unwrap();
-    rule.endpoints = (0..40).map(|n| common::put(&format!("/{n}")).endpoints.remove(0)).collect();
+    rule.endpoints =
+        (0..16).map(|n| common::put(&format!("/{n}{}", "x".repeat(300))).endpoints.remove(0)).collect();
     let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
     let proposal = answer.results[0].proposal.clone().unwrap();
     let wrong = pb::DecideRequest { digest: "0".repeat(64), ..decision(&proposal, Verb::Approve, "") };
