@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::isolation::terminal::Relay;
+use crate::isolation::{Sandbox, Signals, StartError};
+
 /// Signals that are passed on to the command.
 const FORWARDED: [(SignalKind, Signal); 5] = [
     (SignalKind::terminate(), Signal::TERM),
@@ -25,8 +28,17 @@ const FORWARDED: [(SignalKind, Signal); 5] = [
 /// A running command.
 #[derive(Debug)]
 pub struct Command {
-    pid: Pid,
+    target: Target,
     ended: oneshot::Receiver<u8>,
+}
+
+/// Who gets the signals.
+#[derive(Debug)]
+enum Target {
+    /// The command itself, on the supervisor's terminal.
+    Process(Pid),
+    /// The first process of a sandbox, on a terminal of its own if it has one; it passes them on.
+    Sandbox(Signals, Option<Relay>),
 }
 
 /// Why a command did not start.
@@ -78,12 +90,27 @@ impl Command {
         })?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| not_started(io::Error::other("the kernel gave no pid")))?;
-        let (done, ended) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("reaper".to_owned())
-            .spawn(move || reap(pid, done))
-            .map_err(not_started)?;
-        Ok(Self { pid, ended })
+        Ok(Self { target: Target::Process(pid), ended: watch(pid).map_err(not_started)? })
+    }
+
+    /// Starts `program` in a sandbox that was built for it.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn start_inside(sandbox: Sandbox, program: &OsString) -> Result<Self, CommandError> {
+        let name = || program.to_string_lossy().into_owned();
+        let not_started = |error| CommandError::NotStarted { program: name(), error };
+        let mut sandbox = sandbox;
+        let (stage1, master) = (sandbox.stage1(), sandbox.master.take());
+        let signals = sandbox.start().map_err(|error| match error {
+            StartError::NotStarted(error) if error.kind() == io::ErrorKind::NotFound => {
+                CommandError::NotFound(name())
+            }
+            StartError::NotStarted(error) => not_started(error),
+            StartError::Failed(failure) => not_started(io::Error::other(failure.to_string())),
+        })?;
+        let relay = master.map(Relay::begin).transpose().map_err(not_started)?;
+        Ok(Self { target: Target::Sandbox(signals, relay), ended: watch(stage1).map_err(not_started)? })
     }
 
     /// Waits for the command, passing signals on to it. Gives its exit code, or 128 and the number of the signal
@@ -96,9 +123,11 @@ impl Command {
         for (kind, signal_number) in FORWARDED {
             forwarded.push((signal(kind)?, signal_number));
         }
-        // The terminal sends SIGINT to the command as well; one that came from elsewhere is passed on.
+        // A terminal sends SIGINT to the command as well; one that came from elsewhere is passed on. A command with a
+        // session of its own gets nothing from this terminal.
         let mut interrupt = signal(SignalKind::interrupt())?;
-        loop {
+        let mut resized = signal(SignalKind::window_change())?;
+        let code = loop {
             let next = std::future::poll_fn(|cx| {
                 forwarded
                     .iter_mut()
@@ -106,21 +135,50 @@ impl Command {
                     .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
             });
             tokio::select! {
-                code = &mut self.ended => return Ok(code.unwrap_or(1)),
-                number = next => self.send(number),
-                _ = interrupt.recv() => if !is_terminal() { self.send(Signal::INT) },
+                code = &mut self.ended => break code.unwrap_or(1),
+                number = next => self.target.send(number),
+                _ = interrupt.recv() => self.target.interrupt(),
+                _ = resized.recv() => self.target.resize(),
             }
+        };
+        if let Target::Sandbox(_, Some(relay)) = self.target {
+            relay.finish();
+        }
+        Ok(code)
+    }
+}
+
+impl Target {
+    fn send(&self, signal: Signal) {
+        match self {
+            // The command may have ended just now: then there is nobody to tell.
+            Self::Process(pid) => drop(rustix::process::kill_process(*pid, signal)),
+            Self::Sandbox(signals, _) => signals.send(signal),
         }
     }
 
-    fn send(&self, signal: Signal) {
-        // The command may have ended just now: then there is nobody to tell.
-        let _ = rustix::process::kill_process(self.pid, signal);
+    fn interrupt(&self) {
+        if matches!(self, Self::Sandbox(..)) || !is_terminal() {
+            self.send(Signal::INT);
+        }
+    }
+
+    fn resize(&self) {
+        if let Self::Sandbox(_, Some(relay)) = self {
+            relay.resize();
+        }
     }
 }
 
 fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdin())
+}
+
+/// Reaps in a thread of its own; tells when the child that matters has ended.
+fn watch(child: Pid) -> io::Result<oneshot::Receiver<u8>> {
+    let (done, ended) = oneshot::channel();
+    std::thread::Builder::new().name("reaper".to_owned()).spawn(move || reap(child, done))?;
+    Ok(ended)
 }
 
 /// Reaps every child and every adopted orphan, and tells of the one that matters.

@@ -8,6 +8,7 @@ mod process;
 mod sock_diag;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use openshell_domain::policy::verdict::Caller;
 
@@ -38,6 +39,8 @@ pub enum IdentityError {
 #[derive(Debug)]
 pub struct Identifier {
     root: i32,
+    /// A process in the network namespace of the sockets.
+    net: i32,
     diag: Option<sock_diag::SockDiag>,
 }
 
@@ -47,7 +50,15 @@ impl Identifier {
     #[must_use]
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
-        Self { root, diag: sock_diag::SockDiag::open().ok() }
+        Self { root, net: root, diag: sock_diag::SockDiag::open().ok() }
+    }
+
+    /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
+    /// asked for through a `sock_diag` socket that was made inside.
+    #[must_use]
+    pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
+        let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
+        Self { root: init, net: init, diag }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -59,7 +70,7 @@ impl Identifier {
             Some(diag) => {
                 diag.inode(client, listener).map_err(|error| IdentityError::NoSocket(error.to_string()))
             }
-            None => process::inode_from_proc(client, listener),
+            None => process::inode_from_proc(self.net, client, listener),
         }?;
         let holders = process::holders(self.root, inode);
         if holders.is_empty() {
@@ -153,6 +164,9 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (client, server) = (stream.local_addr().unwrap(), listener.local_addr().unwrap());
         let exact = sock_diag::SockDiag::open().unwrap().inode(client, server).unwrap();
-        assert_eq!(process::inode_from_proc(client, server).unwrap(), exact);
+        assert_eq!(
+            process::inode_from_proc(std::process::id().cast_signed(), client, server).unwrap(),
+            exact
+        );
     }
 }

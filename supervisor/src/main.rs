@@ -21,6 +21,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = openshell_supervisor::isolation::reentry() {
+        return ExitCode::from(code);
+    }
     let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Verb::Run(args) = Cli::parse().verb;

@@ -1,0 +1,1 @@
+//! `doctor`: what this machine supports, and one verdict.
