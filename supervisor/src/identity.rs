@@ -84,6 +84,17 @@ impl Identifier {
     }
 }
 
+/// Whether the kernel can be asked exactly, tried on a connection of this process with itself.
+#[must_use]
+pub fn is_lookup_exact() -> bool {
+    let try_it = || -> std::io::Result<u64> {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
+        sock_diag::SockDiag::open()?.inode(stream.local_addr()?, stream.peer_addr()?)
+    };
+    try_it().is_ok()
+}
+
 impl Default for Identifier {
     fn default() -> Self {
         Self::new()

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use openshell_supervisor::RunArgs;
+use openshell_supervisor::isolation::doctor;
 use tracing_subscriber::EnvFilter;
 
 /// Runs a command behind a proxy that lets out nothing but what was granted.
@@ -18,6 +19,8 @@ struct Cli {
 enum Verb {
     /// Start a command behind the proxy.
     Run(RunArgs),
+    /// Say what this machine supports.
+    Doctor,
 }
 
 fn main() -> ExitCode {
@@ -26,7 +29,13 @@ fn main() -> ExitCode {
     }
     let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Verb::Run(args) = Cli::parse().verb;
+    match Cli::parse().verb {
+        Verb::Run(args) => run(args),
+        Verb::Doctor => ExitCode::from(doctor::print(std::io::stdout()).unwrap_or(1)),
+    }
+}
+
+fn run(args: RunArgs) -> ExitCode {
     match openshell_supervisor::run(args) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -136,6 +136,8 @@ const MASKED_PROC: &str = "parts of /proc are masked, as in a container: `docker
 const OLD_KERNEL: &str = "this kernel lacks what is needed: Linux 5.12 or newer with user namespaces";
 const NOT_READABLE: &str = "a file or folder on the way may not be entered by the user that the command runs as: open it to that user, or start as \
      the user that it belongs to";
+const NOT_MAPPED: &str = "the user that the command is to run as does not exist in this container: name one that does in \
+     the policy's process.run_as_user, or accept root with --allow-root-uid";
 const UNKNOWN: &str = "`openshell-supervisor doctor` says what this machine supports";
 
 fn remedy(failure: &Failure, switches: &Switches) -> &'static str {
@@ -147,6 +149,7 @@ fn remedy(failure: &Failure, switches: &Switches) -> &'static str {
         Step::Namespaces | Step::Maps if is_forbidden && switches.userns_clone_off => CLONE_OFF,
         Step::Namespaces if errno == Errno::INVAL => OLD_KERNEL,
         Step::Proc if is_forbidden => MASKED_PROC,
+        Step::Spawn if errno == Errno::INVAL => NOT_MAPPED,
         Step::Mount if errno == Errno::ACCESS => NOT_READABLE,
         Step::Namespaces | Step::Maps | Step::Mount if is_forbidden => CONTAINER,
         _ if errno == Errno::NOSYS => OLD_KERNEL,

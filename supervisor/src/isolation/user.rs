@@ -31,6 +31,8 @@ pub(crate) struct Starter<'a> {
     pub(crate) may_stay_root: bool,
     /// `/etc/passwd`.
     pub(crate) passwd: &'a str,
+    /// `/proc/self/uid_map`: in a container, root may be nobody outside already.
+    pub(crate) uid_map: &'a str,
 }
 
 impl User {
@@ -41,7 +43,9 @@ impl User {
         let owner = fs::metadata(workdir)
             .map_or(Identity { uid: 0, gid: 0 }, |data| Identity { uid: data.uid(), gid: data.gid() });
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Self::from_facts(process, Starter { own, owner, may_stay_root, passwd: &passwd })
+        let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let starter = Starter { own, owner, may_stay_root, passwd: &passwd, uid_map: &uid_map };
+        Self::from_facts(process, starter)
     }
 
     fn from_facts(process: Option<&Process>, starter: Starter<'_>) -> Self {
@@ -64,8 +68,22 @@ impl User {
         let default_gid = owner.filter(|owner| owner.uid == uid && owner.gid != 0).map(|owner| owner.gid);
         let gid = gid_asked.or(default_gid).unwrap_or(NOBODY);
         let identity = Identity { uid, gid };
+        if outside(starter.uid_map, uid).is_none() && outside(starter.uid_map, 0).is_some_and(|root| root != 0) {
+            // A rootless container with one user: its root is that user, and there is nobody else to become.
+            return Self { inside: starter.own, become_first: None };
+        }
         Self { inside: identity, become_first: Some(identity) }
     }
+}
+
+/// What `uid` is in the namespace above (`user_namespaces(7)`: inside, outside, length); none if it does not exist.
+fn outside(uid_map: &str, uid: u32) -> Option<u64> {
+    uid_map.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().map(str::parse::<u64>);
+        let (first, above, length) = (fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?);
+        let offset = u64::from(uid).checked_sub(first)?;
+        (offset < length).then_some(above + offset)
+    })
 }
 
 /// A user of `/etc/passwd` (`passwd(5)`), if it is not root by another name.
@@ -88,7 +106,8 @@ mod tests {
     fn choose(own: u32, owner: Identity, run_as: Option<&str>, may_stay_root: bool) -> User {
         let process = run_as.map(|user| Process { run_as_user: Some(user.to_owned()), run_as_group: None });
         let passwd = "root:x:0:0::/root:/bin/sh\nsandbox:x:998:997::/:/bin/sh\n";
-        let starter = Starter { own: id(own, own), owner, may_stay_root, passwd };
+        let uid_map = "         0          0 4294967295\n";
+        let starter = Starter { own: id(own, own), owner, may_stay_root, passwd, uid_map };
         User::from_facts(process.as_ref(), starter)
     }
 
@@ -105,5 +124,16 @@ mod tests {
         assert_eq!(choose(1000, id(0, 0), None, false), stays(id(1000, 1000)));
         assert_eq!(choose(1000, id(0, 0), Some("33"), false), stays(id(33, 1000)));
         assert_eq!(choose(1000, id(0, 0), Some("sandbox"), false), stays(id(1000, 1000)));
+    }
+
+    #[test]
+    fn the_root_of_a_container_with_one_user_is_that_user() {
+        let facts = |uid_map| {
+            let starter = Starter { own: id(0, 0), owner: id(0, 0), may_stay_root: false, passwd: "", uid_map };
+            User::from_facts(None, starter).become_first
+        };
+        assert_eq!(facts("0 1000 1\n"), None);
+        assert_eq!(facts("0 1000 1\n1 100000 65536\n"), Some(id(65534, 65534)));
+        assert_eq!(facts("0 0 1\n"), Some(id(65534, 65534)), "host root: it fails rather than stays");
     }
 }
