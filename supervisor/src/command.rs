@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command as Process;
 
 use rustix::process::{Pid, Signal, WaitOptions};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::isolation::terminal::Relay;
@@ -29,7 +29,17 @@ const FORWARDED: [(SignalKind, Signal); 5] = [
 #[derive(Debug)]
 pub struct Command {
     target: Target,
+    arriving: Arriving,
     ended: oneshot::Receiver<u8>,
+}
+
+/// The signals that this process gets.
+#[derive(Debug)]
+struct Arriving {
+    forwarded: Vec<(SignalStream, Signal)>,
+    /// A terminal sends it to the command as well, unless that has a session of its own.
+    interrupt: SignalStream,
+    resized: SignalStream,
 }
 
 /// Who gets the signals.
@@ -80,6 +90,7 @@ impl Command {
     ) -> Result<Self, CommandError> {
         let name = || program.to_string_lossy().into_owned();
         let not_started = |error| CommandError::NotStarted { program: name(), error };
+        let arriving = Arriving::listen().map_err(not_started)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|e| not_started(e.into()))?;
         let mut process = Process::new(program);
@@ -90,7 +101,7 @@ impl Command {
         })?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| not_started(io::Error::other("the kernel gave no pid")))?;
-        Ok(Self { target: Target::Process(pid), ended: watch(pid).map_err(not_started)? })
+        Ok(Self { target: Target::Process(pid), arriving, ended: watch(pid).map_err(not_started)? })
     }
 
     /// Starts `program` in a sandbox that was built for it.
@@ -101,6 +112,7 @@ impl Command {
         let name = || program.to_string_lossy().into_owned();
         let not_started = |error| CommandError::NotStarted { program: name(), error };
         let mut sandbox = sandbox;
+        let arriving = Arriving::listen().map_err(not_started)?;
         let (stage1, master) = (sandbox.stage1(), sandbox.master.take());
         let signals = sandbox.start().map_err(|error| match error {
             StartError::NotStarted(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -110,24 +122,15 @@ impl Command {
             StartError::Failed(failure) => not_started(io::Error::other(failure.to_string())),
         })?;
         let relay = master.map(Relay::begin).transpose().map_err(not_started)?;
-        Ok(Self { target: Target::Sandbox(signals, relay), ended: watch(stage1).map_err(not_started)? })
+        let ended = watch(stage1).map_err(not_started)?;
+        Ok(Self { target: Target::Sandbox(signals, relay), arriving, ended })
     }
 
     /// Waits for the command, passing signals on to it. Gives its exit code, or 128 and the number of the signal
     /// that ended it.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub async fn wait(mut self) -> io::Result<u8> {
-        let mut forwarded = Vec::new();
-        for (kind, signal_number) in FORWARDED {
-            forwarded.push((signal(kind)?, signal_number));
-        }
-        // A terminal sends SIGINT to the command as well; one that came from elsewhere is passed on. A command with a
-        // session of its own gets nothing from this terminal.
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut resized = signal(SignalKind::window_change())?;
+    pub async fn wait(mut self) -> u8 {
         let code = loop {
+            let Arriving { forwarded, interrupt, resized } = &mut self.arriving;
             let next = std::future::poll_fn(|cx| {
                 forwarded
                     .iter_mut()
@@ -144,7 +147,19 @@ impl Command {
         if let Target::Sandbox(_, Some(relay)) = self.target {
             relay.finish();
         }
-        Ok(code)
+        code
+    }
+}
+
+impl Arriving {
+    /// Listens before there is a command, so that none is lost on the way to it.
+    fn listen() -> io::Result<Self> {
+        let mut forwarded = Vec::new();
+        for (kind, number) in FORWARDED {
+            forwarded.push((signal(kind)?, number));
+        }
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { forwarded, interrupt, resized: signal(SignalKind::window_change())? })
     }
 }
 

@@ -205,7 +205,7 @@ async fn start(args: RunArgs) -> Result<u8, RunError> {
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
     // Without isolation, the files of the run go away with the command.
     let (command, _files) = start.command(&args.command)?;
-    command.wait().await.map_err(|error| RunError::System("waiting for the command", error))
+    Ok(command.wait().await)
 }
 
 fn check_policy(path: &Path, yaml: &str) -> Result<Policy, RunError> {

@@ -37,6 +37,8 @@ pub(super) fn main() -> u8 {
 }
 
 fn run(control: &StageControl) -> Result<u8, Failure> {
+    // Out of the session of the host's terminal.
+    rustix::process::setsid().at(Step::Privileges, "a session of its own")?;
     // Stage 1 has one thread and ends only with the sandbox: its death may take this process along.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .at(Step::Control, "following stage 1")?;

@@ -82,7 +82,7 @@ pub(super) fn isolated(
     for note in &built.notes {
         eprintln!("openshell-supervisor: {note}");
     }
-    if built.uid == 0 {
+    if args.allow_root_uid && built.uid == 0 {
         eprintln!("openshell-supervisor: the command is root outside as well (--allow-root-uid)");
     }
     let identifier = Identifier::inside(built.sandbox.init(), built.sandbox.diag.take());
