@@ -10,8 +10,11 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command as Process;
 
 use rustix::process::{Pid, Signal, WaitOptions};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::oneshot;
+
+use crate::isolation::terminal::Relay;
+use crate::isolation::{Sandbox, Signals, StartError};
 
 /// Signals that are passed on to the command.
 const FORWARDED: [(SignalKind, Signal); 5] = [
@@ -25,8 +28,27 @@ const FORWARDED: [(SignalKind, Signal); 5] = [
 /// A running command.
 #[derive(Debug)]
 pub struct Command {
-    pid: Pid,
+    target: Target,
+    arriving: Arriving,
     ended: oneshot::Receiver<u8>,
+}
+
+/// The signals that this process gets.
+#[derive(Debug)]
+struct Arriving {
+    forwarded: Vec<(SignalStream, Signal)>,
+    /// A terminal sends it to the command as well, unless that has a session of its own.
+    interrupt: SignalStream,
+    resized: SignalStream,
+}
+
+/// Who gets the signals.
+#[derive(Debug)]
+enum Target {
+    /// The command itself, on the supervisor's terminal.
+    Process(Pid),
+    /// The first process of a sandbox, on a terminal of its own if it has one; it passes them on.
+    Sandbox(Signals, Option<Relay>),
 }
 
 /// Why a command did not start.
@@ -68,6 +90,7 @@ impl Command {
     ) -> Result<Self, CommandError> {
         let name = || program.to_string_lossy().into_owned();
         let not_started = |error| CommandError::NotStarted { program: name(), error };
+        let arriving = Arriving::listen().map_err(not_started)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|e| not_started(e.into()))?;
         let mut process = Process::new(program);
@@ -78,27 +101,36 @@ impl Command {
         })?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| not_started(io::Error::other("the kernel gave no pid")))?;
-        let (done, ended) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("reaper".to_owned())
-            .spawn(move || reap(pid, done))
-            .map_err(not_started)?;
-        Ok(Self { pid, ended })
+        Ok(Self { target: Target::Process(pid), arriving, ended: watch(pid).map_err(not_started)? })
+    }
+
+    /// Starts `program` in a sandbox that was built for it.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn start_inside(sandbox: Sandbox, program: &OsString) -> Result<Self, CommandError> {
+        let name = || program.to_string_lossy().into_owned();
+        let not_started = |error| CommandError::NotStarted { program: name(), error };
+        let mut sandbox = sandbox;
+        let arriving = Arriving::listen().map_err(not_started)?;
+        let (stage1, master) = (sandbox.stage1(), sandbox.master.take());
+        let signals = sandbox.start().map_err(|error| match error {
+            StartError::NotStarted(error) if error.kind() == io::ErrorKind::NotFound => {
+                CommandError::NotFound(name())
+            }
+            StartError::NotStarted(error) => not_started(error),
+            StartError::Failed(failure) => not_started(io::Error::other(failure.to_string())),
+        })?;
+        let relay = master.map(Relay::begin).transpose().map_err(not_started)?;
+        let ended = watch(stage1).map_err(not_started)?;
+        Ok(Self { target: Target::Sandbox(signals, relay), arriving, ended })
     }
 
     /// Waits for the command, passing signals on to it. Gives its exit code, or 128 and the number of the signal
     /// that ended it.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub async fn wait(mut self) -> io::Result<u8> {
-        let mut forwarded = Vec::new();
-        for (kind, signal_number) in FORWARDED {
-            forwarded.push((signal(kind)?, signal_number));
-        }
-        // The terminal sends SIGINT to the command as well; one that came from elsewhere is passed on.
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        loop {
+    pub async fn wait(mut self) -> u8 {
+        let code = loop {
+            let Arriving { forwarded, interrupt, resized } = &mut self.arriving;
             let next = std::future::poll_fn(|cx| {
                 forwarded
                     .iter_mut()
@@ -106,21 +138,62 @@ impl Command {
                     .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
             });
             tokio::select! {
-                code = &mut self.ended => return Ok(code.unwrap_or(1)),
-                number = next => self.send(number),
-                _ = interrupt.recv() => if !is_terminal() { self.send(Signal::INT) },
+                code = &mut self.ended => break code.unwrap_or(1),
+                number = next => self.target.send(number),
+                _ = interrupt.recv() => self.target.interrupt(),
+                _ = resized.recv() => self.target.resize(),
             }
+        };
+        if let Target::Sandbox(_, Some(relay)) = self.target {
+            relay.finish();
+        }
+        code
+    }
+}
+
+impl Arriving {
+    /// Listens before there is a command, so that none is lost on the way to it.
+    fn listen() -> io::Result<Self> {
+        let mut forwarded = Vec::new();
+        for (kind, number) in FORWARDED {
+            forwarded.push((signal(kind)?, number));
+        }
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { forwarded, interrupt, resized: signal(SignalKind::window_change())? })
+    }
+}
+
+impl Target {
+    fn send(&self, signal: Signal) {
+        match self {
+            // The command may have ended just now: then there is nobody to tell.
+            Self::Process(pid) => drop(rustix::process::kill_process(*pid, signal)),
+            Self::Sandbox(signals, _) => signals.send(signal),
         }
     }
 
-    fn send(&self, signal: Signal) {
-        // The command may have ended just now: then there is nobody to tell.
-        let _ = rustix::process::kill_process(self.pid, signal);
+    fn interrupt(&self) {
+        if matches!(self, Self::Sandbox(..)) || !is_terminal() {
+            self.send(Signal::INT);
+        }
+    }
+
+    fn resize(&self) {
+        if let Self::Sandbox(_, Some(relay)) = self {
+            relay.resize();
+        }
     }
 }
 
 fn is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdin())
+}
+
+/// Reaps in a thread of its own; tells when the child that matters has ended.
+fn watch(child: Pid) -> io::Result<oneshot::Receiver<u8>> {
+    let (done, ended) = oneshot::channel();
+    std::thread::Builder::new().name("reaper".to_owned()).spawn(move || reap(child, done))?;
+    Ok(ended)
 }
 
 /// Reaps every child and every adopted orphan, and tells of the one that matters.

@@ -36,7 +36,29 @@ const TRUST: [&str; 13] = [
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 ];
 
-/// The files of one run.
+/// Variables that name sockets and services of the host, which do not exist inside.
+const LEADS_OUT: [&str; 18] = [
+    "OPENSHELL_INBOX_GATEWAY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "SSH_CONNECTION",
+    "SSH_CLIENT",
+    "SSH_TTY",
+    "GPG_AGENT_INFO",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "DOCKER_HOST",
+    "CONTAINER_HOST",
+    "TMUX",
+    "TMUX_PANE",
+    "NOTIFY_SOCKET",
+];
+
+/// The files of one run without isolation.
 #[derive(Debug)]
 pub struct RunFiles {
     folder: TempDir,
@@ -50,13 +72,8 @@ impl RunFiles {
     pub fn write(roots: &[CertificateDer<'_>], authority_pem: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("openshell-run-").tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        let mut bundle = String::new();
-        for root in roots {
-            bundle.push_str(&pem::encode(&pem::Pem::new("CERTIFICATE", root.to_vec())));
-        }
-        bundle.push_str(authority_pem);
         let files = Self { folder };
-        write_read_only(&files.bundle(), &bundle)?;
+        write_read_only(&files.bundle(), &bundle(roots, authority_pem))?;
         write_read_only(&files.skill(), SKILL)?;
         Ok(files)
     }
@@ -72,28 +89,64 @@ impl RunFiles {
     pub fn skill(&self) -> PathBuf {
         self.folder.path().join("policy_advisor.md")
     }
+}
 
+/// The trust bundle: system roots and the sandbox's authority, in PEM form.
+#[must_use]
+pub fn bundle(roots: &[CertificateDer<'_>], authority_pem: &str) -> String {
+    let mut bundle = String::new();
+    for root in roots {
+        bundle.push_str(&pem::encode(&pem::Pem::new("CERTIFICATE", root.to_vec())));
+    }
+    bundle.push_str(authority_pem);
+    bundle
+}
+
+/// What the command is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The sandbox's name.
+    pub sandbox: &'a SandboxName,
+    /// Where the proxy listens, as the command sees it.
+    pub proxy: SocketAddr,
+    /// The trust bundle, as the command sees it.
+    pub bundle: &'a Path,
+    /// The skill, as the command sees it; none where its agents may not propose.
+    pub skill: Option<&'a Path>,
+}
+
+impl Told<'_> {
     /// The variables that the command gets on top of its own.
     #[must_use]
-    pub fn variables(
-        &self,
-        sandbox: &SandboxName,
-        proxy: SocketAddr,
-        is_advisor_on: bool,
-    ) -> Vec<(&'static str, OsString)> {
-        let url = OsString::from(format!("http://{proxy}"));
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let url = OsString::from(format!("http://{}", self.proxy));
         let loopback = OsString::from("127.0.0.1,localhost,::1");
         let mut variables: Vec<(&str, OsString)> = PROXY.iter().map(|name| (*name, url.clone())).collect();
-        variables.extend(TRUST.iter().map(|name| (*name, self.bundle().into_os_string())));
+        variables.extend(TRUST.iter().map(|name| (*name, self.bundle.into())));
         variables.push(("NO_PROXY", loopback.clone()));
         variables.push(("no_proxy", loopback));
         variables.push(("NODE_USE_ENV_PROXY", "1".into()));
-        variables.push(("OPENSHELL_SANDBOX", sandbox.as_str().into()));
-        if is_advisor_on {
-            variables.push(("OPENSHELL_SKILL", self.skill().into_os_string()));
+        variables.push(("OPENSHELL_SANDBOX", self.sandbox.as_str().into()));
+        if let Some(skill) = self.skill {
+            variables.push(("OPENSHELL_SKILL", skill.into()));
         }
         variables
     }
+}
+
+/// The whole environment of an isolated command: this process's own, without what leads to somebody outside, and what
+/// it is told.
+#[must_use]
+pub fn isolated(
+    own: impl Iterator<Item = (OsString, OsString)>,
+    told: &Told<'_>,
+) -> Vec<(OsString, OsString)> {
+    let told = told.variables();
+    let is_told = |name: &OsString| told.iter().any(|(known, _)| name == known);
+    let leads_out = |name: &OsString| LEADS_OUT.iter().any(|known| name == known);
+    let mut variables: Vec<_> = own.filter(|(name, _)| !leads_out(name) && !is_told(name)).collect();
+    variables.extend(told.into_iter().map(|(name, value)| (name.into(), value)));
+    variables
 }
 
 fn write_read_only(path: &Path, text: &str) -> io::Result<()> {
@@ -116,7 +169,11 @@ mod tests {
     #[test]
     fn every_variable_leads_to_the_proxy_or_to_a_file_that_exists() {
         let files = RunFiles::write(&[], "-----BEGIN CERTIFICATE-----\n").unwrap();
-        let variables = files.variables(&"demo".parse().unwrap(), "127.0.0.1:3128".parse().unwrap(), true);
+        let sandbox = "demo".parse().unwrap();
+        let (bundle, skill) = (files.bundle(), files.skill());
+        let proxy = "127.0.0.1:3128".parse().unwrap();
+        let told = Told { sandbox: &sandbox, proxy, bundle: &bundle, skill: Some(&skill) };
+        let variables = told.variables();
         let get = |name: &str| variables.iter().find(|(key, _)| *key == name).unwrap().1.clone();
         assert_eq!(get("https_proxy"), "http://127.0.0.1:3128");
         assert!(Path::new(&get("SSL_CERT_FILE")).is_file());
@@ -124,8 +181,22 @@ mod tests {
         let folder = files.folder.path().to_owned();
         drop(files);
         assert!(!folder.exists());
-        let files = RunFiles::write(&[], "").unwrap();
-        let off = files.variables(&"demo".parse().unwrap(), "127.0.0.1:1".parse().unwrap(), false);
+        let off = Told { skill: None, ..told }.variables();
         assert!(!off.iter().any(|(key, _)| *key == "OPENSHELL_SKILL"));
+    }
+
+    #[test]
+    fn what_leads_out_of_the_sandbox_is_not_inherited() {
+        let sandbox = "demo".parse().unwrap();
+        let proxy = "127.0.0.1:3128".parse().unwrap();
+        let told = Told { sandbox: &sandbox, proxy, bundle: "/b".as_ref(), skill: None };
+        let own = ["PATH", "SSH_AUTH_SOCK", "https_proxy", "TMUX"].map(|name| (name.into(), "old".into()));
+        let variables = isolated(own.into_iter(), &told);
+        let get = |name: &str| {
+            variables.iter().filter(|(key, _)| key == name).map(|(_, v)| v.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(get("PATH"), ["old"]);
+        assert_eq!(get("https_proxy"), ["http://127.0.0.1:3128"]);
+        assert!(get("SSH_AUTH_SOCK").is_empty() && get("TMUX").is_empty());
     }
 }

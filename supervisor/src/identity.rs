@@ -8,6 +8,7 @@ mod process;
 mod sock_diag;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use openshell_domain::policy::verdict::Caller;
 
@@ -47,6 +48,8 @@ const ATTEMPTS: usize = 32;
 #[derive(Debug)]
 pub struct Identifier {
     root: i32,
+    /// A process in the network namespace of the sockets.
+    net: i32,
     diag: Option<sock_diag::SockDiag>,
 }
 
@@ -56,7 +59,15 @@ impl Identifier {
     #[must_use]
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
-        Self { root, diag: sock_diag::SockDiag::open().ok() }
+        Self { root, net: root, diag: sock_diag::SockDiag::open().ok() }
+    }
+
+    /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
+    /// asked for through a `sock_diag` socket that was made inside.
+    #[must_use]
+    pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
+        let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
+        Self { root: init, net: init, diag }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -68,7 +79,7 @@ impl Identifier {
             Some(diag) => {
                 diag.inode(client, listener).map_err(|error| IdentityError::NoSocket(error.to_string()))
             }
-            None => process::inode_from_proc(client, listener),
+            None => process::inode_from_proc(self.net, client, listener),
         }?;
         settle(self.root, inode)
     }
@@ -104,6 +115,17 @@ fn settle(root: i32, inode: u64) -> Result<Vec<Holder>, IdentityError> {
         }
     }
     Err(last)
+}
+
+/// Whether the kernel can be asked exactly, tried on a connection of this process with itself.
+#[must_use]
+pub fn is_lookup_exact() -> bool {
+    let try_it = || -> std::io::Result<u64> {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
+        sock_diag::SockDiag::open()?.inode(stream.local_addr()?, stream.peer_addr()?)
+    };
+    try_it().is_ok()
 }
 
 impl Default for Identifier {
@@ -197,6 +219,9 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (client, server) = (stream.local_addr().unwrap(), listener.local_addr().unwrap());
         let exact = sock_diag::SockDiag::open().unwrap().inode(client, server).unwrap();
-        assert_eq!(process::inode_from_proc(client, server).unwrap(), exact);
+        assert_eq!(
+            process::inode_from_proc(std::process::id().cast_signed(), client, server).unwrap(),
+            exact
+        );
     }
 }

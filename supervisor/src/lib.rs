@@ -11,6 +11,7 @@ pub mod denial;
 pub mod enforcement;
 pub mod environment;
 pub mod identity;
+pub mod isolation;
 pub mod link;
 pub mod log;
 pub mod pipeline;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use openshell_supervisor::RunArgs;
+use openshell_supervisor::isolation::{self, doctor};
 
 /// Runs a command behind a proxy that lets out nothing but what was granted.
 #[derive(Debug, Parser)]
@@ -24,9 +25,16 @@ enum Verb {
         #[command(flatten)]
         args: RunArgs,
     },
+    /// Say what this machine supports.
+    Doctor,
 }
 
 fn main() -> ExitCode {
-    let Verb::Run { gateway, args } = Cli::parse().verb;
-    ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args))
+    if let Some(code) = isolation::reentry() {
+        return ExitCode::from(code);
+    }
+    match Cli::parse().verb {
+        Verb::Run { gateway, args } => ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args)),
+        Verb::Doctor => ExitCode::from(doctor::print(std::io::stdout()).unwrap_or(1)),
+    }
 }

@@ -4,14 +4,15 @@
 
 use std::ffi::OsString;
 use std::io::BufReader;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
+use openshell_domain::event::Isolation;
 use openshell_domain::id::{RunId, SandboxName};
+use openshell_domain::policy::Policy;
 use openshell_domain::policy::read::policy_from_yaml;
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
@@ -19,22 +20,22 @@ use openshell_wire::pb::inbox as pb;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing_subscriber::EnvFilter;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
-use crate::command::{Command, CommandError};
+use crate::command::CommandError;
 use crate::context::{Context, MAX_WAITS};
 use crate::enforcement::Enforcement;
-use crate::environment::RunFiles;
-use crate::identity::Identifier;
+use crate::isolation::{self, IsolationError};
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
 use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
+
+mod surroundings;
 
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
@@ -60,6 +61,15 @@ pub struct RunArgs {
     /// Where the shorthand log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
+    /// What keeps the command from going round the proxy.
+    #[arg(long, value_name = "netns|none", default_value = "netns", value_parser = openshell_wire::proposal::isolation)]
+    pub isolation: Isolation,
+    /// Let the command write this path as well (may be repeated).
+    #[arg(long, value_name = "PATH")]
+    pub rw: Vec<PathBuf>,
+    /// Started as root, let the command be root outside as well.
+    #[arg(long)]
+    pub allow_root_uid: bool,
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -93,6 +103,9 @@ pub enum RunError {
     /// The first policy is not in force.
     #[error("the policy is not in force: {0}")]
     NotInForce(String),
+    /// There is no sandbox.
+    #[error(transparent)]
+    Isolation(#[from] IsolationError),
     /// Certificates cannot be made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -111,7 +124,11 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Link(LinkError::Unreachable(_)) => 3,
-            Self::File { .. } | Self::Policy(_) | Self::ExtraCa { .. } | Self::Link(LinkError::Door(_)) => 2,
+            Self::File { .. }
+            | Self::Policy(_)
+            | Self::ExtraCa { .. }
+            | Self::Link(LinkError::Door(_))
+            | Self::Isolation(IsolationError::Refused(_) | IsolationError::Path { .. }) => 2,
             Self::Command(error) => error.exit_code(),
             _ => 1,
         }
@@ -119,11 +136,14 @@ impl RunError {
 
     /// What would help.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Link(LinkError::Unreachable(_)) => {
-                Some("start one with `openshell-gateway serve`, or name its socket with --gateway PATH")
-            }
+            Self::Link(LinkError::Unreachable(_)) => Some(
+                "start one with `openshell-gateway serve`, or name its socket with --gateway PATH".to_owned(),
+            ),
+            Self::Isolation(IsolationError::Machine { remedy, .. }) => Some(format!(
+                "{remedy}; `--isolation none` runs without a wall: a program may ignore the proxy then"
+            )),
             _ => None,
         }
     }
@@ -170,22 +190,31 @@ pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
 async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let policy_yaml = std::fs::read_to_string(&args.policy)
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
-    check_policy(&args.policy, &policy_yaml)?;
+    let policy = check_policy(&args.policy, &policy_yaml)?;
+    isolation::close_to_others()
+        .map_err(|error| RunError::System("closing this process to others", error))?;
     let trust = Trust::load(&args.extra_ca)?;
-    let gateway = gateway(door, &args, policy_yaml)?;
+    let door = match door {
+        Some(path) => path.to_owned(),
+        None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
+    };
+    let gateway = gateway(&args, &door, policy_yaml)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let authority = CertificateAuthority::new(clock::now(), Arc::clone(&provider))?;
-    let files = RunFiles::write(&trust.system, &authority.pem())
-        .map_err(|error| RunError::System("writing the trust bundle and the skill", error))?;
+    let surroundings = match args.isolation {
+        Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
+        Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
+    };
     announce(&args);
+    let (skill, identifier, listener, start) = surroundings.into_parts();
     let context = Arc::new(Context {
         sandbox: args.sandbox.clone(),
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
         advisor: AtomicBool::new(false),
-        skill: files.skill(),
+        skill,
         log: Log::new(log_folder(&args)?),
-        identifier: Identifier::new(),
+        identifier,
         resolver: Resolver::new(args.resolve.clone()),
         authority,
         upstream: trust.client_config(provider)?,
@@ -198,15 +227,13 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .await
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
-    let proxy = listen(&context).await?;
-    let (program, arguments) =
-        args.command.split_first().ok_or_else(|| RunError::Policy("no command".to_owned()))?;
-    let variables = files.variables(&args.sandbox, proxy, args.advisor);
-    let command = Command::start(program, arguments, variables)?;
-    command.wait().await.map_err(|error| RunError::System("waiting for the command", error))
+    tokio::spawn(proxy::serve(Arc::clone(&context), listener));
+    // Without isolation, the files of the run go away with the command.
+    let (command, _files) = start.command(&args.command)?;
+    Ok(command.wait().await)
 }
 
-fn check_policy(path: &Path, yaml: &str) -> Result<(), RunError> {
+fn check_policy(path: &Path, yaml: &str) -> Result<Policy, RunError> {
     let prefixed = |text: &str| -> String {
         text.lines().map(|line| format!("{}:{line}", path.display())).collect::<Vec<_>>().join("\n")
     };
@@ -215,29 +242,26 @@ fn check_policy(path: &Path, yaml: &str) -> Result<(), RunError> {
     for warning in loaded.warnings {
         eprintln!("warning: {}", Untrusted::new(&prefixed(&warning.to_string())));
     }
-    Ok(())
+    Ok(loaded.policy)
 }
 
-fn gateway(door: Option<&Path>, args: &RunArgs, policy_yaml: String) -> Result<Gateway, RunError> {
-    let door = match door {
-        Some(path) => path.to_owned(),
-        None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
-    };
+fn gateway(args: &RunArgs, door: &Path, policy_yaml: String) -> Result<Gateway, RunError> {
     let run = clock::random_id()
         .map_err(|error| RunError::System("drawing an id", std::io::Error::other(error)))?;
     let hello = pb::Hello {
         sandbox: args.sandbox.to_string(),
         supervisor_version: env!("CARGO_PKG_VERSION").to_owned(),
-        isolation: "none".to_owned(),
+        isolation: openshell_wire::proposal::isolation_word(args.isolation).to_owned(),
         advisor: args.advisor,
         policy_file: args.policy.display().to_string(),
         policy_yaml,
         ..pb::Hello::default()
     };
-    Ok(Gateway::new(&door, RunId(run), hello)?)
+    Ok(Gateway::new(door, RunId(run), hello)?)
 }
 
-fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
+/// Where the log goes.
+pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
     if let Some(folder) = &args.log_dir {
         return Ok(folder.clone());
     }
@@ -247,10 +271,12 @@ fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.
 fn announce(args: &RunArgs) {
-    eprintln!(
-        "openshell-supervisor: sandbox {} is not isolated: a program may ignore the proxy, and what runs as you can decide as you",
-        args.sandbox
-    );
+    if args.isolation == Isolation::None {
+        eprintln!(
+            "openshell-supervisor: sandbox {} is not isolated: a program may ignore the proxy, and what runs as you can decide as you",
+            args.sandbox
+        );
+    }
     for pin in &args.resolve {
         eprintln!(
             "openshell-supervisor: {} goes to {} (--resolve)",
@@ -258,14 +284,6 @@ fn announce(args: &RunArgs) {
             pin.target
         );
     }
-}
-
-async fn listen(context: &Arc<Context>) -> Result<SocketAddr, RunError> {
-    let failed = |error| RunError::System("opening the proxy's port", error);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tokio::spawn(proxy::serve(Arc::clone(context), listener));
-    Ok(address)
 }
 
 /// Whom the supervisor trusts to speak for an origin.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use openshell_gateway::ServeArgs;
 use openshell_supervisor::RunArgs;
+use openshell_supervisor::isolation::doctor;
 use openshell_wire::door::{DoorError, default_door};
 
 use crate::cli::{self, Options, Output};
@@ -41,6 +42,8 @@ enum Verb {
     Reviewer(cli::Verb),
     /// Start a command behind the supervisor's proxy.
     Run(RunArgs),
+    /// Say whether this machine can isolate a command.
+    Doctor,
     /// Play the whole loop on this machine, with a scripted agent.
     Demo(DemoArgs),
     /// The gateway, as a part of this program.
@@ -65,6 +68,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         None => on_runtime(reviewing(gateway, open)),
         Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
         Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), args),
+        Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
         Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
         Some(Verb::Demo(args)) => on_runtime(play(args)),
         Some(Verb::DemoAgent(args)) => on_runtime(async {

@@ -110,10 +110,10 @@ fn parent(pid: i32) -> Option<i32> {
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The inode from `/proc/self/net/tcp{,6}`: for kernels without `INET_DIAG`.
-pub(super) fn inode_from_proc(local: SocketAddr, remote: SocketAddr) -> Result<u64, IdentityError> {
-    let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
-    let text = fs::read_to_string(table).map_err(|error| IdentityError::NoSocket(error.to_string()))?;
+/// The inode from `/proc/<pid>/net/tcp{,6}`: for kernels without `INET_DIAG`.
+pub(super) fn inode_from_proc(pid: i32, local: SocketAddr, remote: SocketAddr) -> Result<u64, IdentityError> {
+    let table = format!("/proc/{pid}/net/{}", if local.is_ipv4() { "tcp" } else { "tcp6" });
+    let text = fs::read_to_string(&table).map_err(|error| IdentityError::NoSocket(error.to_string()))?;
     let (local, remote) = (proc_form(local), proc_form(remote));
     let row = text.lines().find_map(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);

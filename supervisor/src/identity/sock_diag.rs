@@ -28,6 +28,11 @@ impl SockDiag {
             SocketFlags::CLOEXEC,
             Some(netlink::SOCK_DIAG),
         )?;
+        Self::from_socket(socket)
+    }
+
+    /// Takes a netlink socket that was opened in another network namespace.
+    pub(super) fn from_socket(socket: OwnedFd) -> io::Result<Self> {
         let timeout = Some(std::time::Duration::from_secs(1));
         rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Recv, timeout)?;
         Ok(Self { socket: Mutex::new(socket) })

@@ -32,7 +32,12 @@ impl Narrator {
             "origin",
             &format!("https://{} played on {}, with a test CA", stage.host(), stage.origin().addr()),
         );
-        line("sandbox", &format!("{SANDBOX}, not isolated yet: the agent is asked to use the proxy"));
+        let wall = if stage.is_isolated() {
+            "isolated: the proxy is its only way out"
+        } else {
+            "not isolated: this machine does not allow it, so the agent is only asked to use the proxy"
+        };
+        line("sandbox", &format!("{SANDBOX}, {wall}"));
         line("policy", &format!("{}:443 [L7 rest, access=read-only]", stage.host()));
         line("agent", &format!("scripted, no model, speaks through {}", stage.client().as_str()));
     }

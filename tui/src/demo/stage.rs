@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use openshell_supervisor::isolation::doctor;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -19,6 +20,8 @@ use crate::client::Client;
 
 /// The sandbox's name.
 pub(super) const SANDBOX: &str = "policy-demo";
+/// The agent's working directory.
+const WORK: &str = "work";
 /// How long the gateway may take to open its doors.
 const DOOR_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a process may take to end when it is asked to.
@@ -36,6 +39,7 @@ pub(super) struct Stage {
     method: String,
     client: ClientKind,
     content: Vec<u8>,
+    is_isolated: bool,
 }
 
 impl Stage {
@@ -53,15 +57,27 @@ impl Stage {
         let content =
             format!("# openshell-inbox\n\nWritten by the demo's agent, run {run_id}.\n").into_bytes();
         let origin = Origin::start(&args.host, &token).map_err(stage_error)?;
-        write_files(folder.path(), &args.host, client, &origin, &content)?;
+        let program = install_program(folder.path())?;
+        write_files(folder.path(), args, (client, &program), &origin, &content)?;
+        let is_isolated = tokio::task::spawn_blocking(|| doctor::examine().is_supported()).await.map_err(stage_error)?;
         let gateway = start_gateway(folder.path())?;
         wait_for_door(&folder.path().join("gateway.sock")).await?;
         let url = format!("https://{}{path}", args.host);
-        let scene = Scene { folder: folder.path(), origin: &origin, token: &token, url: &url, client };
+        let scene = Scene {
+            folder: folder.path(),
+            program: &program,
+            origin: &origin,
+            token: &token,
+            url: &url,
+            client,
+            is_isolated,
+        };
         let (supervisor, steps) = start_supervisor(&scene, args)?;
         let method = args.method.to_ascii_uppercase();
         let host = args.host.clone();
-        Ok((Self { folder, origin, gateway, supervisor, token, host, path, method, client, content }, steps))
+        let stage =
+            Self { folder, origin, gateway, supervisor, token, host, path, method, client, content, is_isolated };
+        Ok((stage, steps))
     }
 
     pub(super) fn door(&self) -> PathBuf {
@@ -86,6 +102,11 @@ impl Stage {
 
     pub(super) fn client(&self) -> ClientKind {
         self.client
+    }
+
+    /// Whether the proxy is the agent's only way out.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.is_isolated
     }
 
     pub(super) fn content(&self) -> &[u8] {
@@ -148,16 +169,26 @@ fn this_program() -> Result<PathBuf, DemoError> {
     std::env::current_exe().map_err(stage_error)
 }
 
+/// Puts this program into the agent's working directory, the one place of ours that it sees.
+fn install_program(folder: &Path) -> Result<PathBuf, DemoError> {
+    let work = folder.join(WORK);
+    std::fs::create_dir(&work).map_err(stage_error)?;
+    let program = work.join("demo-agent");
+    std::fs::copy(this_program()?, &program).map_err(stage_error)?;
+    std::fs::canonicalize(program).map_err(stage_error)
+}
+
 fn write_files(
     folder: &Path,
-    host: &str,
-    client: ClientKind,
+    args: &DemoArgs,
+    (client, program): (ClientKind, &Path),
     origin: &Origin,
     content: &[u8],
 ) -> Result<(), DemoError> {
+    let host = &args.host;
     let binary = match client {
         ClientKind::Curl => std::fs::canonicalize(CURL).map_err(stage_error)?,
-        ClientKind::Builtin => this_program()?,
+        ClientKind::Builtin => program.to_owned(),
     };
     // JSON texts are YAML texts too.
     let quote = |text: &str| serde_json::Value::from(text).to_string();
@@ -171,7 +202,7 @@ fn write_files(
     for (name, text) in [
         ("policy.yaml", policy),
         ("origin-ca.pem", origin.ca_pem().to_owned()),
-        ("body.json", body.to_string()),
+        ("work/body.json", body.to_string()),
     ] {
         std::fs::write(folder.join(name), text).map_err(stage_error)?;
     }
@@ -217,17 +248,19 @@ async fn wait_for_door(door: &Path) -> Result<(), DemoError> {
 /// What the supervisor is started with.
 struct Scene<'a> {
     folder: &'a Path,
+    program: &'a Path,
     origin: &'a Origin,
     token: &'a str,
     url: &'a str,
     client: ClientKind,
+    is_isolated: bool,
 }
 
 fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::Receiver<Step>), DemoError> {
     let log = std::fs::File::create(scene.folder.join("supervisor.log")).map_err(stage_error)?;
     let file = |name: &str| scene.folder.join(name);
-    let program = this_program()?;
-    let mut child = Command::new(&program)
+    let mut child = Command::new(this_program()?)
+        .current_dir(scene.folder.join(WORK))
         .arg("run")
         .arg("--gateway")
         .arg(file("gateway.sock"))
@@ -239,8 +272,9 @@ fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::
         .arg(file("origin-ca.pem"))
         .arg("--log-dir")
         .arg(file("log"))
+        .args(["--isolation", if scene.is_isolated { "netns" } else { "none" }])
         .arg("--")
-        .arg(&program)
+        .arg(scene.program)
         .args([
             "__demo-agent",
             "--client",
@@ -251,7 +285,7 @@ fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::
             scene.url,
             "--body",
         ])
-        .arg(file("body.json"))
+        .arg("body.json")
         .env("GITHUB_TOKEN", scene.token)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,0 +1,112 @@
+//! The facts about this machine from which the tree is planned.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::super::IsolationError;
+
+/// The programs that decide and enforce: what is inside may not replace them.
+const PROGRAMS: [&str; 3] = ["openshell-supervisor", "openshell-gateway", "openshell-inbox"];
+
+/// The home of whoever starts this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Home {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What it is called.
+    pub(super) name: PathBuf,
+    /// Who owns it.
+    pub(super) owner: u32,
+}
+
+/// The facts.
+#[derive(Debug, Default)]
+pub(in super::super) struct Host {
+    /// The working directory.
+    pub(in super::super) workdir: PathBuf,
+    /// The home, if there is one.
+    pub(super) home: Option<Home>,
+    /// What is in `/etc`, and where links lead.
+    pub(super) etc: Vec<(PathBuf, Option<PathBuf>)>,
+    /// What is in `/`, but for what every sandbox has of its own.
+    pub(super) root: Vec<PathBuf>,
+    /// Sockets that have a name now. A mount that is read-only does not keep anybody from connecting.
+    pub(super) sockets: Vec<PathBuf>,
+    /// Files and folders that stay as they are even where all around them may be written.
+    pub(super) kept: Vec<PathBuf>,
+}
+
+impl Host {
+    /// Reads the facts.
+    ///
+    /// # Errors
+    /// When there is no working directory (any more).
+    pub(in super::super) fn read() -> Result<Self, IsolationError> {
+        let workdir = std::env::current_dir()
+            .map_err(|error| IsolationError::Path { path: "the working directory".into(), error })?;
+        let mut kept = git(&workdir);
+        kept.extend(programs());
+        Ok(Self { home: home(), etc: etc(), root: root(), sockets: sockets(), kept, workdir })
+    }
+}
+
+fn home() -> Option<Home> {
+    let name = PathBuf::from(std::env::var_os("HOME")?);
+    let path = fs::canonicalize(&name).ok().filter(|path| path != Path::new("/"))?;
+    let owner = fs::metadata(&path).ok()?.uid();
+    Some(Home { path, name, owner })
+}
+
+fn etc() -> Vec<(PathBuf, Option<PathBuf>)> {
+    let Ok(entries) = fs::read_dir("/etc") else { return Vec::new() };
+    let entries = entries.flatten().filter(|entry| entry.file_name() != "openshell");
+    entries.map(|entry| (entry.path(), fs::read_link(entry.path()).ok())).collect()
+}
+
+fn root() -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir("/") else { return Vec::new() };
+    let own = ["proc", "dev", "run", "tmp", "etc", "lost+found"];
+    let entries = entries.flatten().filter(|entry| !own.iter().any(|name| entry.file_name() == *name));
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// `/proc/net/unix`: the last field is the name, absent or `@…` for sockets that no path leads to.
+fn sockets() -> Vec<PathBuf> {
+    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.find(" /").and_then(|at| line.get(at + 1..)));
+    let is_socket = |path: &Path| path.symlink_metadata().is_ok_and(|data| data.file_type().is_socket());
+    let mut found: Vec<PathBuf> = names
+        .map(PathBuf::from)
+        .filter(|path| is_socket(path))
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What git runs: hooks, and whatever a configuration names. A `.git` that is a file leads elsewhere and must
+/// not be led astray.
+fn git(workdir: &Path) -> Vec<PathBuf> {
+    let git = workdir.join(".git");
+    match git.symlink_metadata() {
+        Ok(data) if data.is_dir() => {
+            let hooks = git.join("hooks");
+            // Absent, it could be made inside. Whoever may not make it here has nothing to fear for it.
+            let _ = fs::create_dir(&hooks);
+            [hooks, git.join("config"), git.join("config.worktree")]
+                .into_iter()
+                .filter(|path| path.symlink_metadata().is_ok_and(|data| !data.is_symlink()))
+                .collect()
+        }
+        Ok(data) if data.is_file() => vec![git],
+        _ => Vec::new(),
+    }
+}
+
+fn programs() -> Vec<PathBuf> {
+    let Ok(own) = std::env::current_exe() else { return Vec::new() };
+    let Some(folder) = own.parent() else { return Vec::new() };
+    PROGRAMS.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect()
+}

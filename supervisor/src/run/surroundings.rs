@@ -1,0 +1,137 @@
+//! Where the command runs: in a sandbox of its own, or beside the supervisor.
+//!
+//! Both give the same four things: the skill's place, who tells callers apart, the proxy's listener, and the way to
+//! start the command once the first policy is in force.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use openshell_domain::policy::Policy;
+use openshell_wire::door;
+use rustls::pki_types::CertificateDer;
+use tokio::net::TcpListener;
+
+use super::{RunArgs, RunError, log_folder};
+use crate::authority::CertificateAuthority;
+use crate::command::{Command, CommandError};
+use crate::environment::{self, RunFiles, Told};
+use crate::identity::Identifier;
+use crate::isolation::{self, PROXY_PORT, Sandbox, Wishes};
+
+/// What there is around the command.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    skill: PathBuf,
+    identifier: Identifier,
+    listener: TcpListener,
+    start: Start,
+}
+
+/// The way to start the command.
+#[derive(Debug)]
+pub(super) enum Start {
+    /// In its sandbox, which knows it already.
+    Inside(Box<Sandbox>),
+    /// Beside the supervisor, with these variables; the files are theirs.
+    Beside(Vec<(&'static str, OsString)>, RunFiles),
+}
+
+impl Surroundings {
+    pub(super) fn into_parts(self) -> (PathBuf, Identifier, TcpListener, Start) {
+        (self.skill, self.identifier, self.listener, self.start)
+    }
+}
+
+impl Start {
+    /// Starts it. Gives what must live as long as the command, too.
+    pub(super) fn command(self, command: &[OsString]) -> Result<(Command, Option<RunFiles>), RunError> {
+        let (program, arguments) =
+            command.split_first().ok_or_else(|| RunError::Policy("no command".to_owned()))?;
+        let started: Result<_, CommandError> = match self {
+            Self::Inside(sandbox) => Command::start_inside(*sandbox, program).map(|started| (started, None)),
+            Self::Beside(variables, files) => {
+                Command::start(program, arguments, variables).map(|started| (started, Some(files)))
+            }
+        };
+        Ok(started?)
+    }
+}
+
+/// Builds the sandbox.
+pub(super) fn isolated(
+    args: &RunArgs,
+    policy: &Policy,
+    door: &Path,
+    roots: &[CertificateDer<'_>],
+    authority: &CertificateAuthority,
+) -> Result<Surroundings, RunError> {
+    let proxy = SocketAddr::from((Ipv4Addr::LOCALHOST, PROXY_PORT));
+    let (bundle, skill) = (Path::new(isolation::BUNDLE), Path::new(isolation::SKILL));
+    let told = Told { sandbox: &args.sandbox, proxy, bundle, skill: args.advisor.then_some(skill) };
+    let wishes = Wishes {
+        policy,
+        writable: &args.rw,
+        may_stay_root: args.allow_root_uid,
+        ours: ours(args, door)?,
+        bundle: environment::bundle(roots, &authority.pem()),
+        command: args.command.clone(),
+        variables: environment::isolated(std::env::vars_os(), &told),
+    };
+    let mut built = isolation::build(wishes)?;
+    for note in &built.notes {
+        eprintln!("openshell-supervisor: {note}");
+    }
+    if args.allow_root_uid && built.uid == 0 {
+        eprintln!("openshell-supervisor: the command is root outside as well (--allow-root-uid)");
+    }
+    let identifier = Identifier::inside(built.sandbox.init(), built.sandbox.diag.take());
+    let failed = |error| RunError::System("taking the proxy's port", error);
+    let listener = built.sandbox.listener.try_clone().map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    let start = Start::Inside(Box::new(built.sandbox));
+    Ok(Surroundings { skill: skill.to_owned(), identifier, listener, start })
+}
+
+/// Our places, which nothing inside may see or replace.
+fn ours(args: &RunArgs, door: &Path) -> Result<Vec<PathBuf>, RunError> {
+    let env = |key: &str| std::env::var_os(key);
+    let mut ours = vec![log_folder(args)?, door.to_owned(), door::sandbox_door(door)];
+    ours.extend(door::state_folder(env).ok());
+    ours.extend(door::default_door(env).ok().and_then(|door| door.parent().map(Path::to_owned)));
+    let absolute = |key: &str| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    ours.extend(config.map(|config| config.join("openshell-inbox")));
+    Ok(ours.into_iter().map(|path| real(&path)).collect())
+}
+
+/// The canonical path, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for above in path.ancestors() {
+        if let (Ok(found), Ok(rest)) = (std::fs::canonicalize(above), path.strip_prefix(above)) {
+            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
+        }
+    }
+    path
+}
+
+/// Asks the command to use the proxy: no wall.
+pub(super) async fn open(
+    args: &RunArgs,
+    roots: &[CertificateDer<'_>],
+    authority: &CertificateAuthority,
+) -> Result<Surroundings, RunError> {
+    let files = RunFiles::write(roots, &authority.pem())
+        .map_err(|error| RunError::System("writing the trust bundle and the skill", error))?;
+    let failed = |error| RunError::System("opening the proxy's port", error);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+    let proxy = listener.local_addr().map_err(failed)?;
+    let (bundle, skill) = (files.bundle(), files.skill());
+    let told =
+        Told { sandbox: &args.sandbox, proxy, bundle: &bundle, skill: args.advisor.then_some(&*skill) };
+    let variables = told.variables();
+    let start = Start::Beside(variables, files);
+    Ok(Surroundings { skill, identifier: Identifier::new(), listener, start })
+}

@@ -1,0 +1,302 @@
+//! The sandbox from outside: real programs in it, exits and signals, what it shows, what it refuses, and that nothing
+//! of it remains.
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use world::{World, finish, text, until, users};
+
+/// An origin that answers every request with `UPSTREAM`; gives the `--resolve` that leads to it.
+fn origin() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    format!("up.example:80:127.0.0.1:{port}")
+}
+
+fn serve(mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    while let Some(Ok(line)) = lines.next() {
+        if line.is_empty() {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nUPSTREAM\n");
+        }
+    }
+}
+
+/// Runs a script in bash inside.
+fn inside(world: &World, options: &[&str], script: &str) -> Output {
+    finish(world.run(options, &["bash", "-c", script]), 60)
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn has(program: &str) -> bool {
+    Path::new(program).exists()
+}
+
+#[test]
+fn real_programs_reach_what_is_granted_and_nothing_else() {
+    let origin = origin();
+    for user in users() {
+        let world = World::new(user);
+        let run = |script: &str| inside(&world, &["--resolve", &origin], script);
+        let allowed = run("curl -sf http://up.example/a && curl -s -X PUT http://up.example/a");
+        let said = text(&allowed);
+        assert!(said.contains("UPSTREAM") && said.contains("\"binary\":\"/usr/bin/curl\""), "{said}");
+        assert!(said.contains("policy_denied"), "{said}");
+        let many = run("for i in $(seq 50); do curl -sf http://up.example/$i & done; wait");
+        assert_eq!(text(&many).matches("UPSTREAM").count(), 50, "{}", text(&many));
+        let raw = run("exec 3<>/dev/tcp/127.0.0.1/3128; printf 'GET http://up.example/ HTTP/1.1\\r\\nHost: up.example\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3");
+        assert!(text(&raw).contains("UPSTREAM") || text(&raw).contains("policy_denied"), "{}", text(&raw));
+        if has("/usr/bin/python3") {
+            let python = run("/usr/bin/python3 -c 'import urllib.request as u; print(u.urlopen(\"http://up.example/\").read())'");
+            assert!(text(&python).contains("UPSTREAM"), "{}", text(&python));
+            let denied = run("/usr/bin/python3 -c 'import urllib.request as u; u.urlopen(\"http://other.example/\")'");
+            assert!(text(&denied).contains("403"), "{}", text(&denied));
+        }
+        if has("/usr/bin/git") || has("/usr/local/bin/git") {
+            let git = run("git ls-remote http://up.example/r.git");
+            assert!(code(&git) != 0 && text(&git).contains("403"), "git is not granted: {}", text(&git));
+            let local = run("git init -q r && cd r && git -c user.name=n -c user.email=e@example.com commit -q --allow-empty -m x && git log --oneline");
+            assert!(text(&local).contains(" x"), "{}", text(&local));
+        }
+        if has("/usr/bin/node") {
+            // With or without support for proxies: not granted, or not reached.
+            let node = run("node -e 'fetch(\"http://up.example/\").then(r => process.exit(r.status == 403 ? 9 : 0), () => process.exit(9))'");
+            assert_eq!(code(&node), 9, "{}", text(&node));
+        }
+    }
+}
+
+#[test]
+fn exits_and_signals_are_the_commands() {
+    let world = World::new(users()[0]);
+    let run = |script: &str| code(&inside(&world, &[], script));
+    assert_eq!(run("exit 7"), 7);
+    assert_eq!(run("kill -9 $$"), 137);
+    assert_eq!(run("kill -TERM $$"), 143);
+    assert_eq!(code(&finish(world.run(&[], &["no-such-program"]), 20)), 127);
+    assert_eq!(code(&finish(world.run(&[], &["/etc/passwd"]), 20)), 126);
+    // Orphans are adopted and reaped; nobody waits for them.
+    let orphans = inside(&world, &[], "for i in 1 2 3; do (sleep 0.05 &); done; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ' Z '");
+    assert_eq!(String::from_utf8_lossy(&orphans.stdout).trim(), "0", "{}", text(&orphans));
+    for (signal, name) in [(Signal::TERM, "TERM"), (Signal::INT, "INT"), (Signal::HUP, "HUP"), (Signal::USR1, "USR1")] {
+        let script = format!("trap 'echo got; exit 3' {name}; echo ready; while :; do sleep 0.02; done");
+        let mut child = started(world.run(&[], &["bash", "-c", &script]));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!((child.wait().unwrap().code(), rest.trim()), (Some(3), "got"), "{name}");
+    }
+}
+
+/// Starts a command that says `ready`, and waits for the word.
+fn started(mut command: Command) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut word = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"ready\n");
+    child
+}
+
+#[test]
+fn the_command_finds_its_bundle_its_skill_and_its_own_places() {
+    for user in users() {
+        let world = World::new(user);
+        let script = "stat -c '%a' $OPENSHELL_SKILL; head -1 $OPENSHELL_SKILL; cmp $SSL_CERT_FILE /etc/ssl/certs/ca-certificates.crt && echo same
+            id -u; hostname; cat /proc/self/uid_map; pwd; echo $http_proxy; touch /tmp/x /var/tmp/x /dev/shm/x here && echo written
+            ls /proc/self/fd; echo $XDG_RUNTIME_DIR$SSH_AUTH_SOCK; grep -c . /proc/net/route";
+        let mut command = world.run(&["--advisor"], &["bash", "-c", script]);
+        command.env("SSH_AUTH_SOCK", "/somewhere");
+        let output = finish(command, 20);
+        let said = text(&output);
+        assert!(said.starts_with("444\n"), "{said}");
+        if has("/etc/ssl/certs/ca-certificates.crt") {
+            assert!(said.contains("\nsame\n"), "{said}");
+        }
+        let uid = if user == 0 { world::NOBODY } else { user };
+        assert!(said.contains(&format!("\n{uid}\nsandbox\n")), "{said}");
+        assert!(said.contains("http://127.0.0.1:3128\nwritten\n"), "{said}");
+        // ls itself has 3 open; nothing else was inherited. No route, only the headline.
+        assert!(said.ends_with("0\n1\n2\n3\n\n1\n"), "{said}");
+        assert_eq!(fs::metadata(world.at("work/here")).unwrap().uid(), uid);
+        assert!(!Path::new("/tmp/x").exists());
+        let hello = world.gateway.hellos.lock().unwrap().pop().unwrap();
+        assert_eq!(hello.isolation, "netns");
+    }
+}
+
+#[test]
+fn what_may_be_written_is_what_was_named() {
+    let world = World::new(users()[0]);
+    fs::create_dir_all(world.at("home/.codex")).unwrap();
+    world.give_away();
+    let rw = world.at("home/.codex").display().to_string();
+    let output = inside(&world, &["--rw", &rw], "echo state > ~/.codex/s; echo x > ~/y; echo z > $HOME/.bashrc; ls ~/.ssh");
+    assert!(text(&output).contains("Read-only file system"), "{}", text(&output));
+    assert_eq!(fs::read_to_string(world.at("home/.codex/s")).unwrap(), "state\n");
+    assert!(!world.at("home/y").exists());
+    assert_eq!(fs::read_to_string(world.at("home/.bashrc")).unwrap(), "# mine\n");
+}
+
+#[test]
+fn a_place_that_holds_what_must_be_kept_is_refused_with_the_reason() {
+    let world = World::new(users()[0]);
+    let home = world.at("home").display().to_string();
+    let doors = world.at("doors").display().to_string();
+    for (path, reason) in [(&home, "contains"), (&doors, "openshell's own place"), (&"/tmp".to_owned(), "shared")] {
+        let output = finish(world.run(&["--rw", path], &["true"]), 20);
+        assert!(code(&output) == 2 && text(&output).contains(reason), "{}", text(&output));
+    }
+    let mut at_home = world.run(&[], &["true"]);
+    at_home.current_dir(world.at("home"));
+    let output = finish(at_home, 20);
+    assert!(code(&output) == 2 && text(&output).contains("the working directory"), "{}", text(&output));
+    assert!(world.gateway.hellos.lock().unwrap().is_empty(), "refused before anybody was told");
+}
+
+#[test]
+fn a_filesystem_policy_is_the_whole_tree() {
+    let world = World::new(users()[0]);
+    let policy = "version: 1\nfilesystem_policy:\n  include_workdir: true\n  read_only: [/usr, /lib, /lib64, /bin, /etc/passwd, /proc]\n  read_write: [/dev/null]\nlandlock: {compatibility: hard_requirement}\n";
+    fs::write(world.at("policy.yaml"), policy).unwrap();
+    let script = "ls /opt; ls /etc/openshell; ls /; touch in && echo ok; touch /tmp/x; ls ~; echo x > /dev/null && echo null; cat /etc/passwd | head -1";
+    let said = text(&inside(&world, &[], script));
+    assert!(said.contains("skills\n") && said.contains("cannot open directory '/'"), "{said}");
+    assert!(said.contains("ok\n") && said.contains("null\n") && said.contains("root:"), "{said}");
+    assert!(said.contains("cannot touch '/tmp/x': Permission denied"), "Landlock: {said}");
+    assert!(said.contains("cannot access '/opt'"), "{said}");
+    let missing = policy.replace("/etc/passwd", "/nowhere");
+    fs::write(world.at("policy.yaml"), missing).unwrap();
+    let output = inside(&world, &[], "true");
+    assert!(code(&output) == 2 && text(&output).contains("/nowhere"), "{}", text(&output));
+}
+
+#[test]
+fn without_isolation_every_start_warns_and_the_gateway_knows() {
+    let world = World::new(users()[0]);
+    let output = finish(world.run(&["--isolation", "none"], &["bash", "-c", "echo $$; exit 4"]), 20);
+    assert!(code(&output) == 4 && text(&output).contains("is not isolated"), "{}", text(&output));
+    assert_eq!(world.gateway.hellos.lock().unwrap().pop().unwrap().isolation, "none");
+}
+
+#[test]
+fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
+    // As an ordinary user, in a namespace whose own limit can be set without touching the machine's.
+    let user = *users().last().unwrap();
+    if user == 0 {
+        return;
+    }
+    let world = World::new(user);
+    let run = world.run(&[], &["touch", "ran"]);
+    let mut limited = world.plain("unshare");
+    limited.args(["-Ur", "bash", "-c", "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"", "limited"]);
+    let words: Vec<_> = run.get_args().collect();
+    // `setpriv` is around it already.
+    let binary = words.iter().position(|word| word.to_string_lossy() == "run").map_or(0, |at| at - 1);
+    if run.get_program() == "setpriv" { limited.args(&words[binary..]) } else { limited.arg(run.get_program()).args(&words) };
+    let output = finish(limited, 20);
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    assert!(text(&output).contains("max_user_namespaces=15000"), "{}", text(&output));
+    assert!(!world.at("work/ran").exists());
+}
+
+/// Processes whose program is this world's.
+fn processes(world: &World) -> Vec<String> {
+    let ours = world.folder.path().to_string_lossy().into_owned();
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let exe = fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
+        (line.contains(&ours) || exe.contains(&ours)).then_some(line)
+    });
+    all.collect()
+}
+
+fn files(folder: &Path) -> BTreeSet<String> {
+    let list = Command::new("find").arg(folder).output().unwrap();
+    String::from_utf8_lossy(&list.stdout).lines().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn a_killed_supervisor_takes_its_sandbox_along() {
+    for user in users() {
+        let world = World::new(user);
+        let mark = world.at("mark").display().to_string();
+        let mut child = started(world.run(&[], &["bash", "-c", "echo ready; (trap '' HUP TERM; sleep 1000 & wait) & wait", &mark]));
+        assert!(processes(&world).len() >= 3, "{:?}", processes(&world));
+        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        until("the sandbox is gone", || processes(&world).is_empty());
+    }
+}
+
+#[test]
+fn nothing_remains() {
+    let starts: u64 = std::env::var("OPENSHELL_STARTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let world = World::new(*users().last().unwrap());
+    let mark = world.at("mark").display().to_string();
+    let once = finish(world.run(&[], &["true"]), 20);
+    assert_eq!(code(&once), 0, "{}", text(&once));
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
+    let temporary = || files(Path::new("/tmp")).into_iter().filter(|path| path.contains("openshell-run-")).collect::<BTreeSet<_>>();
+    let (files_before, mounts_before, temporary_before) = (files(world.folder.path()), mounts(), temporary());
+    for n in 0..starts {
+        let mut command = world.run(&[], &["bash", "-c", "sleep 1000 & exec sleep 1000", &mark]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        match n % 4 {
+            0 => {
+                drop(child.kill().and_then(|()| child.wait()));
+                drop(finish(world.run(&[], &["true"]), 20));
+                continue;
+            }
+            // At any moment of the start.
+            1 | 2 => std::thread::sleep(Duration::from_millis(n * 7 % 150)),
+            _ => until("it runs", || processes(&world).iter().any(|line| line.starts_with("sleep") || line.contains("sleep 1000"))),
+        }
+        let signal = if n % 2 == 0 { Signal::TERM } else { Signal::KILL };
+        let _ = kill_process(Pid::from_child(&child), signal);
+        // A signal before there is a command ends the supervisor as well.
+        child.wait().unwrap();
+    }
+    until("no process is left", || processes(&world).is_empty());
+    assert_eq!(files(world.folder.path()), files_before);
+    assert_eq!(temporary(), temporary_before);
+    assert_eq!(mounts(), mounts_before);
+    println!("{starts} starts: no process, mount or file remains");
+}
+
+#[test]
+fn nobody_of_the_same_user_may_look_into_the_supervisor() {
+    let user = *users().last().unwrap();
+    if user == 0 {
+        return;
+    }
+    let world = World::new(user);
+    let mut child = started(world.run(&[], &["bash", "-c", "echo ready; read -r x"]));
+    let supervisor = processes(&world).into_iter().next();
+    assert!(supervisor.is_some());
+    let mut look = world.plain("bash");
+    look.args(["-c", &format!("cat /proc/{0}/environ; ls /proc/{0}/fd", child.id())]);
+    let output = finish(look, 10);
+    assert!(text(&output).contains("Permission denied") && output.stdout.is_empty(), "{}", text(&output));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mode = fs::metadata(world.at("policy.yaml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}

@@ -1,0 +1,213 @@
+//! A machine for tests of the real binary: a gateway of a few lines, a home with something to lose, a working
+//! directory, and the supervisor started in it, as this user or as another.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::directive::Directive as Told;
+use openshell_wire::pb::inbox::supervisor_server::{Supervisor, SupervisorServer};
+use tempfile::TempDir;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tonic::{Request, Response, Status, Streaming};
+
+/// The user that a test started as root plays as well.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// A gateway that puts every policy in force and remembers who said hello.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gateway {
+    pub(crate) hellos: Arc<Mutex<Vec<pb::Hello>>>,
+}
+
+#[tonic::async_trait]
+impl Supervisor for Gateway {
+    type AttachStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::Directive, Status>> + Send>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<pb::Report>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let mut reports = request.into_inner();
+        let Some(pb::Report { report: Some(pb::report::Report::Hello(hello)) }) = reports.message().await? else {
+            return Err(Status::invalid_argument("no hello"));
+        };
+        let policy = policy_from_yaml(&hello.policy_yaml).unwrap().policy;
+        let revision = pb::PolicyRevision {
+            revision: 1,
+            hash: policy.hash().to_string(),
+            policy: Some((&policy).into()),
+            grants: Vec::new(),
+        };
+        let advisor = hello.advisor;
+        self.hellos.lock().unwrap().push(hello);
+        let (send, directives) = tokio::sync::mpsc::channel(8);
+        let settings = pb::Settings { agent_policy_proposals_enabled: advisor };
+        for told in [
+            Told::Accepted(pb::Accepted { run_secret: vec![1; 32] }),
+            Told::Settings(settings),
+            Told::Policy(revision),
+            Told::Outcomes(pb::Outcomes { proposals: Vec::new(), complete: true }),
+        ] {
+            send.send(Ok(pb::Directive { directive: Some(told) })).await.unwrap();
+        }
+        tokio::spawn(async move {
+            while let Ok(Some(_)) = reports.message().await {}
+            drop(send);
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(directives))))
+    }
+
+    async fn submit_proposals(
+        &self,
+        _: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
+        Err(Status::unavailable("not this one"))
+    }
+}
+
+/// One machine.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) gateway: Gateway,
+    pub(crate) user: u32,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    binary: PathBuf,
+}
+
+impl World {
+    /// A machine on which `user` starts the supervisor; things belong to the user that the command will be.
+    pub(crate) fn new(user: u32) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let folder = tempfile::Builder::new().prefix("osi-").tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let gateway = Gateway::default();
+        let binary = folder.path().join("work/bin/openshell-supervisor");
+        let world = Self { folder, gateway, user, runtime, binary };
+        for name in ["home/.ssh", "home/.config", "home/.docker/run", "home/.local/state/openshell-inbox", "runtime", "work/.git/hooks", "work/bin", "doors"] {
+            fs::create_dir_all(world.at(name)).unwrap();
+        }
+        // As a developer of this repository would have it: in the working directory.
+        fs::copy(env!("CARGO_BIN_EXE_openshell-supervisor"), &world.binary).unwrap();
+        fs::write(world.at("home/.ssh/id"), "private key").unwrap();
+        fs::write(world.at("home/.bashrc"), "# mine\n").unwrap();
+        fs::write(world.at("work/.git/config"), "[core]\n").unwrap();
+        fs::write(world.at("work/.git/HEAD"), "ref: refs/heads/main\n").unwrap();
+        fs::write(world.at("policy.yaml"), include_str!("policy.yaml")).unwrap();
+        let listener = world.runtime.block_on(async { tokio::net::UnixListener::bind(world.at("doors/g.sandbox")).unwrap() });
+        // The reviewers' door: nobody answers there in these tests, but there is something to connect to.
+        let reviewers = std::os::unix::net::UnixListener::bind(world.at("doors/g")).unwrap();
+        std::thread::spawn(move || for stream in reviewers.incoming() {
+            let _ = stream.map(|mut stream| std::io::Write::write_all(&mut stream, b"hello\n"));
+        });
+        let service = SupervisorServer::new(world.gateway.clone());
+        world.runtime.spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(UnixListenerStream::new(listener)),
+        );
+        world.give_away();
+        world
+    }
+
+    /// Everything belongs to whom the command will be, also when root starts it.
+    pub(crate) fn give_away(&self) {
+        if rustix::process::geteuid().is_root() {
+            let owner = if self.user == 0 { NOBODY } else { self.user };
+            let status = Command::new("chown").arg("-R").arg(format!("{owner}:{owner}")).arg(self.folder.path()).status();
+            assert!(status.unwrap().success());
+            chown(self.folder.path(), Some(0), Some(0)).unwrap();
+        }
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `openshell-supervisor` with these arguments in the working directory, as the user of this world.
+    pub(crate) fn supervisor(&self, arguments: &[&str]) -> Command {
+        let mut command = self.plain(self.binary.to_str().unwrap());
+        command.args(arguments);
+        command
+    }
+
+    /// `openshell-supervisor run … -- command`.
+    pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut run = self.supervisor(&["run", "--gateway", self.at("doors/g").to_str().unwrap()]);
+        run.arg("--policy").arg(self.at("policy.yaml")).args(options).arg("--").args(command);
+        run
+    }
+
+    /// Any program as the user of this world, in the same surroundings but outside.
+    pub(crate) fn plain(&self, program: &str) -> Command {
+        let mut command = if self.user == rustix::process::geteuid().as_raw() {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("setpriv");
+            let user = self.user;
+            command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", program]);
+            command
+        };
+        command
+            .current_dir(self.at("work"))
+            .env("HOME", self.at("home"))
+            .env("XDG_STATE_HOME", self.at("home/.local/state"))
+            .env("XDG_RUNTIME_DIR", self.at("runtime"))
+            .env_remove("XDG_CONFIG_HOME")
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+/// Who the tests play: this user, and as root an ordinary one as well.
+pub(crate) fn users() -> Vec<u32> {
+    match rustix::process::geteuid().as_raw() {
+        0 => vec![0, NOBODY],
+        own => vec![own],
+    }
+}
+
+/// Runs to the end, but not longer than `seconds`.
+pub(crate) fn finish(mut command: Command, seconds: u64) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    finish_child(child, seconds)
+}
+
+pub(crate) fn finish_child(child: Child, seconds: u64) -> Output {
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    let (done, wait) = std::sync::mpsc::sync_channel::<()>(1);
+    let killer = std::thread::spawn(move || {
+        if wait.recv_timeout(Duration::from_secs(seconds)).is_err() {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    let _ = done.send(());
+    killer.join().unwrap();
+    output
+}
+
+/// What was printed.
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Waits until a claim holds.
+pub(crate) fn until(what: &str, claim: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if claim() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not in time: {what}");
+}
