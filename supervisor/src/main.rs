@@ -34,7 +34,9 @@ fn main() -> ExitCode {
         return ExitCode::from(code);
     }
     match Cli::parse().verb {
-        Verb::Run { gateway, args } => ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args)),
+        Verb::Run { gateway, args } => {
+            ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args))
+        }
         Verb::Doctor => ExitCode::from(doctor::print(std::io::stdout()).unwrap_or(1)),
     }
 }

@@ -61,8 +61,8 @@ pub struct RunArgs {
     /// Where the shorthand log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
-    /// What keeps the command from going round the proxy.
-    #[arg(long, value_name = "netns|none", default_value = "netns", value_parser = openshell_wire::proposal::isolation)]
+    /// What keeps the command from going round the proxy: namespaces of its own, or nothing (the default, for now).
+    #[arg(long, value_name = "netns|none", default_value = "none", value_parser = openshell_wire::proposal::isolation)]
     pub isolation: Isolation,
     /// Let the command write this path as well (may be repeated).
     #[arg(long, value_name = "PATH")]

@@ -57,6 +57,10 @@ fn the_loop_runs_isolated_and_its_decision_is_not_marked_unisolated() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
     let answer: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert_eq!((&answer["status"], &answer["policy_reloaded"]), (&"approved".into(), &true.into()), "{answer}");
+    assert_eq!(
+        (&answer["status"], &answer["policy_reloaded"]),
+        (&"approved".into(), &true.into()),
+        "{answer}"
+    );
     assert_eq!(world.inbox_json(&["show", &id])["unisolated"], false);
 }

@@ -298,7 +298,8 @@ impl Draft<'_> {
             masked.extend(HOME_MASKED.iter().map(|name| home.path.join(name)));
         }
         masked.extend(self.host.sockets.iter().cloned());
-        let is_outermost = |path: &&PathBuf| !masked.iter().any(|other| other != *path && lies_in(path, other));
+        let is_outermost =
+            |path: &&PathBuf| !masked.iter().any(|other| other != *path && lies_in(path, other));
         let outermost: Vec<PathBuf> = masked.iter().filter(is_outermost).cloned().collect();
         for path in outermost {
             let holds_a_place = self.places.keys().any(|place| place != &path && lies_in(place, &path));

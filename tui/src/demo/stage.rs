@@ -59,7 +59,8 @@ impl Stage {
         let origin = Origin::start(&args.host, &token).map_err(stage_error)?;
         let program = install_program(folder.path())?;
         write_files(folder.path(), args, (client, &program), &origin, &content)?;
-        let is_isolated = tokio::task::spawn_blocking(|| doctor::examine().is_supported()).await.map_err(stage_error)?;
+        let is_isolated =
+            tokio::task::spawn_blocking(|| doctor::examine().is_supported()).await.map_err(stage_error)?;
         let gateway = start_gateway(folder.path())?;
         wait_for_door(&folder.path().join("gateway.sock")).await?;
         let url = format!("https://{}{path}", args.host);
@@ -75,8 +76,19 @@ impl Stage {
         let (supervisor, steps) = start_supervisor(&scene, args)?;
         let method = args.method.to_ascii_uppercase();
         let host = args.host.clone();
-        let stage =
-            Self { folder, origin, gateway, supervisor, token, host, path, method, client, content, is_isolated };
+        let stage = Self {
+            folder,
+            origin,
+            gateway,
+            supervisor,
+            token,
+            host,
+            path,
+            method,
+            client,
+            content,
+            is_isolated,
+        };
         Ok((stage, steps))
     }
 

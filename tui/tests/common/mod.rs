@@ -105,10 +105,6 @@ impl World {
         command.env("TMPDIR", self.folder.path());
         command.arg("run").arg("--gateway").arg(self.door()).arg("--policy").arg(policy);
         command.arg("--sandbox").arg(name).arg("--log-dir").arg(self.path(&format!("log-{name}")));
-        if !options.contains(&"--isolation") {
-            // Most of these tests are about the loop, and read what the command sees from outside.
-            command.args(["--isolation", "none"]);
-        }
         command.args(options);
         command
     }
