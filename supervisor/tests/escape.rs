@@ -1,6 +1,13 @@
 //! The escape suite: every way out, outside as a control and inside, over the real binary, as each user that can be
 //! played. Prints the table and compares it with `fixtures/escape/`; `OPENSHELL_BLESS=1` writes it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
+
 #[path = "escape/cases.rs"]
 mod cases;
 mod world;
@@ -40,11 +47,13 @@ impl Drop for Targets {
 
 fn greet(listener: TcpListener) -> String {
     let port = listener.local_addr().unwrap().port().to_string();
-    std::thread::spawn(move || for mut stream in listener.incoming().flatten() {
-        std::thread::spawn(move || {
-            let _ = stream.write_all(b"hello\n");
-            let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        });
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = stream.write_all(b"hello\n");
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            });
+        }
     });
     port
 }
@@ -60,13 +69,16 @@ fn answer(socket: UdpSocket) -> String {
 }
 
 fn greet_unix(listener: UnixListener) {
-    std::thread::spawn(move || for mut stream in listener.incoming().flatten() {
-        let _ = stream.write_all(b"hello\n");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"hello\n");
+        }
     });
 }
 
 fn own_addresses() -> (String, String) {
-    let output = Command::new("hostname").arg("-I").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let output =
+        Command::new("hostname").arg("-I").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
     let all: Vec<String> = output.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
     let pick = |v6: bool| all.iter().find(|a| a.contains(':') == v6).cloned().unwrap_or_default();
     (pick(false), pick(true))
@@ -85,7 +97,13 @@ impl Targets {
         variables.insert("HOST6", host6);
         let mark = format!("osi-mark-{}-{}", std::process::id(), world.user);
         greet_unix(UnixListener::bind_addr(&SocketAddr::from_abstract_name(&mark).unwrap()).unwrap());
-        for name in ["tmux-default", "home/.docker/run/docker.sock", "home/.ssh/agent.sock", "runtime/bus", "work/there.sock"] {
+        for name in [
+            "tmux-default",
+            "home/.docker/run/docker.sock",
+            "home/.ssh/agent.sock",
+            "runtime/bus",
+            "work/there.sock",
+        ] {
             greet_unix(UnixListener::bind(world.at(name)).unwrap());
         }
         let run_socket = format!("/run/{mark}.sock");
@@ -95,7 +113,11 @@ impl Targets {
         world.give_away();
         let terminal = terminal(world.user);
         variables.insert("PTS", terminal.2);
-        let victim = world.plain("/usr/bin/python3").args(["-c", "import time; time.sleep(1000)", &mark]).spawn().unwrap();
+        let victim = world
+            .plain("/usr/bin/python3")
+            .args(["-c", "import time; time.sleep(1000)", &mark])
+            .spawn()
+            .unwrap();
         variables.insert("VICTIM", victim.id().to_string());
         variables.insert("MARK", mark);
         variables.insert("ABSTRACT", variables["MARK"].clone());
@@ -121,7 +143,11 @@ fn script(chosen: impl Fn(&cases::Case) -> bool) -> String {
     let mut text = SHARED.to_owned();
     for (number, case) in CASES.iter().enumerate().filter(|(_, case)| chosen(case)) {
         // In a shell of its own; what it says goes to a file for whoever wonders.
-        let _ = writeln!(text, "( {}\n) >>\"$SAID\" 2>&1 </dev/null; echo \"@{number} $?\"; echo \"^ {}\" >>\"$SAID\"", case.script, case.name);
+        let _ = writeln!(
+            text,
+            "( {}\n) >>\"$SAID\" 2>&1 </dev/null; echo \"@{number} $?\"; echo \"^ {}\" >>\"$SAID\"",
+            case.script, case.name
+        );
     }
     text
 }
@@ -174,10 +200,13 @@ fn nothing_gets_out() {
         let inside_script = script(|_| true);
         let inside = run(
             world.run(&[], &["env", "INSIDE=1", "bash", "-c", &inside_script]),
-            &world, &targets, &said("said-inside"),
+            &world,
+            &targets,
+            &said("said-inside"),
         );
         let mut outside = BTreeMap::new();
-        let is_here = |control: Control| control == Control::Outside || (control == Control::Root && user == 0);
+        let is_here =
+            |control: Control| control == Control::Outside || (control == Control::Root && user == 0);
         let mut bash = world.plain("bash");
         bash.args(["-c", &script(|case| is_here(case.control))]);
         outside.extend(run(bash, &world, &targets, &said("said-outside")));
@@ -196,11 +225,19 @@ fn nothing_gets_out() {
         if std::env::var_os("OPENSHELL_BLESS").is_some() {
             fs::write(&fixture, &table).unwrap();
         }
-        let escaped: Vec<&str> = CASES.iter().enumerate()
-            .filter(|(number, _)| inside.get(number) != Some(&false)).map(|(_, case)| case.name).collect();
+        let escaped: Vec<&str> = CASES
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| inside.get(number) != Some(&false))
+            .map(|(_, case)| case.name)
+            .collect();
         assert!(escaped.is_empty(), "as {who}, these got out or did not run: {escaped:?}");
         let recorded = fs::read_to_string(&fixture).unwrap_or_default();
-        assert_eq!(recorded.lines().count(), table.lines().count(), "the table in fixtures/escape is of another suite");
+        assert_eq!(
+            recorded.lines().count(),
+            table.lines().count(),
+            "the table in fixtures/escape is of another suite"
+        );
         // A control that succeeded where the table was made may be impossible elsewhere (no IPv6, another kernel); but
         // most must succeed everywhere, or the suite proves nothing.
         let controls = outside.values().filter(|succeeded| **succeeded).count();

@@ -1,6 +1,8 @@
 //! The sandbox from outside: real programs in it, exits and signals, what it shows, what it refuses, and that nothing
 //! of it remains.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
 mod world;
 
 use std::collections::BTreeSet;
@@ -61,23 +63,32 @@ fn real_programs_reach_what_is_granted_and_nothing_else() {
         assert!(said.contains("policy_denied"), "{said}");
         let many = run("for i in $(seq 50); do curl -sf http://up.example/$i & done; wait");
         assert_eq!(text(&many).matches("UPSTREAM").count(), 50, "{}", text(&many));
-        let raw = run("exec 3<>/dev/tcp/127.0.0.1/3128; printf 'GET http://up.example/ HTTP/1.1\\r\\nHost: up.example\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3");
+        let raw = run(
+            "exec 3<>/dev/tcp/127.0.0.1/3128; printf 'GET http://up.example/ HTTP/1.1\\r\\nHost: up.example\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3",
+        );
         assert!(text(&raw).contains("UPSTREAM") || text(&raw).contains("policy_denied"), "{}", text(&raw));
         if has("/usr/bin/python3") {
-            let python = run("/usr/bin/python3 -c 'import urllib.request as u; print(u.urlopen(\"http://up.example/\").read())'");
+            let python = run(
+                "/usr/bin/python3 -c 'import urllib.request as u; print(u.urlopen(\"http://up.example/\").read())'",
+            );
             assert!(text(&python).contains("UPSTREAM"), "{}", text(&python));
-            let denied = run("/usr/bin/python3 -c 'import urllib.request as u; u.urlopen(\"http://other.example/\")'");
+            let denied =
+                run("/usr/bin/python3 -c 'import urllib.request as u; u.urlopen(\"http://other.example/\")'");
             assert!(text(&denied).contains("403"), "{}", text(&denied));
         }
         if has("/usr/bin/git") || has("/usr/local/bin/git") {
             let git = run("git ls-remote http://up.example/r.git");
             assert!(code(&git) != 0 && text(&git).contains("403"), "git is not granted: {}", text(&git));
-            let local = run("git init -q r && cd r && git -c user.name=n -c user.email=e@example.com commit -q --allow-empty -m x && git log --oneline");
+            let local = run(
+                "git init -q r && cd r && git -c user.name=n -c user.email=e@example.com commit -q --allow-empty -m x && git log --oneline",
+            );
             assert!(text(&local).contains(" x"), "{}", text(&local));
         }
         if has("/usr/bin/node") {
             // With or without support for proxies: not granted, or not reached.
-            let node = run("node -e 'fetch(\"http://up.example/\").then(r => process.exit(r.status == 403 ? 9 : 0), () => process.exit(9))'");
+            let node = run(
+                "node -e 'fetch(\"http://up.example/\").then(r => process.exit(r.status == 403 ? 9 : 0), () => process.exit(9))'",
+            );
             assert_eq!(code(&node), 9, "{}", text(&node));
         }
     }
@@ -93,9 +104,15 @@ fn exits_and_signals_are_the_commands() {
     assert_eq!(code(&finish(world.run(&[], &["no-such-program"]), 20)), 127);
     assert_eq!(code(&finish(world.run(&[], &["/etc/passwd"]), 20)), 126);
     // Orphans are adopted and reaped; nobody waits for them.
-    let orphans = inside(&world, &[], "for i in 1 2 3; do (sleep 0.05 &); done; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ' Z '");
+    let orphans = inside(
+        &world,
+        &[],
+        "for i in 1 2 3; do (sleep 0.05 &); done; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ' Z '",
+    );
     assert_eq!(String::from_utf8_lossy(&orphans.stdout).trim(), "0", "{}", text(&orphans));
-    for (signal, name) in [(Signal::TERM, "TERM"), (Signal::INT, "INT"), (Signal::HUP, "HUP"), (Signal::USR1, "USR1")] {
+    for (signal, name) in
+        [(Signal::TERM, "TERM"), (Signal::INT, "INT"), (Signal::HUP, "HUP"), (Signal::USR1, "USR1")]
+    {
         let script = format!("trap 'echo got; exit 3' {name}; echo ready; while :; do sleep 0.02; done");
         let mut child = started(world.run(&[], &["bash", "-c", &script]));
         kill_process(Pid::from_child(&child), signal).unwrap();
@@ -147,7 +164,11 @@ fn what_may_be_written_is_what_was_named() {
     fs::create_dir_all(world.at("home/.codex")).unwrap();
     world.give_away();
     let rw = world.at("home/.codex").display().to_string();
-    let output = inside(&world, &["--rw", &rw], "echo state > ~/.codex/s; echo x > ~/y; echo z > $HOME/.bashrc; ls ~/.ssh");
+    let output = inside(
+        &world,
+        &["--rw", &rw],
+        "echo state > ~/.codex/s; echo x > ~/y; echo z > $HOME/.bashrc; ls ~/.ssh",
+    );
     assert!(text(&output).contains("Read-only file system"), "{}", text(&output));
     assert_eq!(fs::read_to_string(world.at("home/.codex/s")).unwrap(), "state\n");
     assert!(!world.at("home/y").exists());
@@ -159,7 +180,9 @@ fn a_place_that_holds_what_must_be_kept_is_refused_with_the_reason() {
     let world = World::new(users()[0]);
     let home = world.at("home").display().to_string();
     let doors = world.at("doors").display().to_string();
-    for (path, reason) in [(&home, "contains"), (&doors, "openshell's own place"), (&"/tmp".to_owned(), "shared")] {
+    for (path, reason) in
+        [(&home, "contains"), (&doors, "openshell's own place"), (&"/tmp".to_owned(), "shared")]
+    {
         let output = finish(world.run(&["--rw", path], &["true"]), 20);
         assert!(code(&output) == 2 && text(&output).contains(reason), "{}", text(&output));
     }
@@ -205,11 +228,21 @@ fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
     let world = World::new(user);
     let run = world.run(&[], &["touch", "ran"]);
     let mut limited = world.plain("unshare");
-    limited.args(["-Ur", "bash", "-c", "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"", "limited"]);
+    limited.args([
+        "-Ur",
+        "bash",
+        "-c",
+        "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"",
+        "limited",
+    ]);
     let words: Vec<_> = run.get_args().collect();
     // `setpriv` is around it already.
     let binary = words.iter().position(|word| word.to_string_lossy() == "run").map_or(0, |at| at - 1);
-    if run.get_program() == "setpriv" { limited.args(&words[binary..]) } else { limited.arg(run.get_program()).args(&words) };
+    if run.get_program() == "setpriv" {
+        limited.args(&words[binary..])
+    } else {
+        limited.arg(run.get_program()).args(&words)
+    };
     let output = finish(limited, 20);
     assert_eq!(code(&output), 1, "{}", text(&output));
     assert!(text(&output).contains("max_user_namespaces=15000"), "{}", text(&output));
@@ -222,7 +255,8 @@ fn processes(world: &World) -> Vec<String> {
     let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let line = fs::read(entry.path().join("cmdline")).ok()?;
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let exe = fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
+        let exe =
+            fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
         (line.contains(&ours) || exe.contains(&ours)).then_some(line)
     });
     all.collect()
@@ -238,7 +272,10 @@ fn a_killed_supervisor_takes_its_sandbox_along() {
     for user in users() {
         let world = World::new(user);
         let mark = world.at("mark").display().to_string();
-        let mut child = started(world.run(&[], &["bash", "-c", "echo ready; (trap '' HUP TERM; sleep 1000 & wait) & wait", &mark]));
+        let mut child = started(
+            world
+                .run(&[], &["bash", "-c", "echo ready; (trap '' HUP TERM; sleep 1000 & wait) & wait", &mark]),
+        );
         assert!(processes(&world).len() >= 3, "{:?}", processes(&world));
         kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
         child.wait().unwrap();
@@ -254,7 +291,12 @@ fn nothing_remains() {
     let once = finish(world.run(&[], &["true"]), 20);
     assert_eq!(code(&once), 0, "{}", text(&once));
     let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
-    let temporary = || files(Path::new("/tmp")).into_iter().filter(|path| path.contains("openshell-run-")).collect::<BTreeSet<_>>();
+    let temporary = || {
+        files(Path::new("/tmp"))
+            .into_iter()
+            .filter(|path| path.contains("openshell-run-"))
+            .collect::<BTreeSet<_>>()
+    };
     let (files_before, mounts_before, temporary_before) = (files(world.folder.path()), mounts(), temporary());
     for n in 0..starts {
         let mut command = world.run(&[], &["bash", "-c", "sleep 1000 & exec sleep 1000", &mark]);
@@ -267,7 +309,9 @@ fn nothing_remains() {
             }
             // At any moment of the start.
             1 | 2 => std::thread::sleep(Duration::from_millis(n * 7 % 150)),
-            _ => until("it runs", || processes(&world).iter().any(|line| line.starts_with("sleep") || line.contains("sleep 1000"))),
+            _ => until("it runs", || {
+                processes(&world).iter().any(|line| line.starts_with("sleep") || line.contains("sleep 1000"))
+            }),
         }
         let signal = if n % 2 == 0 { Signal::TERM } else { Signal::KILL };
         let _ = kill_process(Pid::from_child(&child), signal);

@@ -45,11 +45,13 @@ pub fn examine() -> Findings {
         ("Landlock", landlock()),
         ("seccomp", seccomp()),
     ];
-    let exact = if identity::is_lookup_exact() { "yes" } else { "no: /proc is read instead, which is slower" };
+    let exact =
+        if identity::is_lookup_exact() { "yes" } else { "no: /proc is read instead, which is slower" };
     facts.push(("INET_DIAG (who is calling)", exact.to_owned()));
     let maximum = switches.max_user_namespaces.map_or("unknown".to_owned(), |maximum| maximum.to_string());
     facts.push(("user.max_user_namespaces", maximum));
-    let apparmor = if switches.apparmor { "on: forbids user namespaces without a profile" } else { "off or absent" };
+    let apparmor =
+        if switches.apparmor { "on: forbids user namespaces without a profile" } else { "off or absent" };
     facts.push(("AppArmor's userns restriction", apparmor.to_owned()));
     if switches.userns_clone_off {
         facts.push(("kernel.unprivileged_userns_clone", "0: forbidden".to_owned()));
@@ -80,7 +82,9 @@ fn outcome(failure: Option<&Failure>, step: Step) -> String {
     match failure {
         None => "yes".to_owned(),
         Some(failure) if failure.step == step => format!("no: {}", failure.detail),
-        Some(failure) if failure.step == Step::Spawn || failure.step == Step::Control => "not tried".to_owned(),
+        Some(failure) if failure.step == Step::Spawn || failure.step == Step::Control => {
+            "not tried".to_owned()
+        }
         Some(failure) if place(step) < place(failure.step) => "yes".to_owned(),
         Some(_) => "not tried".to_owned(),
     }
@@ -90,9 +94,8 @@ fn landlock() -> String {
     const VERSION: u32 = 1;
     #[expect(unsafe_code, reason = "the crate does not tell the version without restricting this thread")]
     // SAFETY: with this flag and no attributes the call only answers a number.
-    let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION)
-    };
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
     if version > 0 {
         format!("ABI {version}")
     } else {

@@ -84,7 +84,7 @@ pub(super) fn plan(host: &Host, wishes: &Wishes<'_>, user: User) -> Result<Plan,
     let mut draft = Draft { host, hard, places: BTreeMap::new(), links: Vec::new(), notes: Vec::new() };
     draft.basics();
     let mut wall = match &wishes.policy.filesystem_policy {
-        Some(policy) => draft.from_policy(policy)?,
+        Some(policy) => draft.listed(policy)?,
         None => draft.defaults(user),
     };
     let mut writable = draft.named(wishes.writable)?;
@@ -192,17 +192,13 @@ impl Draft<'_> {
     }
 
     fn read_only(&mut self, path: &Path) {
-        match std::fs::canonicalize(path) {
-            Ok(found) => {
-                if found != path {
-                    self.links.push((path.to_owned(), found.clone()));
-                }
-                if !self.is_visible(&found) {
-                    self.put(found, Place::ReadOnly);
-                }
-            }
-            // A system without this folder.
-            Err(_) => {}
+        // A system without this folder goes without.
+        let Ok(found) = std::fs::canonicalize(path) else { return };
+        if found != path {
+            self.links.push((path.to_owned(), found.clone()));
+        }
+        if !self.is_visible(&found) {
+            self.put(found, Place::ReadOnly);
         }
     }
 
@@ -215,7 +211,7 @@ impl Draft<'_> {
     }
 
     /// With `filesystem_policy`: what it lists, and nothing else.
-    fn from_policy(&mut self, policy: &FilesystemPolicy) -> Result<Wall, IsolationError> {
+    fn listed(&mut self, policy: &FilesystemPolicy) -> Result<Wall, IsolationError> {
         let always = ["/dev", "/proc"].map(PathBuf::from);
         let mut wall =
             Wall { readable: vec!["/etc/openshell".into()], writable: always.to_vec(), is_hard: false };
@@ -298,7 +294,8 @@ impl Draft<'_> {
             masked.extend(HOME_MASKED.iter().map(|name| home.path.join(name)));
         }
         masked.extend(self.host.sockets.iter().cloned());
-        let is_outermost = |path: &&PathBuf| !masked.iter().any(|other| other != *path && lies_in(path, other));
+        let is_outermost =
+            |path: &&PathBuf| !masked.iter().any(|other| other != *path && lies_in(path, other));
         let outermost: Vec<PathBuf> = masked.iter().filter(is_outermost).cloned().collect();
         for path in outermost {
             let holds_a_place = self.places.keys().any(|place| place != &path && lies_in(place, &path));

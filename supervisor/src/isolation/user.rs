@@ -68,7 +68,9 @@ impl User {
         let default_gid = owner.filter(|owner| owner.uid == uid && owner.gid != 0).map(|owner| owner.gid);
         let gid = gid_asked.or(default_gid).unwrap_or(NOBODY);
         let identity = Identity { uid, gid };
-        if outside(starter.uid_map, uid).is_none() && outside(starter.uid_map, 0).is_some_and(|root| root != 0) {
+        if outside(starter.uid_map, uid).is_none()
+            && outside(starter.uid_map, 0).is_some_and(|root| root != 0)
+        {
             // A rootless container with one user: its root is that user, and there is nobody else to become.
             return Self { inside: starter.own, become_first: None };
         }
@@ -129,7 +131,8 @@ mod tests {
     #[test]
     fn the_root_of_a_container_with_one_user_is_that_user() {
         let facts = |uid_map| {
-            let starter = Starter { own: id(0, 0), owner: id(0, 0), may_stay_root: false, passwd: "", uid_map };
+            let starter =
+                Starter { own: id(0, 0), owner: id(0, 0), may_stay_root: false, passwd: "", uid_map };
             User::from_facts(None, starter).become_first
         };
         assert_eq!(facts("0 1000 1\n"), None);

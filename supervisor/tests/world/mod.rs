@@ -1,7 +1,12 @@
 //! A machine for tests of the real binary: a gateway of a few lines, a home with something to lose, a working
 //! directory, and the supervisor started in it, as this user or as another.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "for tests, each of which uses its own part"
+)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -37,7 +42,8 @@ impl Supervisor for Gateway {
         request: Request<Streaming<pb::Report>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let mut reports = request.into_inner();
-        let Some(pb::Report { report: Some(pb::report::Report::Hello(hello)) }) = reports.message().await? else {
+        let Some(pb::Report { report: Some(pb::report::Report::Hello(hello)) }) = reports.message().await?
+        else {
             return Err(Status::invalid_argument("no hello"));
         };
         let policy = policy_from_yaml(&hello.policy_yaml).unwrap().policy;
@@ -92,7 +98,16 @@ impl World {
         let gateway = Gateway::default();
         let binary = folder.path().join("work/bin/openshell-supervisor");
         let world = Self { folder, gateway, user, runtime, binary };
-        for name in ["home/.ssh", "home/.config", "home/.docker/run", "home/.local/state/openshell-inbox", "runtime", "work/.git/hooks", "work/bin", "doors"] {
+        for name in [
+            "home/.ssh",
+            "home/.config",
+            "home/.docker/run",
+            "home/.local/state/openshell-inbox",
+            "runtime",
+            "work/.git/hooks",
+            "work/bin",
+            "doors",
+        ] {
             fs::create_dir_all(world.at(name)).unwrap();
         }
         // As a developer of this repository would have it: in the working directory.
@@ -102,11 +117,15 @@ impl World {
         fs::write(world.at("work/.git/config"), "[core]\n").unwrap();
         fs::write(world.at("work/.git/HEAD"), "ref: refs/heads/main\n").unwrap();
         fs::write(world.at("policy.yaml"), include_str!("policy.yaml")).unwrap();
-        let listener = world.runtime.block_on(async { tokio::net::UnixListener::bind(world.at("doors/g.sandbox")).unwrap() });
+        let listener = world
+            .runtime
+            .block_on(async { tokio::net::UnixListener::bind(world.at("doors/g.sandbox")).unwrap() });
         // The reviewers' door: nobody answers there in these tests, but there is something to connect to.
         let reviewers = std::os::unix::net::UnixListener::bind(world.at("doors/g")).unwrap();
-        std::thread::spawn(move || for stream in reviewers.incoming() {
-            let _ = stream.map(|mut stream| std::io::Write::write_all(&mut stream, b"hello\n"));
+        std::thread::spawn(move || {
+            for stream in reviewers.incoming() {
+                let _ = stream.map(|mut stream| std::io::Write::write_all(&mut stream, b"hello\n"));
+            }
         });
         let service = SupervisorServer::new(world.gateway.clone());
         world.runtime.spawn(
@@ -122,7 +141,11 @@ impl World {
     pub(crate) fn give_away(&self) {
         if rustix::process::geteuid().is_root() {
             let owner = if self.user == 0 { NOBODY } else { self.user };
-            let status = Command::new("chown").arg("-R").arg(format!("{owner}:{owner}")).arg(self.folder.path()).status();
+            let status = Command::new("chown")
+                .arg("-R")
+                .arg(format!("{owner}:{owner}"))
+                .arg(self.folder.path())
+                .status();
             assert!(status.unwrap().success());
             chown(self.folder.path(), Some(0), Some(0)).unwrap();
         }
