@@ -166,6 +166,11 @@ pub fn run(args: RunArgs) -> Result<u8, RunError> {
 }
 
 async fn start(args: RunArgs) -> Result<u8, RunError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
+    let own_provider = Arc::clone(&provider);
+    let authority =
+        tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
     let policy_yaml = std::fs::read_to_string(&args.policy)
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
     let policy = check_policy(&args.policy, &policy_yaml)?;
@@ -174,8 +179,8 @@ async fn start(args: RunArgs) -> Result<u8, RunError> {
     let trust = Trust::load(&args.extra_ca)?;
     let door = door(&args)?;
     let gateway = gateway(&args, &door, policy_yaml)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let authority = CertificateAuthority::new(clock::now(), Arc::clone(&provider))?;
+    let authority =
+        authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
         Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
