@@ -39,8 +39,7 @@ pub enum IdentityError {
 #[derive(Debug)]
 pub struct Identifier {
     root: i32,
-    /// A process in the network namespace of the sockets.
-    net: i32,
+    tree: process::Tree,
     diag: Option<sock_diag::SockDiag>,
 }
 
@@ -50,7 +49,7 @@ impl Identifier {
     #[must_use]
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
-        Self { root, net: root, diag: sock_diag::SockDiag::open().ok() }
+        Self { root, tree: process::Tree::Host, diag: sock_diag::SockDiag::open().ok() }
     }
 
     /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
@@ -58,7 +57,7 @@ impl Identifier {
     #[must_use]
     pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
         let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
-        Self { root: init, net: init, diag }
+        Self { root: init, tree: process::Tree::Sandbox, diag }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -70,14 +69,14 @@ impl Identifier {
             Some(diag) => {
                 diag.inode(client, listener).map_err(|error| IdentityError::NoSocket(error.to_string()))
             }
-            None => process::inode_from_proc(self.net, client, listener),
+            None => process::inode_from_proc(self.root, client, listener),
         }?;
         let holders = process::holders(self.root, inode);
         if holders.is_empty() {
             return Err(IdentityError::NotOurs);
         }
         let named = holders.into_iter().map(|pid| {
-            let chain = process::chain(self.root, pid)?;
+            let chain = process::chain(self.root, pid, self.tree)?;
             Ok(Holder { pid, caller: Caller { chain } })
         });
         named.collect()

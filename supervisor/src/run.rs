@@ -166,6 +166,8 @@ pub fn run(args: RunArgs) -> Result<u8, RunError> {
 }
 
 async fn start(args: RunArgs) -> Result<u8, RunError> {
+    isolation::close_to_others()
+        .map_err(|error| RunError::System("closing this process to others", error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
     let own_provider = Arc::clone(&provider);
@@ -174,8 +176,6 @@ async fn start(args: RunArgs) -> Result<u8, RunError> {
     let policy_yaml = std::fs::read_to_string(&args.policy)
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
     let policy = check_policy(&args.policy, &policy_yaml)?;
-    isolation::close_to_others()
-        .map_err(|error| RunError::System("closing this process to others", error))?;
     let trust = Trust::load(&args.extra_ca)?;
     let door = door(&args)?;
     let gateway = gateway(&args, &door, policy_yaml)?;
