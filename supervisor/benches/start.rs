@@ -2,7 +2,6 @@
 //! that answers at once, against `true` alone. `cargo bench -p openshell-supervisor --bench start`.
 
 #[path = "../tests/world/mod.rs"]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "shared with the tests")]
 mod world;
 
 use std::process::Command;

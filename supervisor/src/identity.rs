@@ -48,8 +48,7 @@ const ATTEMPTS: usize = 32;
 #[derive(Debug)]
 pub struct Identifier {
     root: i32,
-    /// A process in the network namespace of the sockets.
-    net: i32,
+    tree: process::Tree,
     diag: Option<sock_diag::SockDiag>,
 }
 
@@ -59,7 +58,7 @@ impl Identifier {
     #[must_use]
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
-        Self { root, net: root, diag: sock_diag::SockDiag::open().ok() }
+        Self { root, tree: process::Tree::Host, diag: sock_diag::SockDiag::open().ok() }
     }
 
     /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
@@ -67,7 +66,7 @@ impl Identifier {
     #[must_use]
     pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
         let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
-        Self { root: init, net: init, diag }
+        Self { root: init, tree: process::Tree::Sandbox, diag }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -79,15 +78,15 @@ impl Identifier {
             Some(diag) => {
                 diag.inode(client, listener).map_err(|error| IdentityError::NoSocket(error.to_string()))
             }
-            None => process::inode_from_proc(self.net, client, listener),
+            None => process::inode_from_proc(self.root, client, listener),
         }?;
-        settle(self.root, inode)
+        settle(self.root, inode, self.tree)
     }
 }
 
 /// Looks until every process that holds the socket has been named. One that came late is named too, one that is gone
 /// by the next look does not count.
-fn settle(root: i32, inode: u64) -> Result<Vec<Holder>, IdentityError> {
+fn settle(root: i32, inode: u64, tree: process::Tree) -> Result<Vec<Holder>, IdentityError> {
     let mut named: Vec<Holder> = Vec::new();
     let mut last = IdentityError::Unsettled;
     for _ in 0..ATTEMPTS {
@@ -108,7 +107,7 @@ fn settle(root: i32, inode: u64) -> Result<Vec<Holder>, IdentityError> {
             return Ok(named);
         }
         for pid in strangers {
-            match process::chain(root, pid) {
+            match process::chain(root, pid, tree) {
                 Ok(chain) => named.push(Holder { pid, caller: Caller { chain } }),
                 Err(error) => last = error,
             }

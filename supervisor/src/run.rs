@@ -3,7 +3,6 @@
 //! Policy read, gateway attached, first policy in force, proxy listening; only then does the command start.
 
 use std::ffi::OsString;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,9 +16,6 @@ use openshell_domain::policy::read::policy_from_yaml;
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +32,9 @@ use crate::proxy;
 use crate::resolve::{Pin, Resolver};
 
 mod surroundings;
+mod trust;
+
+use trust::Trust;
 
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
@@ -188,19 +187,24 @@ pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
 }
 
 async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
+    isolation::close_to_others()
+        .map_err(|error| RunError::System("closing this process to others", error))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
+    let own_provider = Arc::clone(&provider);
+    let authority =
+        tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
     let policy_yaml = std::fs::read_to_string(&args.policy)
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
     let policy = check_policy(&args.policy, &policy_yaml)?;
-    isolation::close_to_others()
-        .map_err(|error| RunError::System("closing this process to others", error))?;
     let trust = Trust::load(&args.extra_ca)?;
     let door = match door {
         Some(path) => path.to_owned(),
         None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
     };
     let gateway = gateway(&args, &door, policy_yaml)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let authority = CertificateAuthority::new(clock::now(), Arc::clone(&provider))?;
+    let authority =
+        authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
         Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
@@ -283,52 +287,5 @@ fn announce(args: &RunArgs) {
             pin.host.with_port(pin.port),
             pin.target
         );
-    }
-}
-
-/// Whom the supervisor trusts to speak for an origin.
-struct Trust {
-    system: Vec<CertificateDer<'static>>,
-    extra: Vec<CertificateDer<'static>>,
-}
-
-impl Trust {
-    fn load(extra: &[PathBuf]) -> Result<Self, RunError> {
-        let mut trust = Self { system: rustls_native_certs::load_native_certs().certs, extra: Vec::new() };
-        for path in extra {
-            let file =
-                std::fs::File::open(path).map_err(|error| RunError::File { path: path.clone(), error })?;
-            let wrong = |error: String| RunError::ExtraCa { path: path.clone(), error };
-            let before = trust.extra.len();
-            for certificate in CertificateDer::pem_reader_iter(BufReader::new(file)) {
-                trust.extra.push(certificate.map_err(|error| wrong(format!("{error:?}")))?);
-            }
-            if trust.extra.len() == before {
-                return Err(wrong("holds no certificate in PEM form".to_owned()));
-            }
-        }
-        Ok(trust)
-    }
-
-    /// Verifies origins against the system's roots (those that come with this program where there are none) and the
-    /// extra ones. There is no way to turn that off.
-    fn client_config(
-        &self,
-        provider: Arc<rustls::crypto::CryptoProvider>,
-    ) -> Result<Arc<ClientConfig>, AuthorityError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.system.iter().cloned());
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        for certificate in &self.extra {
-            roots.add(certificate.clone())?;
-        }
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
     }
 }

@@ -1,6 +1,8 @@
 //! The sandbox from outside: real programs in it, exits and signals, what it shows, what it refuses, and that nothing
 //! of it remains.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
 mod world;
 
 use std::collections::BTreeSet;

@@ -3,10 +3,20 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::io::Errno;
 
 use super::IdentityError;
+
+/// Whose tree of mounts the processes see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tree {
+    /// The host's.
+    Host,
+    /// The one that was built for the root process.
+    Sandbox,
+}
 
 /// The most processes that a sandbox may have for its callers to be told apart, and the longest chain of ancestors.
 const MAX_PROCESSES: usize = 16 * 1024;
@@ -82,14 +92,18 @@ fn holds(pid: i32, socket: &str) -> Result<bool, IdentityError> {
 }
 
 /// The executable of `pid` and of its ancestors below `root`.
-pub(super) fn chain(root: i32, pid: i32) -> Result<Vec<String>, IdentityError> {
+pub(super) fn chain(root: i32, pid: i32, tree: Tree) -> Result<Vec<String>, IdentityError> {
     let mut chain = Vec::new();
     let mut current = pid;
     while current != root {
         if chain.len() == MAX_CHAIN || current <= 1 {
             return Err(IdentityError::NotOurs);
         }
-        chain.push(executable(current)?);
+        let path = executable(current)?;
+        if tree == Tree::Sandbox && !is_file_at(root, current, &path) {
+            return Err(IdentityError::Unreadable(current));
+        }
+        chain.push(path);
         current = parent(current).ok_or(IdentityError::Unreadable(current))?;
     }
     Ok(chain)
@@ -101,6 +115,15 @@ fn executable(pid: i32) -> Result<String, IdentityError> {
     let link = fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| unreadable.clone())?;
     let path = link.into_os_string().into_string().map_err(|_| unreadable.clone())?;
     if path.starts_with('/') && !path.ends_with(" (deleted)") { Ok(path) } else { Err(unreadable) }
+}
+
+/// Whether the executable of `pid` is the file that `path` leads to for the sandbox's first process: a name that the
+/// kernel prints is a claim about mounts, and this one was built by us.
+fn is_file_at(init: i32, pid: i32, path: &str) -> bool {
+    let identity = |path: String| fs::metadata(path).map(|data| (data.dev(), data.ino()));
+    let running = identity(format!("/proc/{pid}/exe"));
+    let named = identity(format!("/proc/{init}/root{path}"));
+    matches!((running, named), (Ok(running), Ok(named)) if running == named)
 }
 
 /// The fourth field of `/proc/<pid>/stat`, counted behind the name, which may hold anything.

@@ -4,6 +4,7 @@
 //! mask could be kept up against renaming. Everything else is left out rather than shown.
 
 mod host;
+mod lists;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,61 +12,14 @@ use std::path::{Path, PathBuf};
 use openshell_domain::policy::{Compatibility, FilesystemPolicy};
 
 pub(super) use host::Host;
+use lists::{
+    DEVICE_LINKS, DEVICES, HOME_MASKED, HOME_START_FILES, HOST_BUNDLES, OWN, PRIVATE, SHARED, SYSTEM,
+};
 
 use super::spec::{Place, Tree, Wall};
 use super::user::User;
 use super::{BUNDLE, IsolationError, SKILL, Wishes, lies_in};
 use crate::environment;
-
-/// Seen by default, besides `/etc`.
-const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
-/// Devices.
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-/// Links in `/dev`.
-const DEVICE_LINKS: [(&str, &str); 5] = [
-    ("/dev/ptmx", "pts/ptmx"),
-    ("/dev/fd", "/proc/self/fd"),
-    ("/dev/stdin", "/proc/self/fd/0"),
-    ("/dev/stdout", "/proc/self/fd/1"),
-    ("/dev/stderr", "/proc/self/fd/2"),
-];
-/// Private folders and their modes.
-const PRIVATE: [(&str, u32); 4] =
-    [("/tmp", 0o1777), ("/var/tmp", 0o1777), ("/dev/shm", 0o1777), ("/run", 0o755)];
-/// Made by the tree itself, whatever a policy says of them or of what is below.
-const OWN: [&str; 2] = ["/proc", "/dev/pts"];
-/// Shared with everybody on the host: never mounted whole.
-const SHARED: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/dev"];
-/// Bundles of the host that the sandbox's covers: Debian's and Red Hat's.
-const HOST_BUNDLES: [&str; 2] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"];
-/// In the home: keys, and what runs outside when its owner comes back.
-const HOME_MASKED: [&str; 3] = [".ssh", ".gnupg", ".config/systemd"];
-/// In the home: what a shell, a desktop or git runs.
-const HOME_START_FILES: [&str; 22] = [
-    ".bashrc",
-    ".bash_profile",
-    ".bash_login",
-    ".bash_logout",
-    ".profile",
-    ".zshrc",
-    ".zshenv",
-    ".zprofile",
-    ".zlogin",
-    ".zlogout",
-    ".cshrc",
-    ".tcshrc",
-    ".login",
-    ".kshrc",
-    ".xprofile",
-    ".xsession",
-    ".pam_environment",
-    ".config/fish",
-    ".config/autostart",
-    ".config/environment.d",
-    ".gitconfig",
-    ".config/git",
-];
 
 /// The outcome.
 #[derive(Debug)]
@@ -84,7 +38,7 @@ pub(super) fn plan(host: &Host, wishes: &Wishes<'_>, user: User) -> Result<Plan,
     let mut draft = Draft { host, hard, places: BTreeMap::new(), links: Vec::new(), notes: Vec::new() };
     draft.basics();
     let mut wall = match &wishes.policy.filesystem_policy {
-        Some(policy) => draft.from_policy(policy)?,
+        Some(policy) => draft.listed(policy)?,
         None => draft.defaults(user),
     };
     let mut writable = draft.named(wishes.writable)?;
@@ -192,17 +146,13 @@ impl Draft<'_> {
     }
 
     fn read_only(&mut self, path: &Path) {
-        match std::fs::canonicalize(path) {
-            Ok(found) => {
-                if found != path {
-                    self.links.push((path.to_owned(), found.clone()));
-                }
-                if !self.is_visible(&found) {
-                    self.put(found, Place::ReadOnly);
-                }
-            }
-            // A system without this folder.
-            Err(_) => {}
+        // A system without this folder goes without.
+        let Ok(found) = std::fs::canonicalize(path) else { return };
+        if found != path {
+            self.links.push((path.to_owned(), found.clone()));
+        }
+        if !self.is_visible(&found) {
+            self.put(found, Place::ReadOnly);
         }
     }
 
@@ -215,7 +165,7 @@ impl Draft<'_> {
     }
 
     /// With `filesystem_policy`: what it lists, and nothing else.
-    fn from_policy(&mut self, policy: &FilesystemPolicy) -> Result<Wall, IsolationError> {
+    fn listed(&mut self, policy: &FilesystemPolicy) -> Result<Wall, IsolationError> {
         let always = ["/dev", "/proc"].map(PathBuf::from);
         let mut wall =
             Wall { readable: vec!["/etc/openshell".into()], writable: always.to_vec(), is_hard: false };

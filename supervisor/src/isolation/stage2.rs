@@ -92,13 +92,9 @@ fn fresh_terminal(control: &StageControl, wanted: Option<Terminal>) -> Result<Op
 
 /// The command's standard descriptors, once the supervisor says go: the fresh terminal where nothing else was given.
 fn wait_for_start(control: &StageControl, slave: Option<OwnedFd>) -> Result<Option<[Stdio; 3]>, Failure> {
-    let (given, beside) = loop {
-        match control.receive::<Order>().at(Step::Control, "waiting for the start")? {
-            Some((Order::Start { given }, beside)) => break (given, beside),
-            // A signal before there is a command to get it: it would have ended it.
-            Some(_) | None => return Ok(None),
-        }
-    };
+    let order = control.receive::<Order>().at(Step::Control, "waiting for the start")?;
+    // A signal before there is a command to get it: it would have ended it.
+    let Some((Order::Start { given }, beside)) = order else { return Ok(None) };
     let mut beside = beside.into_iter();
     let mut take = |number: u8| -> io::Result<Stdio> {
         let descriptor = if given.contains(&number) { beside.next() } else { None };

@@ -53,7 +53,7 @@ pub(super) fn build(tree: &Tree) -> Result<(), Failure> {
     root.cover_bundles(tree)?;
     root.enter()?;
     rustix::process::umask(mask);
-    std::env::set_current_dir(&tree.workdir).at(Step::Mount, &tree.workdir.display().to_string())
+    std::env::set_current_dir(&tree.workdir).at(Step::Mount, tree.workdir.display())
 }
 
 /// The host has no such thing, or nothing that this user could get at.

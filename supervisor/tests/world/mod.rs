@@ -1,7 +1,12 @@
 //! A machine for tests of the real binary: a gateway of a few lines, a home with something to lose, a working
 //! directory, and the supervisor started in it, as this user or as another.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "for tests, each of which uses its own part"
+)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
