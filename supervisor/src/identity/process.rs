@@ -68,12 +68,23 @@ fn children(pid: i32) -> Result<Vec<i32>, IdentityError> {
     Ok(found)
 }
 
-/// Whether an error means that there is nothing to look at any more, and not that it may not be looked at.
+/// Whether an error means that there is nothing to look at any more, and not that it may not be looked at. What is
+/// left of a process that has ended belongs to root (`proc(5)`), and holds nothing.
 fn gone(pid: i32, error: &io::Error) -> Result<(), IdentityError> {
     match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::SRCH) => Ok(()),
+        _ if has_ended(pid) => Ok(()),
         _ => Err(IdentityError::Unreadable(pid)),
     }
+}
+
+/// By `/proc/<pid>/stat`: dead (`Z`, `X` in the third field), or on its way out, without memory (0 in field 23) and
+/// never to run again.
+fn has_ended(pid: i32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+    let mut fields = rest.split_ascii_whitespace();
+    matches!(fields.next(), Some("Z" | "X" | "x")) || fields.nth(19) == Some("0")
 }
 
 fn holds(pid: i32, socket: &str) -> Result<bool, IdentityError> {
