@@ -238,9 +238,7 @@ fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
     let words: Vec<_> = run.get_args().collect();
     if run.get_program() == "setpriv" {
         // It is around `unshare` already.
-        let is_option = |word: &&&std::ffi::OsStr| {
-            word.to_string_lossy().starts_with("--re") || *word == "--clear-groups"
-        };
+        let is_option = |word: &&&std::ffi::OsStr| word.as_encoded_bytes().starts_with(b"--");
         let options = words.iter().take_while(is_option).count();
         limited.args(words.iter().skip(options));
     } else {
