@@ -236,13 +236,14 @@ fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
         "limited",
     ]);
     let words: Vec<_> = run.get_args().collect();
-    // `setpriv` is around it already.
-    let binary = words.iter().position(|word| word.to_string_lossy() == "run").map_or(0, |at| at - 1);
     if run.get_program() == "setpriv" {
-        limited.args(&words[binary..])
+        // It is around `unshare` already.
+        let is_option = |word: &&&std::ffi::OsStr| word.as_encoded_bytes().starts_with(b"--");
+        let options = words.iter().take_while(is_option).count();
+        limited.args(words.iter().skip(options));
     } else {
-        limited.arg(run.get_program()).args(&words)
-    };
+        limited.arg(run.get_program()).args(&words);
+    }
     let output = finish(limited, 20);
     assert_eq!(code(&output), 1, "{}", text(&output));
     assert!(text(&output).contains("max_user_namespaces=15000"), "{}", text(&output));
