@@ -94,7 +94,7 @@ impl Command {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|e| not_started(e.into()))?;
         let mut process = Process::new(program);
-        process.args(arguments).envs(variables).env_remove("OPENSHELL_GATEWAY").arg0(program);
+        process.args(arguments).envs(variables).env_remove("OPENSHELL_INBOX_GATEWAY").arg0(program);
         let child = process.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => CommandError::NotFound(name()),
             _ => not_started(error),

@@ -20,7 +20,7 @@ pub const SKILL: &str = include_str!("../../skills/policy_advisor.md");
 const PROXY: [&str; 7] =
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "grpc_proxy"];
 /// Variables that name a trust bundle.
-const TRUST: [&str; 9] = [
+const TRUST: [&str; 13] = [
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
@@ -30,11 +30,15 @@ const TRUST: [&str; 9] = [
     "PIP_CERT",
     "AWS_CA_BUNDLE",
     "DENO_CERT",
+    "HTTPLIB2_CA_CERTS",
+    "NIX_SSL_CERT_FILE",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 ];
 
 /// Variables that name sockets and services of the host, which do not exist inside.
 const LEADS_OUT: [&str; 18] = [
-    "OPENSHELL_GATEWAY",
+    "OPENSHELL_INBOX_GATEWAY",
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
     "DBUS_SYSTEM_BUS_ADDRESS",

@@ -30,10 +30,22 @@ pub enum IdentityError {
     /// No process below the supervisor has it open.
     #[error("the connection is not held by a process of this sandbox")]
     NotOurs,
-    /// The executable of a holder or of an ancestor cannot be read, or its file is gone.
-    #[error("the executable of process {0} cannot be told")]
+    /// Who holds it changes faster than it can be looked at.
+    #[error("the processes that hold the connection keep changing")]
+    Unsettled,
+    /// The sandbox has more processes than can be looked through.
+    #[error("the sandbox has too many processes to tell who is calling")]
+    TooMany,
+    /// A process of the sandbox cannot be looked into, or its executable's file is gone.
+    #[error("process {0} cannot be looked into")]
     Unreadable(i32),
 }
+
+/// How often the holders are looked for while they change: a shell's children come and go within microseconds.
+const ATTEMPTS: u32 = 32;
+/// How long a process that is ending is given, each time longer by this: a quarter of a second in all, on a machine that
+/// has other things to do.
+const MOMENT: std::time::Duration = std::time::Duration::from_micros(500);
 
 /// Tells callers apart: looks below one root process.
 #[derive(Debug)]
@@ -71,16 +83,43 @@ impl Identifier {
             }
             None => process::inode_from_proc(self.root, client, listener),
         }?;
-        let holders = process::holders(self.root, inode);
-        if holders.is_empty() {
+        settle(self.root, self.tree, inode)
+    }
+}
+
+/// Looks until every process that holds the socket has been named. One that came late is named too, one that is gone
+/// by the next look does not count.
+fn settle(root: i32, tree: process::Tree, inode: u64) -> Result<Vec<Holder>, IdentityError> {
+    let mut named: Vec<Holder> = Vec::new();
+    let mut last = IdentityError::Unsettled;
+    for attempt in 0..ATTEMPTS {
+        let holding = match process::holders(root, inode) {
+            Ok(holding) => holding,
+            Err(error) => {
+                last = error;
+                // A process that is just ending has given up its memory and cannot be looked at, and has its
+                // descriptors still. It needs a moment.
+                std::thread::sleep(MOMENT * attempt);
+                continue;
+            }
+        };
+        if holding.is_empty() {
             return Err(IdentityError::NotOurs);
         }
-        let named = holders.into_iter().map(|pid| {
-            let chain = process::chain(self.root, pid, self.tree)?;
-            Ok(Holder { pid, caller: Caller { chain } })
-        });
-        named.collect()
+        named.retain(|holder| holding.contains(&holder.pid));
+        let strangers: Vec<i32> =
+            holding.into_iter().filter(|pid| named.iter().all(|holder| holder.pid != *pid)).collect();
+        if strangers.is_empty() {
+            return Ok(named);
+        }
+        for pid in strangers {
+            match process::chain(root, pid, tree) {
+                Ok(chain) => named.push(Holder { pid, caller: Caller { chain } }),
+                Err(error) => last = error,
+            }
+        }
     }
+    Err(last)
 }
 
 /// Whether the kernel can be asked exactly, tried on a connection of this process with itself.
@@ -151,6 +190,17 @@ mod tests {
         assert!(holders.len() >= 2, "{holders:?}");
         assert!(names.iter().any(|name| name.ends_with("/bash")), "{names:?}");
         assert!(holders.iter().all(|h| h.caller.chain.last().unwrap().ends_with("/bash")), "{holders:?}");
+    }
+
+    #[test]
+    fn holders_that_end_while_they_are_looked_at_do_not_cost_the_connection() {
+        // Children that inherit the connection come and go the whole time.
+        let script =
+            "exec 3<>/dev/tcp/127.0.0.1/PORT; echo >&3; for i in {1..400}; do /bin/true; done; read x";
+        for _ in 0..5 {
+            let holders = from_child("/bin/bash", script).unwrap();
+            assert!(holders.iter().any(|h| h.caller.binary().unwrap().ends_with("/bash")), "{holders:?}");
+        }
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub mod reply;
 pub mod resolve;
 pub mod run;
 
-pub use run::{RunArgs, RunError, run};
+pub use run::{RunArgs, RunError, program, run};

@@ -1,11 +1,11 @@
-//! `openshell-supervisor`: the command line around [`openshell_supervisor::run`].
+//! `openshell-supervisor`: the command line around [`openshell_supervisor::program`].
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use openshell_supervisor::RunArgs;
-use openshell_supervisor::isolation::doctor;
-use tracing_subscriber::EnvFilter;
+use openshell_supervisor::isolation::{self, doctor};
 
 /// Runs a command behind a proxy that lets out nothing but what was granted.
 #[derive(Debug, Parser)]
@@ -18,32 +18,24 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start a command behind the proxy.
-    Run(RunArgs),
+    Run {
+        /// The gateway's socket; the supervisor uses the sandbox door beside it.
+        #[arg(long, value_name = "PATH", env = "OPENSHELL_INBOX_GATEWAY")]
+        gateway: Option<PathBuf>,
+        #[command(flatten)]
+        args: RunArgs,
+    },
     /// Say what this machine supports.
     Doctor,
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = openshell_supervisor::isolation::reentry() {
+    if let Some(code) = isolation::reentry() {
         return ExitCode::from(code);
     }
-    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match Cli::parse().verb {
-        Verb::Run(args) => run(args),
-        Verb::Doctor => ExitCode::from(doctor::print(std::io::stdout()).unwrap_or(1)),
-    }
-}
-
-fn run(args: RunArgs) -> ExitCode {
-    match openshell_supervisor::run(args) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("openshell-supervisor: {error}");
-            if let Some(hint) = error.hint() {
-                eprintln!("  hint: {hint}");
-            }
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let code = match Cli::parse().verb {
+        Verb::Run { gateway, args } => openshell_supervisor::program(gateway.as_deref(), args),
+        Verb::Doctor => doctor::print(std::io::stdout()).unwrap_or(1),
+    };
+    ExitCode::from(code)
 }

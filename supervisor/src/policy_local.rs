@@ -37,7 +37,7 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
         return reply::error(
             StatusCode::NOT_FOUND,
             "feature_disabled",
-            "policy.local is off for this sandbox: the setting agent_policy_proposals_enabled is false",
+            "policy.local is off for this sandbox: the setting agent_policy_proposals_enabled is false; a person can start it with --advisor",
         );
     }
     if let Some(refusal) = refuse_browser(request.headers()) {
@@ -47,7 +47,7 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
     let route = match routes::route(request.method(), request.uri().path()) {
         Ok(route) => route,
         Err(NoRoute::NotFound) => {
-            return reply::error(StatusCode::NOT_FOUND, "not_found", "there is no such route");
+            return reply::error(StatusCode::NOT_FOUND, "not_found", routes::LIST);
         }
         Err(NoRoute::MethodNotAllowed(allowed)) => {
             let detail = format!("this route takes {allowed}");
@@ -167,7 +167,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response<Body>> {
 
 /// The gateway is away.
 fn gateway_unavailable() -> Response<Body> {
-    let detail = "the gateway does not answer; what was submitted is not lost, try again shortly";
+    let detail = "the gateway does not answer; what it has acknowledged is not lost, what it has not may be sent again";
     let response = reply::error(StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable", detail);
     reply::with_header(response, header::RETRY_AFTER, "2")
 }

@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::context::Context;
 use crate::identity::{Holder, IdentityError};
@@ -35,7 +35,9 @@ use pool::Pool;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// The longest head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
-/// The most connections at once.
+/// How long nothing is accepted after accepting failed: without descriptors it would fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most connections at once, tunnels included.
 const MAX_CONNECTIONS: usize = 1024;
 
 /// One client connection and who holds it.
@@ -44,11 +46,14 @@ pub(crate) struct Session {
     pub(crate) context: Arc<Context>,
     pub(crate) holders: Result<Arc<Vec<Holder>>, IdentityError>,
     pub(crate) pool: Arc<Pool>,
+    /// Its place among the connections, kept by its tunnel too.
+    _place: OwnedSemaphorePermit,
 }
 
 /// Accepts connections until the listener is dropped.
 pub async fn serve(context: Arc<Context>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut has_complained = false;
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
@@ -57,27 +62,34 @@ pub async fn serve(context: Arc<Context>, listener: TcpListener) {
                 let listener = listener.local_addr();
                 tokio::spawn(async move {
                     if let Ok(listener) = listener {
-                        connection(context, stream, client, listener).await;
+                        connection(context, (stream, client), listener, place).await;
                     }
-                    drop(place);
                 });
             }
             // Out of descriptors, or a connection that was gone before it was taken: the next may work.
             Err(error) => {
-                tracing::warn!("accepting a connection: {error}");
-                tokio::task::yield_now().await;
+                if !std::mem::replace(&mut has_complained, true) {
+                    tracing::warn!("accepting a connection: {error}");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn connection(context: Arc<Context>, stream: TcpStream, client: SocketAddr, listener: SocketAddr) {
+async fn connection(
+    context: Arc<Context>,
+    (stream, client): (TcpStream, SocketAddr),
+    listener: SocketAddr,
+    place: OwnedSemaphorePermit,
+) {
     // Only latency is at stake.
     let _ = stream.set_nodelay(true);
     let asking = Arc::clone(&context);
     let identified = tokio::task::spawn_blocking(move || asking.identifier.identify(client, listener)).await;
     let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
-    let session = Arc::new(Session { context, holders: holders.map(Arc::new), pool: Arc::default() });
+    let session =
+        Arc::new(Session { context, holders: holders.map(Arc::new), pool: Arc::default(), _place: place });
     serve_http(TokioIo::new(stream), move |request| {
         let session = Arc::clone(&session);
         async move { session.handle(request).await }

@@ -13,9 +13,11 @@ use openshell_domain::event::Isolation;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
 use tokio::sync::Semaphore;
+use tracing_subscriber::EnvFilter;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -40,16 +42,13 @@ const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 /// `run`: start a command behind the proxy.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The gateway's socket; the supervisor uses the sandbox door beside it.
-    #[arg(long, value_name = "PATH", env = "OPENSHELL_GATEWAY")]
-    pub gateway: Option<PathBuf>,
     /// The policy that the command starts with.
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
     /// The sandbox's name.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub sandbox: SandboxName,
-    /// Let the command's agents propose policy changes through http://policy.local.
+    /// Let the command's agents propose policy changes through policy.local.
     #[arg(long)]
     pub advisor: bool,
     /// Send HOST:PORT to this address instead of asking DNS (for tests; exempt from the blocked-address list).
@@ -149,22 +148,45 @@ impl RunError {
     }
 }
 
-/// Runs a command to its end and gives its exit code.
+/// Runs a command to its end, says on stderr what went wrong, and gives the exit code.
+pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
+    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let has_colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colour)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(gateway, args) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = Untrusted::new(&error.to_string()).visible_lines().join("\n");
+            eprintln!("openshell-supervisor: {text}");
+            if let Some(hint) = error.hint() {
+                eprintln!("  hint: {hint}");
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Runs a command to its end and gives its exit code. `gateway` is the reviewer's door; the supervisor uses the
+/// sandbox door beside it.
 ///
 /// # Errors
 /// [`RunError`] when it could not be started as asked.
-pub fn run(args: RunArgs) -> Result<u8, RunError> {
+pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| RunError::System("starting", error))?;
-    let code = runtime.block_on(start(args));
+    let code = runtime.block_on(start(gateway, args));
     runtime.shutdown_background();
     code
 }
 
-async fn start(args: RunArgs) -> Result<u8, RunError> {
+async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     isolation::close_to_others()
         .map_err(|error| RunError::System("closing this process to others", error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -176,7 +198,7 @@ async fn start(args: RunArgs) -> Result<u8, RunError> {
         .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
     let policy = check_policy(&args.policy, &policy_yaml)?;
     let trust = Trust::load(&args.extra_ca)?;
-    let door = door(&args)?;
+    let door = reviewers_door(door)?;
     let gateway = gateway(&args, &door, policy_yaml)?;
     let authority =
         authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
@@ -219,15 +241,15 @@ fn check_policy(path: &Path, yaml: &str) -> Result<Policy, RunError> {
     let loaded =
         policy_from_yaml(yaml).map_err(|problems| RunError::Policy(prefixed(&problems.to_string())))?;
     for warning in loaded.warnings {
-        eprintln!("warning: {}", prefixed(&warning.to_string()));
+        eprintln!("warning: {}", Untrusted::new(&prefixed(&warning.to_string())));
     }
     Ok(loaded.policy)
 }
 
 /// The reviewer's door; the supervisor uses the one beside it.
-fn door(args: &RunArgs) -> Result<PathBuf, RunError> {
-    match &args.gateway {
-        Some(path) => Ok(path.clone()),
+fn reviewers_door(named: Option<&Path>) -> Result<PathBuf, RunError> {
+    match named {
+        Some(path) => Ok(path.to_owned()),
         None => Ok(door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?),
     }
 }

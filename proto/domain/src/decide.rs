@@ -162,10 +162,7 @@ fn report_loaded(state: &State, report: &Report) -> Result<Vec<NewEvent>, Refusa
 }
 
 fn report_load_failed(state: &State, report: &Report, error: &str) -> Result<Vec<NewEvent>, Refusal> {
-    let sandbox = reporting(state, report)?;
-    if sandbox.view.load_error.as_deref() == Some(error) {
-        return Ok(Vec::new());
-    }
+    reporting(state, report)?;
     let event =
         Event::PolicyLoadFailed { revision: report.revision, run: report.run, error: error.to_owned() };
     Ok(vec![NewEvent { sandbox: report.sandbox.clone(), actor: supervisor(report.run), event }])

@@ -34,7 +34,7 @@ impl<'a> Untrusted<'a> {
     /// does not, because a terminal would let it overwrite what stands before it.
     #[must_use]
     pub fn visible_lines(&self) -> Vec<String> {
-        self.0.split('\n').map(|line| Untrusted(line.strip_suffix('\r').unwrap_or(line)).visible()).collect()
+        self.0.replace("\r\n", "\n").split('\n').map(|line| Untrusted(line).visible()).collect()
     }
 
     /// Whether anything had to be escaped other than line breaks, tabs and backslashes.
@@ -48,6 +48,22 @@ impl fmt::Display for Untrusted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.visible())
     }
+}
+
+/// A JSON document with every character that a terminal would not show written as JSON writes it (`\u202e`). Line
+/// breaks between its parts stay; the value is the same.
+#[must_use]
+pub fn visible_json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    for c in document.chars() {
+        if is_hidden(c) && c != '\n' {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn push_visible(out: &mut String, c: char) {
@@ -102,6 +118,20 @@ mod tests {
     #[test]
     fn lines_break_at_newlines_only() {
         assert_eq!(Untrusted::new("a\r\nb\rc\nd").visible_lines(), ["a", "b\\rc", "d"]);
+    }
+
+    #[test]
+    fn a_lone_carriage_return_at_the_end_is_shown_too() {
+        assert_eq!(Untrusted::new("safe\r").visible_lines(), ["safe\\r"]);
+        assert_eq!(Untrusted::new("a\r\r\nb").visible_lines(), ["a\\r", "b"]);
+    }
+
+    #[test]
+    fn json_stays_the_same_value_and_hides_nothing() {
+        let value = serde_json::json!({"a": "one \"file\"\n\\x \u{202e}b\u{9b}\u{7f}\u{e0041} ü"});
+        let document = visible_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!document.chars().any(|c| is_hidden(c) && c != '\n'), "{document}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&document).unwrap(), value, "{document}");
     }
 
     proptest! {

@@ -12,7 +12,9 @@ pub const MAX_SOCKET_PATH: usize = 107;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DoorError {
     /// Neither a runtime directory, nor a state directory, nor a home.
-    #[error("no place for a socket: set XDG_RUNTIME_DIR, XDG_STATE_HOME or HOME, or name one with --gateway")]
+    #[error(
+        "no place for sockets, logs and the database is known: set HOME, or XDG_RUNTIME_DIR and XDG_STATE_HOME, or name the paths on the command line"
+    )]
     Homeless,
     /// Too long for the kernel.
     #[error(

@@ -171,3 +171,72 @@ pub fn sandbox_view(record: &pb::SandboxRecord) -> Result<(SandboxName, SandboxV
     };
     Ok((record.name.parse()?, view))
 }
+
+#[cfg(test)]
+mod tests {
+    use openshell_domain::policy::read::policy_from_yaml;
+
+    use super::*;
+
+    const POLICY: &str = "version: 1\nnetwork_policies:\n  r: {endpoints: [{host: a.b, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
+
+    fn proposal(status: Status) -> Proposal {
+        let rules = policy_from_yaml(POLICY).unwrap().policy.network_policies;
+        Proposal {
+            id: "3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10".parse().unwrap(),
+            sandbox: "demo".parse().unwrap(),
+            run: "018f0000-0000-7000-8000-000000000001".parse().unwrap(),
+            origin: Origin::AgentAuthored,
+            submitted_by: "/usr/bin/curl".into(),
+            submitted_at: time(1_800_000_000_000_001).unwrap(),
+            draft: Draft {
+                number: 1,
+                rule_name: "r".parse().unwrap(),
+                rule: rules.into_values().next().unwrap(),
+                rationale: "one\n\u{202e}two".into(),
+            },
+            status,
+        }
+    }
+
+    #[test]
+    fn a_proposal_crosses_the_wire_unchanged_in_every_state() {
+        let by = Actor {
+            kind: ActorKind::Reviewer,
+            id: "uid:1000".into(),
+            authenticated: "door".into(),
+            unisolated: true,
+        };
+        let decision = || Decision {
+            by: by.clone(),
+            at: time(1_800_000_001_000_000).unwrap(),
+            reason: "no\n\"x\"".into(),
+        };
+        for status in [
+            Status::Pending,
+            Status::Approved { decision: decision(), revision: Revision(2), lease: Lease::Run },
+            Status::Rejected { decision: decision() },
+            Status::Expired { decision: decision(), at: time(1_800_000_002_000_000).unwrap() },
+        ] {
+            let before = proposal(status);
+            let message = pb::Proposal::from(&before);
+            assert_eq!(Proposal::try_from(&message).unwrap(), before);
+            assert_eq!(message.digest, before.digest().to_string());
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_by_field() {
+        let sound = pb::Proposal::from(&proposal(Status::Pending));
+        for (broken, wanted) in [
+            (pb::Proposal { status: "superseded".into(), ..sound.clone() }, "status"),
+            (pb::Proposal { status: "approved".into(), ..sound.clone() }, "decision is missing"),
+            (pb::Proposal { origin: "me".into(), ..sound.clone() }, "origin"),
+            (pb::Proposal { rule: None, ..sound.clone() }, "rule is missing"),
+            (pb::Proposal { id: "x".into(), ..sound.clone() }, "is not an id"),
+        ] {
+            let error = Proposal::try_from(&broken).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}

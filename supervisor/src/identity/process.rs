@@ -1,8 +1,11 @@
 //! What `/proc` says of the processes below a root: who holds a socket, which executables are behind it.
 
 use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
+
+use rustix::io::Errno;
 
 use super::IdentityError;
 
@@ -15,50 +18,86 @@ pub(super) enum Tree {
     Sandbox,
 }
 
-/// The most processes that are looked through, and the longest chain of ancestors.
-const MAX_PROCESSES: usize = 4096;
+/// The most processes that a sandbox may have for its callers to be told apart, and the longest chain of ancestors.
+const MAX_PROCESSES: usize = 16 * 1024;
 const MAX_CHAIN: usize = 64;
 
 /// The descendants of `root` (not `root` itself) that have the socket `inode` open, lowest pid first.
-pub(super) fn holders(root: i32, inode: u64) -> Vec<i32> {
+///
+/// A process that cannot be looked into may hold it: that is an error, not an absence.
+pub(super) fn holders(root: i32, inode: u64) -> Result<Vec<i32>, IdentityError> {
     let wanted = format!("socket:[{inode}]");
-    let mut holders: Vec<i32> = descendants(root).into_iter().filter(|pid| holds(*pid, &wanted)).collect();
+    let mut holders = Vec::new();
+    for pid in descendants(root)? {
+        if holds(pid, &wanted)? {
+            holders.push(pid);
+        }
+    }
     holders.sort_unstable();
-    holders
+    Ok(holders)
 }
 
-fn descendants(root: i32) -> Vec<i32> {
+fn descendants(root: i32) -> Result<Vec<i32>, IdentityError> {
     let mut found: Vec<i32> = Vec::new();
     let mut next = vec![root];
     while let Some(pid) = next.pop() {
-        for child in children(pid) {
+        for child in children(pid)? {
             if found.len() == MAX_PROCESSES {
-                return found;
+                return Err(IdentityError::TooMany);
             }
             found.push(child);
             next.push(child);
         }
     }
-    found
+    Ok(found)
 }
 
-/// The children of every thread of `pid`.
-fn children(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    tasks
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|line| {
-            line.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
-        })
-        .collect()
+/// The children of every thread of `pid`; none where it has ended.
+fn children(pid: i32) -> Result<Vec<i32>, IdentityError> {
+    let mut found = Vec::new();
+    let tasks = match fs::read_dir(format!("/proc/{pid}/task")) {
+        Ok(tasks) => tasks,
+        Err(error) => return gone(pid, &error).map(|()| found),
+    };
+    for task in tasks {
+        match task.and_then(|task| fs::read_to_string(task.path().join("children"))) {
+            Ok(line) => found.extend(line.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+            Err(error) => gone(pid, &error)?,
+        }
+    }
+    Ok(found)
 }
 
-fn holds(pid: i32, socket: &str) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors
-        .flatten()
-        .any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == socket))
+/// Whether an error means that there is nothing to look at any more, and not that it may not be looked at. A process
+/// that has ended but was not yet waited for belongs to root in `/proc`, and has closed everything by then.
+fn gone(pid: i32, error: &io::Error) -> Result<(), IdentityError> {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::SRCH) => Ok(()),
+        Some(Errno::ACCESS | Errno::PERM) if has_ended(pid) => Ok(()),
+        _ => Err(IdentityError::Unreadable(pid)),
+    }
+}
+
+/// Whether the process is a zombie, dead, or away (`proc(5)`, the third field of `stat`).
+fn has_ended(pid: i32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('Z' | 'X'))
+}
+
+fn holds(pid: i32, socket: &str) -> Result<bool, IdentityError> {
+    let descriptors = match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(descriptors) => descriptors,
+        Err(error) => return gone(pid, &error).map(|()| false),
+    };
+    for descriptor in descriptors {
+        match descriptor.and_then(|descriptor| fs::read_link(descriptor.path())) {
+            Ok(link) if link.as_os_str() == socket => return Ok(true),
+            Ok(_) => {}
+            Err(error) => gone(pid, &error)?,
+        }
+    }
+    Ok(false)
 }
 
 /// The executable of `pid` and of its ancestors below `root`.

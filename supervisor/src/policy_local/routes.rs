@@ -15,6 +15,9 @@ pub const CURRENT_POLICY: &str = "/v1/policy/current";
 /// What was denied lately.
 pub const DENIALS: &str = "/v1/denials";
 
+/// The routes in words, for whoever asked for another.
+pub const LIST: &str = "there is no such route; there are GET /v1/policy/current, GET /v1/denials?last=N, POST /v1/proposals, GET /v1/proposals/{id} and GET /v1/proposals/{id}/wait?timeout=S";
+
 /// A route, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Response, StatusCode, header};
 use openshell_domain::policy::read::Problems;
-use openshell_domain::policy::render::endpoint_lines;
+use openshell_domain::policy::render::first_line;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::proposal::body::{self, AddRule};
 use openshell_wire::pb::inbox as pb;
@@ -154,8 +154,7 @@ fn proposed(proposal: &Proposal) -> Line {
 /// `on <first endpoint line> by <binary>`: what log lines call a proposal.
 #[must_use]
 pub(crate) fn summary(proposal: &Proposal) -> String {
-    let line = endpoint_lines(&proposal.draft.rule).into_iter().next().unwrap_or_default();
-    format!("on {line} by {}", proposal.draft.binary())
+    format!("on {} by {}", first_line(&proposal.draft.rule), proposal.draft.binary())
 }
 
 #[cfg(test)]

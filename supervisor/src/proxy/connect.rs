@@ -9,12 +9,13 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use openshell_domain::policy::host::{Host, parse_authority};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::exchange::{Origin, exchange};
 use super::forward::{Malformed, host_header};
 use super::tunnel::{self, Prefixed};
-use super::{Session, serve_http};
+use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
@@ -114,7 +115,12 @@ async fn policy_local_tunnel(session: Arc<Session>, holders: Arc<Vec<Holder>>, u
     let Ok(client) = upgrade.await else { return };
     serve_http(TokioIo::new(TokioIo::new(client)), move |request| {
         let (session, holders) = (Arc::clone(&session), Arc::clone(&holders));
-        async move { policy_local::serve(&session.context, &holders, request).await }
+        async move {
+            match check_authority(&request, (&Host::Name(routes::HOST.to_owned()), 80)) {
+                Ok(()) => policy_local::serve(&session.context, &holders, request).await,
+                Err(malformed) => malformed.reply(),
+            }
+        }
     })
     .await;
 }
@@ -129,14 +135,15 @@ async fn inspect(
     let Ok(client) = upgrade.await else { return };
     let mut client: TokioIo<Upgraded> = TokioIo::new(client);
     let mut first = [0];
-    if !matches!(client.read(&mut first).await, Ok(1)) {
+    if !matches!(timeout(HEAD_DEADLINE, client.read(&mut first)).await, Ok(Ok(1))) {
         return;
     }
     let client = Prefixed::new(first.to_vec(), client);
     if first != [TLS_HANDSHAKE] {
         return requests(session, Origin::new(holders, host, port, false), client).await;
     }
-    match open_tls(&session, &host, client).await {
+    let opened = timeout(HEAD_DEADLINE, open_tls(&session, &host, client)).await;
+    match opened.unwrap_or_else(|_| Err("the TLS handshake took too long".to_owned())) {
         Ok(stream) => requests(session, Origin::new(holders, host, port, true), stream).await,
         Err(reason) => session.context.log.write(&Line::Net {
             activity: "FAIL",
@@ -175,7 +182,7 @@ where
     serve_http(TokioIo::new(stream), move |request| {
         let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
         async move {
-            match check_authority(&request, &origin) {
+            match check_authority(&request, origin.authority()) {
                 Ok(()) => exchange(&session.context, &session.pool, &origin, request).await,
                 Err(malformed) => malformed.reply(),
             }
@@ -185,8 +192,7 @@ where
 }
 
 /// A request inside a tunnel names the tunnel's own host and port, or it is misdirected.
-fn check_authority(request: &Request<Incoming>, origin: &Origin) -> Result<(), Malformed> {
-    let (host, port) = origin.authority();
+fn check_authority(request: &Request<Incoming>, (host, port): (&Host, u16)) -> Result<(), Malformed> {
     let mismatch = || {
         Malformed::new(
             StatusCode::MISDIRECTED_REQUEST,

@@ -53,8 +53,12 @@ pub(super) async fn exchange(
     context: &Context,
     pool: &Pool,
     origin: &Origin,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
+    // Rules are compared ignoring case; what is sent is what was judged.
+    if let Ok(method) = Method::from_bytes(request.method().as_str().to_ascii_uppercase().as_bytes()) {
+        *request.method_mut() = method;
+    }
     let target = match read_target(&request) {
         Ok(target) => target,
         Err(response) => return drained(request, response).await,
@@ -77,6 +81,12 @@ pub(super) async fn exchange(
 }
 
 fn read_target(request: &Request<Incoming>) -> Result<Target, Response<Body>> {
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let is_odd = |coding: &http::HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(is_odd) || codings.next().is_some() {
+        let detail = "Transfer-Encoding may be `chunked` and nothing else";
+        return Err(reply::error(StatusCode::BAD_REQUEST, "invalid_framing", detail));
+    }
     let raw = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     path::canonical(raw, true)
         .map_err(|error| reply::error(StatusCode::BAD_REQUEST, "invalid_request_target", &error.to_string()))

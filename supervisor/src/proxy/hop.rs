@@ -25,7 +25,13 @@ pub(super) fn outgoing(
     is_tls: bool,
 ) -> Request<Incoming> {
     let (mut parts, body) = request.into_parts();
+    let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     strip(&mut parts.headers);
+    if is_chunked {
+        // Framing of our own for a body of unknown length, with any method: hyper sends none with a GET otherwise.
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     parts.headers.remove(header::EXPECT);
     parts.headers.remove("proxy-connection");
     let default = if is_tls { 443 } else { 80 };

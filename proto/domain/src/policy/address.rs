@@ -21,7 +21,8 @@ pub enum Class {
     Blocked,
 }
 
-/// Ports of cluster control planes: refused unless an endpoint names the port *and* `allowed_ips`.
+/// Ports of cluster control planes: always refused. OpenShell refuses them wherever an endpoint lists addresses, and a
+/// public address has no business with them.
 pub const CONTROL_PLANE_PORTS: [u16; 5] = [2379, 2380, 6443, 10250, 10255];
 
 /// The class of `address`: the worst of its own and those of the IPv4 addresses that it embeds.

@@ -4,6 +4,10 @@
 //! such as bash → curl is hit by rules that have no path in common): a refusal that names both rules costs a
 //! person a minute, a `tls: skip` beside an inspected endpoint would open what the other rule denies.
 
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
 use super::pattern::{Pattern, Separator, is_glob};
 use super::{Endpoint, Policy, Tls};
 use crate::id::RuleName;
@@ -12,7 +16,11 @@ use crate::id::RuleName;
 #[must_use]
 pub fn conflicts(policy: &Policy) -> Vec<String> {
     let skipped = endpoints(policy).filter(|(_, endpoint)| endpoint.tls == Tls::Skip);
-    skipped.flat_map(|skip| inspected_beside(policy, skip)).collect()
+    let listed = endpoints(policy).filter(|(_, endpoint)| !endpoint.allowed_ips.is_empty());
+    skipped
+        .flat_map(|skip| inspected_beside(policy, skip))
+        .chain(listed.flat_map(|listed| otherwise_listed_beside(policy, listed)))
+        .collect()
 }
 
 type Place<'p> = (&'p RuleName, &'p Endpoint);
@@ -33,6 +41,24 @@ fn inspected_beside<'p>(policy: &'p Policy, (name, skip): Place<'p>) -> impl Ite
             format!(
                 "`tls: skip` in {name} for {:?} stands beside the inspected endpoint {:?} of {other_name} on the same port: one of them must go",
                 skip.host, other.host
+            )
+        })
+}
+
+/// Two endpoints for one destination with different `allowed_ips`: OpenShell goes by the first of them, so the same
+/// policy could allow more here.
+fn otherwise_listed_beside<'p>(
+    policy: &'p Policy,
+    (name, listed): Place<'p>,
+) -> impl Iterator<Item = String> + 'p {
+    let networks =
+        |endpoint: &Endpoint| -> BTreeSet<IpNet> { endpoint.allowed_ips.iter().copied().collect() };
+    endpoints(policy)
+        .filter(move |(_, other)| networks(other) != networks(listed) && may_share_destination(listed, other))
+        .map(move |(other_name, other)| {
+            format!(
+                "{name} and {other_name} list different `allowed_ips` for {:?} and {:?} on the same port: list the same in both",
+                listed.host, other.host
             )
         })
 }
@@ -71,5 +97,19 @@ mod tests {
         assert!(load("*.a.example", 443).is_err());
         assert!(load("api.a.example", 8443).is_ok());
         assert!(load("other.example", 443).is_ok());
+    }
+
+    #[test]
+    fn different_allowed_ips_for_one_destination_do_not_load() {
+        let load = |second: &str| {
+            let text = format!(
+                "version: 1\nnetwork_policies:\n  a: {{endpoints: [{{host: db.example, port: 5432, allowed_ips: [10.0.0.0/8]}}], binaries: [{{path: /a}}]}}\n  b: {{endpoints: [{second}], binaries: [{{path: /b}}]}}\n"
+            );
+            policy_from_yaml(&text).map(drop).map_err(|problems| problems.to_string())
+        };
+        assert!(load("{host: db.example, port: 5432}").unwrap_err().contains("list different `allowed_ips`"));
+        assert!(load("{host: '**.db.example', port: 5432}").is_ok());
+        assert!(load("{host: db.example, port: 5432, allowed_ips: [10.0.0.0/8]}").is_ok());
+        assert!(load("{host: db.example, port: 5433}").is_ok());
     }
 }

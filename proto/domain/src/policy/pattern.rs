@@ -37,6 +37,9 @@ pub enum PatternError {
     /// `***` or more, which no two engines read alike.
     #[error("more than two `*` in a row in the pattern {0:?}")]
     TooManyStars(String),
+    /// `**` inside braces, an empty alternative, or a `**` between dots: engines disagree about all three.
+    #[error("{0} in the pattern {1:?}: write the cases one by one")]
+    Disputed(&'static str, String),
     /// The automaton would be larger than a pattern is worth.
     #[error("the pattern {0:?} is too complex; write it with literals, `*` and `**`")]
     TooComplex(String),
@@ -133,6 +136,7 @@ impl Translator<'_> {
                 '?' => self.push_not_separator(),
                 '[' => self.class()?,
                 '{' => {
+                    self.refuse_empty_alternative()?;
                     self.depth += 1;
                     self.out.push_str("(?:");
                 }
@@ -140,7 +144,10 @@ impl Translator<'_> {
                     self.depth -= 1;
                     self.out.push(')');
                 }
-                ',' if self.depth > 0 => self.out.push('|'),
+                ',' if self.depth > 0 => {
+                    self.refuse_empty_alternative()?;
+                    self.out.push('|');
+                }
                 '}' | ']' => return Err(self.unbalanced(c)),
                 '\\' => match self.chars.next() {
                     Some((_, escaped)) => self.literal(escaped),
@@ -154,6 +161,18 @@ impl Translator<'_> {
 
     fn unbalanced(&self, c: char) -> PatternError {
         PatternError::Unbalanced(c, self.text.to_owned())
+    }
+
+    fn disputed(&self, what: &'static str) -> PatternError {
+        PatternError::Disputed(what, self.text.to_owned())
+    }
+
+    /// Behind `{` and `,` something must stand.
+    fn refuse_empty_alternative(&mut self) -> Result<(), PatternError> {
+        match self.chars.peek() {
+            Some((_, ',' | '}')) => Err(self.disputed("an empty alternative")),
+            _ => Ok(()),
+        }
     }
 
     fn literal(&mut self, c: char) {
@@ -186,7 +205,19 @@ impl Translator<'_> {
         let after = self.chars.peek().map(|(_, c)| *c);
         let opens = before.is_none_or(|c| c == separator);
         let closes = after.is_none_or(|c| c == separator);
-        if !is_double || !opens || !closes || self.depth > 0 {
+        if is_double && self.depth > 0 {
+            return Err(self.disputed("`**` inside braces"));
+        }
+        if is_double
+            && self.separator == Separator::Dot
+            && opens
+            && closes
+            && before.is_some()
+            && after.is_some()
+        {
+            return Err(self.disputed("`**` between dots"));
+        }
+        if !is_double || !opens || !closes {
             self.push_not_separator();
             self.out.push('*');
         } else if before.is_some() && after.is_some() {
@@ -202,10 +233,14 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `[abc]`, `[a-z]`, `[!b]`. A class that is negated may match the separator, as OpenShell's may.
+    /// `[abc]`, `[a-z]`, `[!b]`. A class that is negated may match a `/`, as OpenShell's may; between dots it would let
+    /// a host cross labels and is refused.
     fn class(&mut self) -> Result<(), PatternError> {
         self.out.push('[');
         if self.chars.next_if(|(_, c)| matches!(c, '!' | '^')).is_some() {
+            if self.separator == Separator::Dot {
+                return Err(self.disputed("a negated class"));
+            }
             self.out.push('^');
         }
         let mut members = 0;

@@ -6,6 +6,7 @@
 
 mod document;
 mod endpoint;
+mod limits;
 mod request;
 mod sections;
 
@@ -183,6 +184,9 @@ fn rule(reader: &mut Reader, node: &Node) -> Rule {
         reader.problem(fields.node_of("binaries").or(Some(node)), "binaries", message);
     }
     fields.finish(reader);
+    if reader.is_proposal() {
+        limits::check(reader, node, &endpoints, &binaries);
+    }
     let mut seen = std::collections::BTreeSet::new();
     binaries.retain(|binary| seen.insert(binary.path.clone()));
     Rule { name, endpoints, binaries }
@@ -200,6 +204,12 @@ fn binary(reader: &mut Reader, node: &Node) -> Binary {
             "path",
             &format!("{path:?} is not the path of a file: no `//`, `.` or `..` in it"),
         );
+    }
+    if !path.contains('*') && !super::pattern::is_simple(&path) {
+        let message = format!(
+            "{path:?} holds one of `? [ ] {{ }} \\` and no `*`: it would be compared literally in OpenShell; write one entry for each binary"
+        );
+        reader.problem(place, "path", &message);
     }
     reader.pattern(place, "path", &path, super::pattern::Separator::Slash);
     // OpenShell writes this mark on what its advisor proposed; it says nothing about who may do what.

@@ -15,6 +15,14 @@ pub fn endpoint_lines(rule: &Rule) -> Vec<String> {
         .collect()
 }
 
+/// The first line of a rule.
+#[must_use]
+pub fn first_line(rule: &Rule) -> String {
+    let first =
+        rule.endpoints.first().and_then(|endpoint| endpoint.ports.first().map(|port| (endpoint, *port)));
+    first.map(|(endpoint, port)| endpoint_line(endpoint, port)).unwrap_or_default()
+}
+
 /// `host:port [L4]`, `host:port [L7 rest, access=read-only]` or `host:port [L7 rest, allow PUT /v1/foo/bar]`,
 /// with everything else that the endpoint says behind it.
 #[must_use]
@@ -25,7 +33,7 @@ pub fn endpoint_line(endpoint: &Endpoint, port: u16) -> String {
     parts.extend(endpoint.rules.iter().map(|AllowRule { allow }| format!("allow {}", request_line(allow))));
     parts.extend(endpoint.deny_rules.iter().map(|deny| format!("deny {}", request_line(deny))));
     if !endpoint.path.is_empty() {
-        parts.push(format!("path={}", endpoint.path));
+        parts.push(format!("path={}", spaceless(&endpoint.path)));
     }
     if endpoint.enforcement == Some(Enforcement::Audit) {
         parts.push("audit".to_owned());
@@ -54,15 +62,34 @@ pub fn authority(host: &str, port: u16) -> String {
 }
 
 /// `PUT /v1/foo/bar`, with the query constraints behind it: `GET /find ?lang=en|de-*`.
+///
+/// What was asked for can never look like another part of the line: in a query everything but letters, digits and
+/// `.`, `_`, `~`, `*`, `-`, `/` is percent-encoded, in a path every space.
 #[must_use]
 pub fn request_line(pattern: &RequestPattern) -> String {
-    let mut line = format!("{} {}", pattern.method, pattern.path);
+    let mut line = format!("{} {}", pattern.method, spaceless(&pattern.path));
     for (index, (key, value)) in pattern.query.iter().enumerate() {
-        let globs: Vec<&str> = QueryPattern::globs(value).collect();
+        let globs: Vec<String> = QueryPattern::globs(value).map(encoded).collect();
         line.push_str(if index == 0 { " ?" } else { "&" });
-        line.push_str(&format!("{key}={}", globs.join("|")));
+        line.push_str(&format!("{}={}", encoded(key), globs.join("|")));
     }
     line
+}
+
+fn spaceless(path: &str) -> String {
+    path.replace(' ', "%20")
+}
+
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"._~*-/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -107,5 +134,38 @@ mod tests {
             lines("{port: 8080, allowed_ips: [10.20.0.0/16]}"),
             ["*:8080 [L4, allowed_ips=10.20.0.0/16]"]
         );
+    }
+
+    fn queried(query: &str) -> String {
+        lines(&format!(
+            "{{host: a.b, port: 80, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: GET, path: /x, query: {query}}}}}]}}"
+        ))
+        .remove(0)
+    }
+
+    #[test]
+    fn a_query_cannot_draw_another_part_of_the_line() {
+        assert_eq!(
+            queried("{lang: 'en, deny GET /secret/**'}"),
+            "a.b:80 [L7 rest, allow GET /x ?lang=en%2C%20deny%20GET%20/secret/**]"
+        );
+    }
+
+    #[test]
+    fn different_queries_are_different_lines() {
+        let forms = [
+            "{a: '1&b=2'}",
+            "{a: '1', b: '2'}",
+            "{a: {any: ['1', '2']}}",
+            "{a: '1|2'}",
+            "{'a=1': '2'}",
+            "{a: '1=2'}",
+            "{a: '%31'}",
+            "{a: '1'}",
+        ];
+        let mut seen: Vec<String> = forms.iter().map(|form| queried(form)).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), forms.len(), "{seen:#?}");
     }
 }

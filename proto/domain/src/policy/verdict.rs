@@ -130,8 +130,8 @@ pub enum DestinationDenial {
     /// The endpoint lists addresses, and this is none of them.
     #[error("resolves to {0}, which is not in `allowed_ips`")]
     NotListed(IpAddr),
-    /// The port belongs to a cluster's control plane, and no endpoint lists addresses for it.
-    #[error("port {0} is a control-plane port: it needs an endpoint that names it and `allowed_ips`")]
+    /// The port belongs to a cluster's control plane.
+    #[error("port {0} is a control-plane port, which is never reachable")]
     ControlPlane(u16),
 }
 
@@ -198,9 +198,6 @@ impl CompiledPolicy {
             self.endpoint(**at)
                 .is_some_and(|e| e.denies.iter().any(|deny: &CompiledRequest| deny.denies(request, &query)))
         });
-        if let Some(at) = denying {
-            return RequestVerdict::Denied(RequestDenial::DenyRule(self.rule_name(*at)));
-        }
         let allowing: Vec<EndpointRef> = about
             .iter()
             .copied()
@@ -208,13 +205,16 @@ impl CompiledPolicy {
                 self.endpoint(*at).is_some_and(|e| e.allows.iter().any(|allow| allow.allows(request, &query)))
             })
             .collect();
-        if !allowing.is_empty() {
+        if denying.is_none() && !allowing.is_empty() {
             return RequestVerdict::Allowed(allowing);
         }
         let audits =
             |at: &EndpointRef| self.endpoint(*at).is_some_and(|e| e.enforcement == Enforcement::Audit);
         if about.iter().all(audits) {
             return RequestVerdict::Audited(about);
+        }
+        if let Some(at) = denying {
+            return RequestVerdict::Denied(RequestDenial::DenyRule(self.rule_name(*at)));
         }
         let enforcing = about.iter().copied().find(|at| !audits(at)).unwrap_or(first);
         RequestVerdict::Denied(RequestDenial::NotAllowed(self.rule_name(enforcing)))
@@ -260,10 +260,10 @@ impl CompiledPolicy {
 
 impl CompiledEndpoint {
     fn destination(&self, addresses: &[IpAddr], port: u16) -> Result<(), DestinationDenial> {
+        if CONTROL_PLANE_PORTS.contains(&port) {
+            return Err(DestinationDenial::ControlPlane(port));
+        }
         if self.allowed_ips.is_empty() {
-            if CONTROL_PLANE_PORTS.contains(&port) {
-                return Err(DestinationDenial::ControlPlane(port));
-            }
             let private = addresses.iter().find(|a| address::classify(**a) != Class::Public);
             return private.map_or(Ok(()), |a| Err(DestinationDenial::Private(*a)));
         }

@@ -57,6 +57,24 @@ fn what_is_unbalanced_is_refused() {
     }
 }
 
+/// Each of these was measured to mean something else in OpenShell's engine than a plain reading gives.
+#[test]
+fn what_engines_read_differently_is_refused() {
+    for (pattern, separator) in [
+        ("/ok/{admin,private/**}", Separator::Slash),
+        ("/{**/a,b}", Separator::Slash),
+        ("/{a,{b/**,c}}", Separator::Slash),
+        ("/v{1,}*/x", Separator::Slash),
+        ("/v{,1}", Separator::Slash),
+        ("/v{}", Separator::Slash),
+        ("x.**.b", Separator::Dot),
+        ("api[!0]*.a.b", Separator::Dot),
+    ] {
+        let refused = Pattern::compile(pattern, separator);
+        assert!(matches!(refused, Err(PatternError::Disputed(..))), "{pattern}: {refused:?}");
+    }
+}
+
 #[test]
 fn huge_patterns_are_refused_and_do_not_hang() {
     let bomb = format!("*a{}", "?".repeat(40));

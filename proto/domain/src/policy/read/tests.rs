@@ -172,6 +172,40 @@ fn a_proposal_may_do_less_than_a_file() {
 }
 
 #[test]
+fn a_proposal_asks_for_what_a_person_can_read() {
+    let endpoint = |ports: usize, rules: usize, path: &str| {
+        let ports: Vec<String> = (1..=ports).map(|port| port.to_string()).collect();
+        let rules = vec![format!(r#"{{"allow":{{"method":"GET","path":"{path}"}}}}"#); rules];
+        format!(
+            r#"{{"host":"a.b","ports":[{}],"protocol":"rest","rules":[{}]}}"#,
+            ports.join(","),
+            rules.join(",")
+        )
+    };
+    assert!(proposal(&endpoint(16, 64, "/x")).is_ok());
+    for (endpoint, wanted) in [
+        (endpoint(4000, 1, "/x"), "4000 of them, at most 16"),
+        (endpoint(1, 700, "/x"), "700 of them, at most 64"),
+        (endpoint(16, 64, &format!("/{}", "x".repeat(100))), "a person can be shown"),
+        (vec![r#"{"host":"a.b","port":1}"#; 17].join(","), "17 of them, at most 16"),
+    ] {
+        let message = proposal(&endpoint).unwrap_err();
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
+fn what_openshell_compares_literally_is_no_pattern_here() {
+    for (endpoint, binaries) in [
+        ("{host: \"{x,y}.a.example\", port: 443}", "[{path: /usr/bin/curl}]"),
+        ("{host: a.example, port: 443}", "[{path: \"/usr/bin/{bash,curl}\"}]"),
+        ("{host: a.example, port: 443}", "[{path: \"/usr/bin/cur?\"}]"),
+    ] {
+        assert!(load(endpoint, binaries).is_err(), "{endpoint} {binaries}");
+    }
+}
+
+#[test]
 fn hosts_and_methods_are_read_into_their_canonical_form() {
     let rule = proposal(r#"{"host":"API.Example.COM.","ports":[443,80,443],"protocol":"rest","rules":[{"allow":{"method":"put","path":"/x"}}]}"#).unwrap();
     assert_eq!(rule.endpoints[0].host, "api.example.com");

@@ -1,0 +1,153 @@
+//! `WatchInbox`: a snapshot at one place of the log, then every event after it.
+//!
+//! The feed is subscribed to before the state is taken, so nothing falls between them. The snapshot is made
+//! frame by frame from a state that does not change, as fast as the client reads it. Refuses a `from_seq` that
+//! lies beyond the log: the database was replaced, and the client has to ask for a snapshot.
+
+use std::collections::btree_map;
+use std::ops::Bound;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use openshell_domain::id::{ProposalId, SandboxName, Seq};
+use openshell_domain::state::{Sandbox, State};
+use openshell_wire::pb::inbox::{self as pb, inbox_frame::Frame};
+use openshell_wire::{envelope, proposal};
+use prost::Message;
+use tonic::{Code, Status};
+
+use crate::gateway::Shared;
+use crate::status;
+use crate::tail::{Tail, TailEnd};
+
+/// After this long without an event, the client is told that the connection lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The most proposals in a frame.
+const FRAME_PROPOSALS: usize = 200;
+/// The most sandboxes in a frame.
+const FRAME_SANDBOXES: usize = 500;
+/// A frame ends once it is this large; a client accepts 4 MiB.
+const FRAME_BYTES: usize = 1024 * 1024;
+
+type Frames = Pin<Box<dyn Stream<Item = Result<pb::InboxFrame, Status>> + Send>>;
+
+/// The stream of one client.
+pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, Status> {
+    let (tail, state) = shared.ledger.follow();
+    let (from, snapshot) = match from_seq {
+        None => (state.seq, Some(Snapshot::new(&state))),
+        Some(seq) if seq <= state.seq => (seq, None),
+        Some(seq) => {
+            let message =
+                format!("there is no event {seq}, the log ends at {}: ask for a snapshot", state.seq);
+            return Err(status::refuse(Code::OutOfRange, "beyond_the_log", &message));
+        }
+    };
+    let snapshot = stream::iter(snapshot.into_iter().flatten()).map(|part| Ok(frame(Frame::Snapshot(part))));
+    let stopped = shared.stopping.clone().cancelled_owned();
+    let frames = snapshot.chain(events(tail.from(from), from)).take_until(stopped);
+    let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
+    Ok(Box::pin(frames.chain(farewell).scan(false, |has_failed, frame| {
+        // Nothing follows an error: not the farewell after a failed read.
+        let next = (!*has_failed).then_some(frame);
+        *has_failed = matches!(next, Some(Err(_)));
+        std::future::ready(next)
+    })))
+}
+
+/// What streams end with when the gateway does.
+const STOPPING: &str = "the gateway is stopping";
+
+fn frame(frame: Frame) -> pb::InboxFrame {
+    pb::InboxFrame { frame: Some(frame) }
+}
+
+/// Every event after `from`, and heartbeats between them.
+fn events(tail: Tail, from: Seq) -> impl Stream<Item = Result<pb::InboxFrame, Status>> + Send {
+    stream::unfold((tail, from), |(mut tail, cursor)| async move {
+        let Ok(next) = tokio::time::timeout(HEARTBEAT, tail.next()).await else {
+            return Some((Ok(frame(Frame::Heartbeat(pb::Heartbeat {}))), (tail, cursor)));
+        };
+        match next {
+            Ok(event) => {
+                let record = envelope::record(&event, cursor)
+                    .map(|record| frame(Frame::Event(record)))
+                    .map_err(|error| Status::internal(error.to_string()));
+                Some((record, (tail, event.seq)))
+            }
+            Err(TailEnd::Stopped) => None,
+            Err(error) => {
+                let failed = status::refuse(Code::Unavailable, "unavailable", &error.to_string());
+                Some((Err(failed), (tail, cursor)))
+            }
+        }
+    })
+}
+
+/// The frames of a snapshot, made one at a time.
+pub(super) struct Snapshot {
+    seq: Seq,
+    sandboxes: Vec<(SandboxName, Arc<Sandbox>)>,
+    /// Sandboxes of which the record has been sent.
+    listed: usize,
+    /// The sandbox whose proposals are sent, and the last of them that was.
+    at: (usize, Option<ProposalId>),
+    is_done: bool,
+}
+
+impl Snapshot {
+    pub(super) fn new(state: &State) -> Self {
+        let pair = |(name, sandbox): (&SandboxName, &Arc<Sandbox>)| (name.clone(), sandbox.clone());
+        let sandboxes = state.sandboxes.iter().map(pair).collect();
+        Self { seq: state.seq, sandboxes, listed: 0, at: (0, None), is_done: false }
+    }
+
+    fn fill(&mut self, part: &mut pb::Snapshot) {
+        let mut bytes = 0;
+        while let Some((name, sandbox)) = self.sandboxes.get(self.listed) {
+            if part.sandboxes.len() == FRAME_SANDBOXES || bytes >= FRAME_BYTES {
+                return;
+            }
+            let record = proposal::sandbox_record(name, &sandbox.view);
+            bytes += record.encoded_len();
+            part.sandboxes.push(record);
+            self.listed += 1;
+        }
+        while let Some((_, sandbox)) = self.sandboxes.get(self.at.0) {
+            for (id, proposal) in after(&sandbox.proposals, self.at.1) {
+                if part.proposals.len() == FRAME_PROPOSALS || bytes >= FRAME_BYTES {
+                    return;
+                }
+                let message = pb::Proposal::from(proposal);
+                bytes += message.encoded_len();
+                part.proposals.push(message);
+                self.at.1 = Some(*id);
+            }
+            self.at = (self.at.0 + 1, None);
+        }
+        self.is_done = true;
+    }
+}
+
+fn after<T>(
+    map: &std::collections::BTreeMap<ProposalId, T>,
+    last: Option<ProposalId>,
+) -> btree_map::Range<'_, ProposalId, T> {
+    map.range((last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+}
+
+impl Iterator for Snapshot {
+    type Item = pb::Snapshot;
+
+    fn next(&mut self) -> Option<pb::Snapshot> {
+        if self.is_done {
+            return None;
+        }
+        let mut part = pb::Snapshot { seq: self.seq, ..pb::Snapshot::default() };
+        self.fill(&mut part);
+        part.last = self.is_done;
+        Some(part)
+    }
+}

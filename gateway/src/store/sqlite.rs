@@ -1,0 +1,212 @@
+//! The log in one SQLite file: WAL, `synchronous=FULL`, one writing connection, readers with their own.
+//!
+//! Owns the hash chain: it computes each hash when it appends and proves all of them when it opens. Refuses a
+//! file that is foreign, newer, altered or broken, and a second gateway on the same file (the lock lives as
+//! long as the writing connection). Called by the writer and, through [`SqliteReader`], by streams.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openshell_domain::event::{Envelope, HashedColumns, SCHEMA_VERSION};
+use openshell_domain::id::{Digest, Seq};
+use openshell_domain::state::State;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use super::{EventLog, EventReader, StoreError, schema};
+use crate::lock::DatabaseLock;
+
+mod row;
+
+use row::{Row, int};
+
+/// How long another program (`sqlite3`, a backup) may hold the file before commands are refused. The writer
+/// waits this long, and every command with it.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// How many events are decoded at once when the log is replayed: bounds memory, not correctness.
+const PAGE: u32 = 256;
+
+/// The end of the chain.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    seq: Seq,
+    hash: Digest,
+}
+
+/// The first event's `prev_hash`.
+const GENESIS: Head = Head { seq: 0, hash: Digest([0; 32]) };
+
+/// The writing side.
+#[derive(Debug)]
+pub(crate) struct SqliteLog {
+    connection: Connection,
+    head: Head,
+    path: PathBuf,
+    _lock: DatabaseLock,
+}
+
+/// The reading side: a connection for each read, because reads are rare (a stream resumed or fell behind).
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteReader(PathBuf);
+
+impl SqliteLog {
+    /// Opens the log, making the file and its directory if they are missing, and replays all of it.
+    pub(crate) fn open(path: &Path) -> Result<(Self, State), StoreError> {
+        let path = settle(path)?;
+        let lock = DatabaseLock::take(&path)?;
+        let failed = |error| StoreError::File { path: path.clone(), error };
+        // SQLite would make the file with the process's umask; the log is nobody else's to read.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        drop(options.open(&path).map_err(failed)?);
+        let connection = connect(&path)?;
+        let mut state = State::default();
+        let head = replay(&connection, GENESIS, |envelope| Ok(state.fold(&envelope)?))?;
+        Ok((Self { connection, head, path, _lock: lock }, state))
+    }
+
+    /// A reader of the same log.
+    pub(crate) fn reader(&self) -> SqliteReader {
+        SqliteReader(self.path.clone())
+    }
+}
+
+impl EventLog for SqliteLog {
+    fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut head = self.head;
+        for envelope in events {
+            head = insert(&transaction, &head, envelope)?;
+        }
+        transaction.commit()?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn recover(&mut self, seq: Seq) -> Result<Vec<Envelope>, StoreError> {
+        // A new connection: after an I/O error the old one may refuse everything. The lock stays.
+        let connection = connect(&self.path)?;
+        let stored: Option<i64> =
+            connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
+        if stored.unwrap_or(0) < int(seq)? {
+            return Err(StoreError::Shorter(seq));
+        }
+        let mut events = Vec::new();
+        self.head = replay(&connection, self.head, |envelope| {
+            events.push(envelope);
+            Ok(())
+        })?;
+        self.connection = connection;
+        Ok(events)
+    }
+}
+
+impl EventReader for SqliteReader {
+    fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.0, flags)?;
+        connection.busy_timeout(BUSY)?;
+        let rows = page(&connection, seq, limit)?;
+        rows.into_iter().map(Row::into_envelope).collect()
+    }
+}
+
+/// The path as every process names it: two names of one file must lead to one lock.
+fn settle(path: &Path) -> Result<PathBuf, StoreError> {
+    let failed = |error| StoreError::File { path: path.into(), error };
+    let path = std::path::absolute(path).map_err(failed)?;
+    if let Ok(real) = path.canonicalize() {
+        return Ok(real);
+    }
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(StoreError::Foreign(path));
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    Ok(directory.canonicalize().map_err(failed)?.join(name))
+}
+
+/// A writing connection to an existing file whose schema is ours. Without `CREATE`, so that a file that was
+/// deleted under a running gateway is not silently begun anew.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    schema::prepare(&mut connection, path)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    Ok(connection)
+}
+
+/// Puts one event after `head`, and returns the new head.
+fn insert(connection: &Connection, head: &Head, envelope: &Envelope) -> Result<Head, StoreError> {
+    let (kind, payload) = envelope.event.to_columns()?;
+    let actor = serde_json::to_string(&envelope.actor)?;
+    let columns = HashedColumns {
+        seq: envelope.seq,
+        id: envelope.id.0.as_bytes(),
+        sandbox: envelope.sandbox.as_str(),
+        stream_seq: envelope.stream_seq,
+        kind: &kind,
+        schema_version: SCHEMA_VERSION,
+        actor: &actor,
+        at: envelope.at.timestamp_micros(),
+        payload: &payload,
+    };
+    let hash = columns.hash(&head.hash);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO events (seq, id, sandbox, stream_seq, kind, schema_version, actor, at, payload, prev_hash, \
+         hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    statement.execute(params![
+        int(columns.seq)?,
+        columns.id,
+        columns.sandbox,
+        int(columns.stream_seq)?,
+        columns.kind,
+        columns.schema_version,
+        columns.actor,
+        columns.at,
+        columns.payload,
+        head.hash.0,
+        hash.0
+    ])?;
+    Ok(Head { seq: envelope.seq, hash })
+}
+
+fn page(connection: &Connection, seq: Seq, limit: u32) -> Result<Vec<Row>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, id, sandbox, stream_seq, kind, schema_version, actor, at, payload, prev_hash, hash \
+         FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![int(seq)?, limit], Row::read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads every event after `head`, proves that each follows from the one before, and returns the new head.
+fn replay(
+    connection: &Connection,
+    mut head: Head,
+    mut visit: impl FnMut(Envelope) -> Result<(), StoreError>,
+) -> Result<Head, StoreError> {
+    loop {
+        let rows = page(connection, head.seq, PAGE)?;
+        if rows.is_empty() {
+            return Ok(head);
+        }
+        for row in rows {
+            let seq = row.seq()?;
+            if seq != head.seq.saturating_add(1) || !row.follows(&head.hash)? {
+                return Err(StoreError::Chain(seq));
+            }
+            head = Head { seq, hash: row.hash() };
+            visit(row.into_envelope()?)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

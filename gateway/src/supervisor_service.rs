@@ -1,0 +1,101 @@
+//! The supervisors' door: attach, submit. There is no way to decide here.
+//!
+//! Adapters only. Everything after the first `Attach` of a run is authorised by the run's secret, of which the
+//! log keeps the SHA-256; it is compared in constant time, and a wrong one gets the same answer as an unknown
+//! sandbox. Called by tonic.
+
+mod attach;
+mod directives;
+mod session;
+mod submit;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use futures_util::Stream;
+use openshell_domain::id::{Digest, SandboxName};
+use openshell_domain::state::{Sandbox, State};
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::supervisor_server::Supervisor;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use crate::bucket::Bucket;
+use crate::gateway::Shared;
+use crate::status;
+
+/// The service on `PATH.sandbox`.
+pub(crate) struct SupervisorService {
+    shared: Shared,
+    /// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
+    buckets: Mutex<HashMap<SandboxName, Bucket>>,
+}
+
+impl SupervisorService {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared, buckets: Mutex::default() }
+    }
+}
+
+#[tonic::async_trait]
+impl Supervisor for SupervisorService {
+    type AttachStream = Pin<Box<dyn Stream<Item = Result<pb::Directive, Status>> + Send>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<pb::Report>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let directives = attach::attach(&self.shared, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(directives)))
+    }
+
+    async fn submit_proposals(
+        &self,
+        request: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
+        submit::submit(&self.shared, &self.buckets, request.into_inner()).await.map(Response::new)
+    }
+}
+
+/// SHA-256 of a run's secret.
+fn fingerprint(secret: &[u8]) -> Digest {
+    Digest(Sha256::digest(secret).into())
+}
+
+/// The sandbox, if this is the secret of its latest run.
+fn authorise(state: &State, name: &SandboxName, secret: &[u8]) -> Result<Arc<Sandbox>, Status> {
+    let sandbox = state.sandboxes.get(name);
+    let stored = sandbox.and_then(|sandbox| sandbox.secret_hash);
+    // An unknown sandbox takes as long as a known one.
+    let is_right = fingerprint(secret).0.ct_eq(&stored.unwrap_or(Digest([0; 32])).0);
+    match sandbox {
+        Some(sandbox) if stored.is_some() && is_right.into() => Ok(sandbox.clone()),
+        _ => Err(denied()),
+    }
+}
+
+fn denied() -> Status {
+    let message = "the run secret is not the one of the sandbox's latest run";
+    status::refuse(Code::PermissionDenied, "run_secret", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_secret_of_the_latest_run_opens_a_sandbox() {
+        let name: SandboxName = "demo".parse().unwrap();
+        let mut state = State::default();
+        assert!(authorise(&state, &name, b"").is_err());
+        state.sandboxes.insert(name.clone(), Arc::default());
+        assert!(authorise(&state, &name, b"").is_err(), "a sandbox without a run has no secret");
+        let sandbox = Sandbox { secret_hash: Some(fingerprint(b"right")), ..Sandbox::default() };
+        state.sandboxes.insert(name.clone(), Arc::new(sandbox));
+        assert!(authorise(&state, &name, b"right").is_ok());
+        assert!(authorise(&state, &name, b"wrong").is_err());
+        assert!(authorise(&state, &name, b"").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! `Attach`, up to the first directive: who is there, and may it be.
+//!
+//! A hello without a secret starts a run: its policy file is read here, so that what is wrong with it is said
+//! before anything is stored. A hello with a secret resumes the sandbox's latest run and stores nothing. Refuses
+//! a second run of a sandbox while one is attached.
+
+use std::time::Duration;
+
+use futures_util::Stream;
+use openshell_domain::command::{Command, StartRun};
+use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
+use openshell_domain::policy::Policy;
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::untrusted::Untrusted;
+use openshell_wire::pb::inbox::{self as pb, report::Report};
+use openshell_wire::proposal::isolation;
+use sha2::{Digest as _, Sha256};
+use tonic::{Code, Status, Streaming};
+
+use super::session::{self, Session};
+use super::{authorise, denied, fingerprint};
+use crate::clock;
+use crate::gateway::Shared;
+use crate::registry::Attachment;
+use crate::status;
+
+/// How long a supervisor may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
+/// The longest supervisor version, in bytes.
+const MAX_VERSION: usize = 128;
+/// The longest policy file name, in bytes: Linux's `PATH_MAX`.
+const MAX_FILE: usize = 4096;
+
+/// Lets a supervisor in and gives back the stream of its directives.
+pub(super) async fn attach(
+    shared: &Shared,
+    mut reports: Streaming<pb::Report>,
+) -> Result<impl Stream<Item = Result<pb::Directive, Status>> + Send + use<>, Status> {
+    let hello = hello(&mut reports).await?;
+    let name: SandboxName = hello.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+    let run: RunId = hello.run.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+    let (attachment, secret) = if hello.run_secret.is_empty() {
+        start(shared, &name, run, hello).await?
+    } else {
+        (resume(shared, &name, run, &hello.run_secret)?, hello.run_secret)
+    };
+    let session = Session { shared: shared.clone(), name, run, attachment, reports };
+    Ok(session::serve(session, secret))
+}
+
+async fn hello(reports: &mut Streaming<pb::Report>) -> Result<pb::Hello, Status> {
+    let first = tokio::time::timeout(HELLO, reports.message()).await;
+    match first.map_err(|_| Status::deadline_exceeded("no hello came"))?? {
+        Some(pb::Report { report: Some(Report::Hello(hello)) }) => Ok(hello),
+        _ => Err(status::invalid_text("the first report must be hello")),
+    }
+}
+
+fn resume(shared: &Shared, name: &SandboxName, run: RunId, secret: &[u8]) -> Result<Attachment, Status> {
+    let sandbox = authorise(&shared.ledger.state(), name, secret)?;
+    if sandbox.run() != Some(run) {
+        return Err(denied());
+    }
+    Ok(shared.registry.resume(name, run))
+}
+
+async fn start(
+    shared: &Shared,
+    name: &SandboxName,
+    run: RunId,
+    hello: pb::Hello,
+) -> Result<(Attachment, Vec<u8>), Status> {
+    let policy = policy(&hello)?;
+    let isolation = isolation(&hello.isolation).map_err(|error| status::invalid(&error))?;
+    for (field, text, limit) in [
+        ("supervisor_version", &hello.supervisor_version, MAX_VERSION),
+        ("policy_file", &hello.policy_file, MAX_FILE),
+    ] {
+        if text.len() > limit {
+            let message = format!("{field}: {} bytes long, at most {limit} are allowed", text.len());
+            return Err(status::invalid_text(&message));
+        }
+    }
+    // The place is taken before the run is stored, so that of two that start at once only one is.
+    let attachment = shared.registry.start(name, run).map_err(|other| taken(name, other))?;
+    let secret: [u8; 32] = clock::random().map_err(|error| Status::unavailable(error.to_string()))?;
+    let start = StartRun {
+        sandbox: name.clone(),
+        run,
+        secret_hash: fingerprint(&secret),
+        supervisor_version: hello.supervisor_version,
+        isolation,
+        advisor: hello.advisor,
+        policy_file: hello.policy_file,
+        policy_file_hash: Digest(Sha256::digest(hello.policy_yaml.as_bytes()).into()),
+        policy,
+    };
+    shared.ledger.execute(Command::StartRun(Box::new(start))).await.map_err(status::not_done)?;
+    Ok((attachment, secret.to_vec()))
+}
+
+/// The policy of the file, or every mistake in it, each with the file's name in front.
+fn policy(hello: &pb::Hello) -> Result<Policy, Status> {
+    let loaded = policy_from_yaml(&hello.policy_yaml).map_err(|problems| {
+        let file = Untrusted::new(&hello.policy_file);
+        let lines: Vec<String> = problems.0.iter().map(|problem| format!("{file}:{problem}")).collect();
+        status::refuse(Code::InvalidArgument, "policy", &lines.join("\n"))
+    })?;
+    Ok(loaded.policy)
+}
+
+fn taken(name: &SandboxName, other: RunId) -> Status {
+    let message = format!(
+        "run {other} of sandbox {name} is attached right now: stop it, or choose another --sandbox name"
+    );
+    status::refuse(Code::FailedPrecondition, "attached", &message)
+}

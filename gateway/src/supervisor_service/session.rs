@@ -1,0 +1,202 @@
+//! `Attach`, from the first directive to the last: one task for each attached supervisor.
+//!
+//! What is sent is computed from the *state*, an event only says that something changed: so a policy always goes
+//! out before the outcome that it belongs to, and a supervisor that fell behind is simply sent everything again.
+//! Ends when the supervisor leaves, a newer stream of the same run replaces it, the run ends or the gateway
+//! stops.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use openshell_domain::command::{Command, Report as LoadReport};
+use openshell_domain::event::Envelope;
+use openshell_domain::id::{ProposalId, Revision, RunId, SandboxName};
+use openshell_wire::pb::inbox::{self as pb, directive::Directive, report::Report};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+use super::directives::{self, Sent};
+use crate::gateway::Shared;
+use crate::registry::Attachment;
+use crate::status;
+use crate::store::writer::NotDone;
+
+/// How often the supervisor is told that the connection lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Directives that may wait for the supervisor to read them.
+const QUEUE: usize = 16;
+/// The longest load error that is stored, in bytes.
+const MAX_ERROR: usize = 4096;
+
+/// An attached supervisor.
+pub(super) struct Session {
+    pub(super) shared: Shared,
+    pub(super) name: SandboxName,
+    pub(super) run: RunId,
+    pub(super) attachment: Attachment,
+    pub(super) reports: Streaming<pb::Report>,
+}
+
+/// Where directives go.
+type Out = mpsc::Sender<Result<pb::Directive, Status>>;
+
+/// The session is over; a status is for the supervisor to read.
+struct Over(Option<Status>);
+
+/// Starts the session and gives back its directives.
+pub(super) fn serve(
+    session: Session,
+    secret: Vec<u8>,
+) -> impl Stream<Item = Result<pb::Directive, Status>> + Send {
+    let (out, directives) = mpsc::channel(QUEUE);
+    tokio::spawn(async move {
+        let replaced = session.attachment.replaced.clone();
+        let stopping = session.shared.stopping.clone();
+        let farewell = out.clone();
+        let ended = tokio::select! {
+            Over(status) = session.run(secret, out) => status,
+            () = replaced.cancelled() => Some(status::refuse(
+                Code::Aborted, "replaced", "a newer stream of this run took over",
+            )),
+            () = stopping.cancelled() => Some(status::refuse(
+                Code::Unavailable, "stopping", "the gateway is stopping",
+            )),
+        };
+        if let Some(status) = ended {
+            // Who does not read gets no farewell: the stream just ends.
+            let _ = farewell.try_send(Err(status));
+        }
+    });
+    ReceiverStream::new(directives)
+}
+
+impl Session {
+    async fn run(mut self, secret: Vec<u8>, out: Out) -> Over {
+        // Subscribed before the state is looked at, so that no change falls between the two.
+        let mut feed = self.shared.ledger.subscribe();
+        let accepted = Directive::Accepted(pb::Accepted { run_secret: secret });
+        let mut sent = Sent::default();
+        if let Err(over) = send(&out, [accepted]).await {
+            return over;
+        }
+        if let Err(over) = self.bring_up_to_date(&out, &mut sent, Touched::All).await {
+            return over;
+        }
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.reset();
+        loop {
+            let step = tokio::select! {
+                report = self.reports.message() => self.receive(report).await,
+                event = feed.recv() => {
+                    let touched = self.touched(event, &mut feed);
+                    self.bring_up_to_date(&out, &mut sent, touched).await
+                }
+                _ = heartbeat.tick() => send(&out, [Directive::Heartbeat(pb::Heartbeat {})]).await,
+            };
+            if let Err(over) = step {
+                return over;
+            }
+        }
+    }
+
+    /// What this event and those that wait behind it change for this sandbox.
+    fn touched(
+        &self,
+        event: Result<Arc<Envelope>, RecvError>,
+        feed: &mut broadcast::Receiver<Arc<Envelope>>,
+    ) -> Touched {
+        let mut touched = Touched::Nothing;
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            match event {
+                Ok(event) if event.sandbox == self.name => touched.add(event.event.proposal()),
+                Ok(_) => {}
+                // Closed cannot be: the session itself holds the feed open.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => touched = Touched::All,
+            }
+            next = match feed.try_recv() {
+                Ok(event) => Some(Ok(event)),
+                Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
+            };
+        }
+        touched
+    }
+
+    /// Sends what the supervisor does not have: policy first, then settings, then outcomes.
+    async fn bring_up_to_date(&self, out: &Out, sent: &mut Sent, touched: Touched) -> Result<(), Over> {
+        let state = self.shared.ledger.state();
+        let Some(sandbox) = state.sandboxes.get(&self.name).filter(|s| s.run() == Some(self.run)) else {
+            let message = format!("run {} of sandbox {} has ended", self.run, self.name);
+            return Err(Over(Some(status::refuse(Code::PermissionDenied, "run_ended", &message))));
+        };
+        let due = match touched {
+            Touched::Nothing => return Ok(()),
+            Touched::Some(ids) => directives::changes(sandbox, sent, &ids),
+            Touched::All => directives::everything(sandbox, sent),
+        };
+        send(out, due).await
+    }
+
+    async fn receive(&self, report: Result<Option<pb::Report>, Status>) -> Result<(), Over> {
+        let command = match report {
+            Ok(Some(pb::Report { report: Some(report) })) => match report {
+                Report::Loaded(pb::Loaded { revision }) => Command::ReportLoaded(self.load_report(revision)),
+                Report::LoadFailed(pb::LoadFailed { revision, error }) => {
+                    Command::ReportLoadFailed(self.load_report(revision), shorten(error))
+                }
+                Report::Hello(_) | Report::Heartbeat(_) => return Ok(()),
+            },
+            Ok(Some(pb::Report { report: None })) => return Ok(()),
+            Ok(None) | Err(_) => return Err(Over(None)),
+        };
+        match self.shared.ledger.execute(command).await {
+            Ok(_) => Ok(()),
+            // The supervisor says it again when it attaches again.
+            Err(reason @ NotDone::Unavailable(_)) => Err(Over(Some(status::not_done(reason)))),
+            Err(NotDone::Refused(refusal)) => {
+                tracing::warn!(sandbox = %self.name, %refusal, "a report was refused");
+                Ok(())
+            }
+        }
+    }
+
+    fn load_report(&self, revision: u64) -> LoadReport {
+        LoadReport { sandbox: self.name.clone(), run: self.run, revision: Revision(revision) }
+    }
+}
+
+/// What changed for a sandbox.
+enum Touched {
+    Nothing,
+    Some(BTreeSet<ProposalId>),
+    All,
+}
+
+impl Touched {
+    fn add(&mut self, proposal: Option<ProposalId>) {
+        if let Self::Nothing = self {
+            *self = Self::Some(BTreeSet::new());
+        }
+        if let Self::Some(ids) = self {
+            ids.extend(proposal);
+        }
+    }
+}
+
+async fn send(out: &Out, directives: impl IntoIterator<Item = Directive>) -> Result<(), Over> {
+    for directive in directives {
+        let message = pb::Directive { directive: Some(directive) };
+        out.send(Ok(message)).await.map_err(|_| Over(None))?;
+    }
+    Ok(())
+}
+
+fn shorten(mut error: String) -> String {
+    error.truncate(error.floor_char_boundary(MAX_ERROR));
+    error
+}

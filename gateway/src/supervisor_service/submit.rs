@@ -1,0 +1,168 @@
+//! `SubmitProposals`: agents' asks, handed in by their supervisor.
+//!
+//! Refuses the whole request for a wrong secret, a size or the rate; tells each unsound operation apart, so that
+//! one does not sink the others. A rule is read again here: the supervisor stands next to the agent.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use openshell_domain::command::{Command, Refusal, Submit};
+use openshell_domain::id::{IdError, ProposalId, SandboxName};
+use openshell_domain::policy::read::Source;
+use openshell_domain::proposal::Origin;
+use openshell_domain::proposal::body::{MAX_OPERATIONS, MAX_SUMMARY};
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::{WireError, policy};
+use prost::Message;
+use tonic::{Code, Status};
+
+use super::authorise;
+use crate::bucket::{Bucket, Empty};
+use crate::clock;
+use crate::config::Limits;
+use crate::gateway::Shared;
+use crate::ledger::Awaited;
+use crate::status;
+use crate::store::writer::NotDone;
+
+/// The longest `submitted_by`, in bytes: Linux's `PATH_MAX`.
+const MAX_BINARY: usize = 4096;
+/// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
+const MAX_RULE: usize = 64 * 1024;
+
+/// Submits every operation and answers for each, in their order.
+pub(super) async fn submit(
+    shared: &Shared,
+    buckets: &Mutex<HashMap<SandboxName, Bucket>>,
+    request: pb::SubmitProposalsRequest,
+) -> Result<pb::SubmitProposalsResponse, Status> {
+    let name: SandboxName =
+        request.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+    authorise(&shared.ledger.state(), &name, &request.run_secret)?;
+    check(&request)?;
+    pay(buckets, &name, shared.limits, request.operations.len())?;
+    let mut queued = Vec::with_capacity(request.operations.len());
+    for (index, operation) in request.operations.iter().enumerate() {
+        queued.push(match command(&name, &request, operation, index, shared.limits) {
+            Ok((id, command)) => Ok((id, shared.ledger.enqueue(command).await.map_err(status::not_done)?)),
+            Err(problem) => Err(problem),
+        });
+    }
+    let mut results = Vec::with_capacity(queued.len());
+    for operation in queued {
+        results.push(match operation {
+            Ok((id, awaited)) => result(shared, id, awaited).await?,
+            Err(Unsound::Operation(error)) => refused("invalid", error),
+            Err(Unsound::Gateway(status)) => return Err(status),
+        });
+    }
+    Ok(pb::SubmitProposalsResponse { results })
+}
+
+/// Why an operation was not queued.
+enum Unsound {
+    Operation(String),
+    Gateway(Status),
+}
+
+fn check(request: &pb::SubmitProposalsRequest) -> Result<(), Status> {
+    let operations = request.operations.len();
+    if !(1..=MAX_OPERATIONS).contains(&operations) {
+        let message = format!("operations: {operations} of them, from 1 to {MAX_OPERATIONS} are allowed");
+        return Err(status::invalid_text(&message));
+    }
+    for (field, text, limit) in
+        [("rationale", &request.rationale, MAX_SUMMARY), ("submitted_by", &request.submitted_by, MAX_BINARY)]
+    {
+        if text.len() > limit {
+            let message = format!("{field}: {} bytes long, at most {limit} are allowed", text.len());
+            return Err(status::invalid_text(&message));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a token for each operation, or says when there will be enough.
+fn pay(
+    buckets: &Mutex<HashMap<SandboxName, Bucket>>,
+    name: &SandboxName,
+    limits: Limits,
+    operations: usize,
+) -> Result<(), Status> {
+    let now = clock::uptime();
+    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = limits;
+    let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    let bucket = buckets.entry(name.clone()).or_insert_with(|| Bucket::new(burst, per_minute, now));
+    let tokens = u32::try_from(operations).unwrap_or(u32::MAX);
+    let Err(empty) = bucket.take(tokens, now) else { return Ok(()) };
+    let limit = format!("a sandbox may submit {burst} proposals at once and {per_minute} a minute");
+    match empty {
+        Empty::Always => {
+            let message = format!("{limit}: {operations} at once never pass, submit fewer");
+            Err(status::refuse(Code::ResourceExhausted, "limit", &message))
+        }
+        Empty::For(time) => {
+            let seconds = time.as_millis().div_ceil(1000);
+            let message = format!("{limit}: try again in {seconds} s");
+            let mut status = status::refuse(Code::ResourceExhausted, "limit", &message);
+            if let Ok(value) = seconds.to_string().parse() {
+                status.metadata_mut().insert("retry-after", value);
+            }
+            Err(status)
+        }
+    }
+}
+
+fn command(
+    name: &SandboxName,
+    request: &pb::SubmitProposalsRequest,
+    operation: &pb::AddRule,
+    index: usize,
+    limits: Limits,
+) -> Result<(ProposalId, Command), Unsound> {
+    let unsound = |error: WireError| Unsound::Operation(error.to_string());
+    let rule_name = operation.rule_name.parse().map_err(|error: IdError| unsound(error.into()))?;
+    let rule = operation.rule.as_ref().ok_or_else(|| unsound(WireError::Missing("rule")))?;
+    if rule.encoded_len() > MAX_RULE {
+        let message = format!("rule: {} bytes large, at most {MAX_RULE} are allowed", rule.encoded_len());
+        return Err(Unsound::Operation(message));
+    }
+    let key = format!("operations[{index}].addRule.rule");
+    let rule = policy::rule(rule, Source::Proposal, &key).map_err(unsound)?;
+    let proposal =
+        clock::proposal_id().map_err(|error| Unsound::Gateway(Status::unavailable(error.to_string())))?;
+    let submit = Submit {
+        sandbox: name.clone(),
+        proposal,
+        origin: Origin::AgentAuthored,
+        submitted_by: request.submitted_by.clone(),
+        rule_name,
+        rule,
+        rationale: request.rationale.clone(),
+        pending_limit: limits.pending,
+    };
+    Ok((proposal, Command::Submit(Box::new(submit))))
+}
+
+async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb::SubmitResult, Status> {
+    match awaited.outcome().await {
+        Ok(_) => {
+            let proposal = shared.ledger.state().proposal(id).map(Into::into);
+            Ok(pb::SubmitResult { id: id.to_string(), proposal, ..pb::SubmitResult::default() })
+        }
+        Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
+        Err(reason @ NotDone::Unavailable(_)) => Err(status::not_done(reason)),
+    }
+}
+
+/// The word of a refusal among those that `SubmitResult.code` may hold.
+fn word(refusal: &Refusal) -> &'static str {
+    match status::code_of(refusal).1 {
+        word @ ("limit" | "would_not_load" | "feature_disabled") => word,
+        _ => "invalid",
+    }
+}
+
+fn refused(code: &str, error: String) -> pb::SubmitResult {
+    pb::SubmitResult { code: code.to_owned(), error, ..pb::SubmitResult::default() }
+}

@@ -1,0 +1,238 @@
+//! The supervisors' door: attach, resume, submit; and nothing else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::*;
+use openshell_gateway::Limits;
+use openshell_wire::door;
+use openshell_wire::pb::inbox::directive::Directive;
+use openshell_wire::pb::inbox::inbox_client::InboxClient;
+use openshell_wire::pb::inbox::report::Report;
+use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
+use openshell_wire::pb::inbox::{self as pb, Verb};
+use tonic::Code;
+
+async fn sandbox_of(place: &Place, proposal: &pb::Proposal) -> (pb::SandboxRecord, bool) {
+    let request = pb::GetProposalRequest { id: proposal.id.clone() };
+    let answer = within(place.inbox().await.get_proposal(request)).await.unwrap().into_inner();
+    (answer.sandbox.unwrap(), answer.attached)
+}
+
+/// Asks until the answer is right.
+async fn eventually(
+    place: &Place,
+    proposal: &pb::Proposal,
+    is_right: impl Fn(&pb::SandboxRecord, bool) -> bool,
+) {
+    within(async {
+        loop {
+            let (sandbox, attached) = sandbox_of(place, proposal).await;
+            if is_right(&sandbox, attached) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_door_has_only_its_own_service() {
+    let place = Place::new();
+    let running = place.start().await;
+    let door = address(&door::sandbox_door(&place.socket()));
+    let mut intruder = InboxClient::connect(door).await.unwrap();
+    let mut agent = place.run("demo", 1).await;
+    let proposal = agent.submit("/a").await;
+    let approve = decision(&proposal, Verb::Approve, "");
+    assert_eq!(intruder.decide(approve).await.unwrap_err().code(), Code::Unimplemented);
+    let watch = pb::WatchInboxRequest { from_seq: None };
+    assert_eq!(intruder.watch_inbox(watch).await.unwrap_err().code(), Code::Unimplemented);
+    let list = pb::ListProposalsRequest::default();
+    assert_eq!(intruder.list_proposals(list).await.unwrap_err().code(), Code::Unimplemented);
+    let get = pb::GetProposalRequest { id: proposal.id.clone() };
+    assert_eq!(intruder.get_proposal(get).await.unwrap_err().code(), Code::Unimplemented);
+    let mut astray = SupervisorClient::connect(address(&place.socket())).await.unwrap();
+    let submission = agent.submission(&["/b"]);
+    assert_eq!(astray.submit_proposals(submission).await.unwrap_err().code(), Code::Unimplemented);
+    let (sandbox, _) = sandbox_of(&place, &proposal).await;
+    assert_eq!(sandbox.revision, 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_resumes_with_its_secret_and_nobody_else_does() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut first = place.run("demo", 1).await;
+    first.complete().await;
+    let proposal = first.submit("/a").await;
+    let secret = first.secret.clone();
+    assert_eq!(secret.len(), 32);
+    for (hello, why) in [
+        (pb::Hello { run_secret: vec![0; 32], ..hello("demo", 1) }, "another secret"),
+        (pb::Hello { run_secret: secret[..31].to_vec(), ..hello("demo", 1) }, "a part of it"),
+        (pb::Hello { run_secret: secret.clone(), ..hello("demo", 2) }, "another run"),
+        (pb::Hello { run_secret: secret.clone(), ..hello("nobody", 1) }, "another sandbox"),
+    ] {
+        let error = place.attach(hello).await.err().unwrap();
+        assert_eq!((error.code(), word(&error)), (Code::PermissionDenied, "run_secret"), "{why}");
+    }
+    let error = place.attach(hello("demo", 2)).await.err().unwrap();
+    assert_eq!((error.code(), word(&error)), (Code::FailedPrecondition, "attached"));
+    assert!(error.message().contains("choose another --sandbox"), "{error}");
+    let mut second =
+        place.attach(pb::Hello { run_secret: secret.clone(), ..hello("demo", 1) }).await.unwrap();
+    assert_eq!(second.secret, secret);
+    let (_, policy, proposals) = second.complete().await;
+    assert_eq!((policy.revision, proposals.len()), (1, 1), "to resume stores nothing and tells everything");
+    let error = loop {
+        match first.next().await {
+            Ok(Directive::Outcomes(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.code(), word(&error)), (Code::Aborted, "replaced"));
+    let (_, attached) = sandbox_of(&place, &proposal).await;
+    assert!(attached, "the older stream did not take the newer one's place with it");
+    drop(second);
+    drop(first);
+    eventually(&place, &proposal, |_, attached| !attached).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_run_ends_the_grants_and_the_secret_of_the_one_before() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut client = place.inbox().await;
+    let mut first = place.run("demo", 1).await;
+    first.complete().await;
+    let proposal = first.submit("/a").await;
+    within(client.decide(decision(&proposal, Verb::Approve, ""))).await.unwrap();
+    let secret = first.secret.clone();
+    drop(first);
+    eventually(&place, &proposal, |_, attached| !attached).await;
+    let mut second = place.run("demo", 2).await;
+    let (_, policy, proposals) = second.complete().await;
+    assert_eq!((policy.revision, policy.grants.len()), (3, 0));
+    assert_eq!(proposals[0].status, "expired");
+    let stolen = pb::Hello { run_secret: secret.clone(), ..hello("demo", 1) };
+    assert_eq!(place.attach(stolen).await.err().unwrap().code(), Code::PermissionDenied);
+    let request = pb::SubmitProposalsRequest { run_secret: secret, ..second.submission(&["/b"]) };
+    assert_eq!(second.client.submit_proposals(request).await.unwrap_err().code(), Code::PermissionDenied);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_supervisor_reports_is_seen_by_reviewers() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let proposal = agent.submit("/a").await;
+    agent.report(Report::Loaded(pb::Loaded { revision: 1 })).await;
+    eventually(&place, &proposal, |sandbox, attached| attached && sandbox.loaded == 1).await;
+    // Refused and survived: there is no such revision.
+    agent.report(Report::Loaded(pb::Loaded { revision: 99 })).await;
+    let error = "ü".repeat(9000);
+    agent.report(Report::LoadFailed(pb::LoadFailed { revision: 1, error })).await;
+    eventually(&place, &proposal, |sandbox, _| sandbox.load_error == "ü".repeat(2048)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_hello_that_cannot_be_is_refused_with_every_reason() {
+    let place = Place::new();
+    let running = place.start().await;
+    let bad = "version: 2\nnetwork_policies:\n  x: {endpoints: [], binaries: [{path: curl}]}\n";
+    let error = place.attach(pb::Hello { policy_yaml: bad.into(), ..hello("demo", 1) }).await.err().unwrap();
+    assert_eq!((error.code(), word(&error)), (Code::InvalidArgument, "policy"));
+    let lines: Vec<&str> = error.message().lines().collect();
+    assert!(lines.len() >= 3 && lines.iter().all(|line| line.starts_with("policy.yaml:")), "{error}");
+    assert!(lines[0].starts_with("policy.yaml:1:"), "with line and column: {error}");
+    for hello in [
+        pb::Hello { sandbox: "../x".into(), ..hello("demo", 1) },
+        pb::Hello { run: "1".into(), ..hello("demo", 1) },
+        pb::Hello { isolation: "vm".into(), ..hello("demo", 1) },
+        pb::Hello { supervisor_version: "v".repeat(129), ..hello("demo", 1) },
+    ] {
+        assert_eq!(place.attach(hello).await.err().unwrap().code(), Code::InvalidArgument);
+    }
+    place.run("demo", 1).await.complete().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn each_operation_is_answered_for_itself() {
+    let place = Place { limits: Limits { pending: 2, ..OPEN }, ..Place::new() };
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let mut request = agent.submission(&["/a", "/b", "/c", "/d", "/e"]);
+    request.operations[0].rule_name = "_provider_x".into();
+    request.operations[2].rule.as_mut().unwrap().endpoints[0].tls = "skip".into();
+    let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
+    let codes: Vec<&str> = answer.results.iter().map(|result| result.code.as_str()).collect();
+    assert_eq!(codes, ["invalid", "", "invalid", "", "limit"]);
+    assert!(answer.results[2].error.contains("operations[2].addRule.rule.endpoints[0].tls"), "{answer:?}");
+    assert_eq!(answer.results[1].proposal.as_ref().unwrap().id, answer.results[1].id);
+    for (request, code) in [
+        (agent.submission(&[]), Code::InvalidArgument),
+        (agent.submission(&["/x"; 17]), Code::InvalidArgument),
+        (
+            pb::SubmitProposalsRequest { rationale: "x".repeat(4097), ..agent.submission(&["/x"]) },
+            Code::InvalidArgument,
+        ),
+        (
+            pb::SubmitProposalsRequest { run_secret: vec![], ..agent.submission(&["/x"]) },
+            Code::PermissionDenied,
+        ),
+        (
+            pb::SubmitProposalsRequest { sandbox: "other".into(), ..agent.submission(&["/x"]) },
+            Code::PermissionDenied,
+        ),
+        (
+            pb::SubmitProposalsRequest { rationale: "x".repeat(2 << 20), ..agent.submission(&["/x"]) },
+            Code::OutOfRange,
+        ),
+    ] {
+        assert_eq!(agent.client.submit_proposals(request).await.unwrap_err().code(), code);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn proposals_can_be_switched_off() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.attach(pb::Hello { advisor: false, ..hello("demo", 1) }).await.unwrap();
+    let (settings, ..) = agent.complete().await;
+    assert!(!settings.agent_policy_proposals_enabled);
+    let request = agent.submission(&["/a"]);
+    let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
+    assert_eq!(answer.results[0].code, "feature_disabled");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_submits_too_fast_is_told_when_to_come_back_and_others_are_not() {
+    let limits = Limits { submissions_burst: 3, submissions_per_minute: 1, pending: 32 };
+    let place = Place { limits, ..Place::new() };
+    let running = place.start().await;
+    let (mut agent, mut other) = (place.run("demo", 1).await, place.run("other", 2).await);
+    let many = agent.submission(&["/1", "/2", "/3", "/4"]);
+    let error = agent.client.submit_proposals(many).await.unwrap_err();
+    assert_eq!((error.code(), word(&error)), (Code::ResourceExhausted, "limit"));
+    assert!(error.metadata().get("retry-after").is_none(), "waiting would not help: {error}");
+    let some = agent.submission(&["/1", "/2", "/3"]);
+    within(agent.client.submit_proposals(some)).await.unwrap();
+    let one = agent.submission(&["/4"]);
+    let error = agent.client.submit_proposals(one).await.unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted);
+    let seconds: u64 = error.metadata().get("retry-after").unwrap().to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{error}");
+    other.submit("/1").await;
+    running.stop().await;
+}

@@ -1,0 +1,235 @@
+//! How fast a decision reaches the agent, over the real processes.
+//!
+//! `Decide` → the answer of `/wait` with `policy_reloaded:true`, and `POST /v1/proposals` → the event at an inbox
+//! client; 50 rounds each, against the floor measured in the same run: one durable append of one event, by the same
+//! SQLite with the same settings, to the same disk. The submission limits are raised for it.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop at once")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use openshell_inbox::client::{Client, Decision, Verb};
+use openshell_wire::pb::inbox as pb;
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 50;
+
+fn main() {
+    // `cargo test --benches` and `cargo bench` call this with arguments of the test harness.
+    match std::env::args().nth(1).as_deref() {
+        Some("agent") => agent(),
+        Some("--test") => println!("benchmarks run with `cargo bench`"),
+        _ => measure(),
+    }
+}
+
+/// Inside the sandbox: reads `submit N` and `wait ID`, answers each with a line.
+fn agent() {
+    let proxy = std::env::var("http_proxy").unwrap().trim_start_matches("http://").to_owned();
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (verb, what) = line.split_once(' ').unwrap();
+        let body = match verb {
+            "submit" => receive(send(&proxy, "POST", "/v1/proposals", &proposal(what).to_string())),
+            _ => {
+                let waiting = send(&proxy, "GET", &format!("/v1/proposals/{what}/wait?timeout=60"), "");
+                say("{}");
+                receive(waiting)
+            }
+        };
+        say(&body);
+    }
+}
+
+fn say(line: &str) {
+    println!("{line}");
+    std::io::stdout().flush().unwrap();
+}
+
+fn proposal(n: &str) -> Value {
+    json!({"intent_summary": "bench", "operations": [{"addRule": {"ruleName": "bench", "rule": {
+        "endpoints": [{"host": "docs.invalid", "port": 443, "protocol": "rest",
+            "rules": [{"allow": {"method": "PUT", "path": format!("/{n}")}}]}],
+        "binaries": [{"path": "/usr/bin/curl"}]}}}]})
+}
+
+fn send(proxy: &str, method: &str, path: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let head = format!(
+        "{method} http://policy.local{path} HTTP/1.1\r\nHost: policy.local\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    stream
+}
+
+fn receive(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+struct Agent {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Agent {
+    fn start(folder: &Path) -> Self {
+        std::fs::write(folder.join("p.yaml"), "version: 1\nnetwork_policies: {}\n").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
+            .args(["run", "--advisor", "--sandbox", "bench", "--gateway"])
+            .arg(folder.join("g.sock"))
+            .arg("--policy")
+            .arg(folder.join("p.yaml"))
+            .arg("--log-dir")
+            .arg(folder.join("log"))
+            .arg("--")
+            .arg(std::env::current_exe().unwrap())
+            .arg("agent")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+fn start_gateway(folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
+        .args(["gateway", "serve", "--db"])
+        .arg(folder.join("g.db"))
+        .arg("--socket")
+        .arg(folder.join("g.sock"))
+        .args([
+            "--limit-submissions-burst",
+            "1000",
+            "--limit-submissions-per-minute",
+            "100000",
+            "--limit-pending",
+            "1000",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = start_gateway(folder.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (wakes, events) = runtime.block_on(rounds(folder.path()));
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let floor = appends(folder.path());
+    println!(
+        "{ROUNDS} rounds each; the floor is one durable append (WAL, synchronous=FULL) on the same disk"
+    );
+    report("floor: one append", &floor, &floor);
+    report("Decide -> /wait with policy_reloaded:true", &wakes, &floor);
+    report("submit -> event at an inbox client", &events, &floor);
+}
+
+async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
+    let door = folder.join("g.sock");
+    let mut client = loop {
+        match Client::connect(&door).await {
+            Ok(client) => break client,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let mut agent = Agent::start(folder);
+    let mut watch = client.watch(None).await.unwrap();
+    let (mut wakes, mut events) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let start = Instant::now();
+        agent.say(&format!("submit {round}"));
+        let id = next_submitted(&mut watch).await;
+        events.push(start.elapsed());
+        agent.hear();
+        agent.say(&format!("wait {id}"));
+        let shown = client.proposal(&id).await.unwrap().proposal;
+        // The agent says when its request is on the way.
+        agent.hear();
+        let decision = Decision {
+            proposal: shown.id,
+            digest: shown.digest(),
+            verb: Verb::Approve,
+            reason: String::new(),
+        };
+        let start = Instant::now();
+        client.decide(&decision).await.unwrap();
+        let answer = agent.hear();
+        wakes.push(start.elapsed());
+        assert_eq!(
+            (&answer["status"], &answer["policy_reloaded"]),
+            (&json!("approved"), &json!(true)),
+            "{answer}"
+        );
+    }
+    drop(agent.stdin);
+    agent.child.wait().unwrap();
+    (wakes, events)
+}
+
+async fn next_submitted(watch: &mut tonic::Streaming<pb::InboxFrame>) -> String {
+    loop {
+        let frame = watch.message().await.unwrap().unwrap().frame;
+        if let Some(pb::inbox_frame::Frame::Event(event)) = frame
+            && event.kind == "ProposalSubmitted"
+        {
+            let payload: Value = serde_json::from_str(&event.payload).unwrap();
+            return payload["proposal"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// One row a transaction, as the gateway's log writes it.
+fn appends(folder: &Path) -> Vec<Duration> {
+    let log = rusqlite::Connection::open(folder.join("floor.db")).unwrap();
+    log.pragma_update(None, "journal_mode", "WAL").unwrap();
+    log.pragma_update(None, "synchronous", "FULL").unwrap();
+    log.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, payload TEXT) STRICT", []).unwrap();
+    let payload = "x".repeat(1024);
+    (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            log.execute("INSERT INTO events (payload) VALUES (?1)", [&payload]).unwrap();
+            start.elapsed()
+        })
+        .collect()
+}
+
+fn report(name: &str, times: &[Duration], floor: &[Duration]) {
+    let at = |times: &[Duration], percent: usize| {
+        let mut sorted = times.to_vec();
+        sorted.sort_unstable();
+        sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
+    };
+    println!(
+        "{name:<45} p50 {:>7.2} ms   p99 {:>7.2} ms   {:>5.1} x floor",
+        at(times, 50),
+        at(times, 99),
+        at(times, 50) / at(floor, 50)
+    );
+}

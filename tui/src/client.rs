@@ -1,0 +1,205 @@
+//! The client to the gateway's reviewer door: a Unix socket, and typed answers.
+//!
+//! Owns the translation of statuses into [`ClientError`]; whatever comes from the wire is checked again by
+//! `TryFrom`. Knows neither screen nor verbs. [`watch`] keeps an inbox up to date over it.
+
+pub mod backoff;
+mod status;
+pub mod watch;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName, Seq};
+use openshell_domain::inbox::SandboxView;
+use openshell_domain::proposal::Proposal;
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::inbox_client::InboxClient;
+use openshell_wire::proposal::sandbox_view;
+use tonic::Streaming;
+use tonic::transport::{Channel, Endpoint};
+
+pub use status::{ClientError, Fresh};
+
+/// How long a connection or an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read: the snapshot comes in parts, so this is far more than is sent.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// A reviewer's connection to a gateway.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inbox: InboxClient<Channel>,
+}
+
+/// What a reviewer decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Grant it.
+    Approve,
+    /// Refuse it.
+    Reject,
+}
+
+impl Verb {
+    /// What has been done with it: `approved`, `rejected`.
+    #[must_use]
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
+        }
+    }
+}
+
+/// One decision, bound to what was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// On which proposal.
+    pub proposal: ProposalId,
+    /// The digest of what was shown.
+    pub digest: Digest,
+    /// Which way.
+    pub verb: Verb,
+    /// The reviewer's words, byte for byte.
+    pub reason: String,
+}
+
+/// A decision as the gateway recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The event of the decision.
+    pub seq: Seq,
+    /// The first revision with the grant; `None` for a rejection.
+    pub revision: Option<Revision>,
+    /// Whether the sandbox's supervisor is connected.
+    pub is_attached: bool,
+}
+
+/// A proposal with its surroundings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The proposal.
+    pub proposal: Proposal,
+    /// Its sandbox.
+    pub sandbox: Option<SandboxView>,
+    /// Whether the sandbox's supervisor is connected.
+    pub is_attached: bool,
+}
+
+impl Client {
+    /// Connects to the reviewer door at `path`.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when nobody answers there.
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ClientError> {
+        let path = path.as_ref();
+        let unreachable = |cause: String| ClientError::Unreachable { path: path.to_owned(), cause };
+        // A connector of our own, because a path is bytes and not every path is a part of a URI.
+        let socket: PathBuf = path.to_owned();
+        let connector = tower::service_fn(move |_| {
+            let socket = socket.clone();
+            async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
+        });
+        let endpoint = Endpoint::from_static("http://gateway");
+        let connecting = endpoint.connect_with_connector(connector);
+        match tokio::time::timeout(PATIENCE, connecting).await {
+            Ok(Ok(channel)) => {
+                Ok(Self { inbox: InboxClient::new(channel).max_decoding_message_size(MAX_ANSWER) })
+            }
+            Ok(Err(error)) => Err(unreachable(root_cause(&error))),
+            Err(_) => Err(unreachable("it does not answer".to_owned())),
+        }
+    }
+
+    /// The proposals with this status and of this sandbox (empty: all), newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list(&mut self, status: &str, sandbox: &str) -> Result<Vec<Proposal>, ClientError> {
+        let mut proposals = Vec::new();
+        let mut page = String::new();
+        loop {
+            let ask = pb::ListProposalsRequest {
+                status: status.to_owned(),
+                sandbox: sandbox.to_owned(),
+                limit: 0,
+                page,
+            };
+            let answer = patient(self.inbox.list_proposals(ask)).await?;
+            for proposal in &answer.proposals {
+                proposals.push(Proposal::try_from(proposal)?);
+            }
+            page = answer.next_page;
+            if page.is_empty() {
+                return Ok(proposals);
+            }
+        }
+    }
+
+    /// One proposal, by id or by a prefix that only one id has.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] and the others.
+    pub async fn proposal(&mut self, id: &str) -> Result<Shown, ClientError> {
+        let answer = patient(self.inbox.get_proposal(pb::GetProposalRequest { id: id.to_owned() })).await?;
+        let proposal = answer.proposal.as_ref().ok_or(openshell_wire::WireError::Missing("proposal"))?;
+        let sandbox = answer.sandbox.as_ref().map(sandbox_view).transpose()?;
+        Ok(Shown {
+            proposal: proposal.try_into()?,
+            sandbox: sandbox.map(|(_, view): (SandboxName, _)| view),
+            is_attached: answer.attached,
+        })
+    }
+
+    /// Decides.
+    ///
+    /// # Errors
+    /// [`ClientError::Stale`] and [`ClientError::AlreadyDecided`] with the proposal as it is, and the others.
+    pub async fn decide(&mut self, decision: &Decision) -> Result<Recorded, ClientError> {
+        let verb = match decision.verb {
+            Verb::Approve => pb::Verb::Approve,
+            Verb::Reject => pb::Verb::Reject,
+        };
+        let ask = pb::DecideRequest {
+            id: decision.proposal.to_string(),
+            digest: decision.digest.to_string(),
+            verb: verb.into(),
+            reason: decision.reason.clone(),
+        };
+        let answer = patient(self.inbox.decide(ask)).await?;
+        Ok(Recorded {
+            seq: answer.seq,
+            revision: (answer.revision > 0).then_some(Revision(answer.revision)),
+            is_attached: answer.attached,
+        })
+    }
+
+    /// What happens after event `from`, or a snapshot and then what happens.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn watch(&mut self, from: Option<Seq>) -> Result<Streaming<pb::InboxFrame>, ClientError> {
+        patient(self.inbox.watch_inbox(pb::WatchInboxRequest { from_seq: from })).await
+    }
+}
+
+async fn patient<T>(
+    answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(_) => Err(ClientError::Broken("the gateway does not answer".to_owned())),
+    }
+}
+
+/// The innermost error: tonic's own says only "transport error".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}

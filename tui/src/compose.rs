@@ -1,0 +1,175 @@
+//! The composition root: the command line on one side, screen, verbs and (here only) other crates on the other.
+//!
+//! The verbs of the gateway (`gateway serve`), the supervisor (`run`) and the demo (`demo`) are dispatched here
+//! and nowhere else; screen and verbs know nothing of them.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use openshell_gateway::ServeArgs;
+use openshell_supervisor::RunArgs;
+use openshell_wire::door::{DoorError, default_door};
+
+use crate::cli::{self, Options, Output};
+use crate::client::Client;
+use crate::demo::{self, AgentArgs, DemoArgs, Ending};
+use crate::screen::{self, Exit, ScreenError, ScreenOptions};
+use crate::verbs::{self, VerbError};
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Not done.
+pub const REFUSED: u8 = 1;
+/// The command line makes no sense, or there is no terminal.
+pub const USAGE: u8 = 2;
+
+/// See what AI agents ask for, and decide.
+#[derive(Debug, Parser)]
+#[command(name = "openshell-inbox", version, about, after_help = cli::CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    /// Without one: the screen.
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(flatten)]
+    Reviewer(cli::Verb),
+    /// Start a command behind the supervisor's proxy.
+    Run(RunArgs),
+    /// Play the whole loop on this machine, with a scripted agent.
+    Demo(DemoArgs),
+    /// The gateway, as a part of this program.
+    Gateway {
+        #[command(subcommand)]
+        verb: GatewayVerb,
+    },
+    #[command(name = "__demo-agent", hide = true)]
+    DemoAgent(AgentArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum GatewayVerb {
+    /// Serve reviewers on PATH and supervisors on PATH.sandbox.
+    Serve(ServeArgs),
+}
+
+/// A stage of a sandbox, when this process was started as one.
+#[must_use]
+pub fn reentry() -> Option<u8> {
+    openshell_supervisor::isolation::reentry()
+}
+
+/// Does what was asked and says how it went, as an exit code.
+pub fn dispatch(cli: Cli) -> u8 {
+    let Options { gateway, output } = cli.options;
+    match cli.verb {
+        None => on_runtime(reviewing(gateway, open)),
+        Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
+        Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), args),
+        Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
+        Some(Verb::Demo(args)) => on_runtime(play(args)),
+        Some(Verb::DemoAgent(args)) => on_runtime(async {
+            demo::play_agent(args).await.unwrap_or_else(|error| fail(&error, "", REFUSED))
+        }),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // The thread that reads the terminal does not end by itself.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => fail(&error.to_string(), "", REFUSED),
+    }
+}
+
+async fn reviewing<F: Future<Output = u8>>(door: Option<PathBuf>, work: impl FnOnce(PathBuf) -> F) -> u8 {
+    match door.map_or_else(default_socket, Ok) {
+        Ok(door) => work(door).await,
+        Err(error) => fail(&error.to_string(), "", USAGE),
+    }
+}
+
+async fn act(verb: cli::Verb, output: Output, door: PathBuf) -> u8 {
+    let mut out = std::io::stdout();
+    verbs::run(verb, output, &door, &mut out).await.map_or_else(|error| failed(&error), |()| DONE)
+}
+
+async fn play(args: DemoArgs) -> u8 {
+    match demo::run(args).await {
+        Ok(Ending::Written | Ending::Rejected) => DONE,
+        Ok(Ending::Left) => REFUSED,
+        Err(error) => fail(&error.to_string(), "", error.exit_code()),
+    }
+}
+
+/// Where the gateway listens when nobody says otherwise.
+///
+/// # Errors
+/// [`DoorError::Homeless`] where the environment names no place for it.
+pub fn default_socket() -> Result<PathBuf, DoorError> {
+    default_door(|key| std::env::var_os(key))
+}
+
+/// Opens the screen, if there is a gateway to show. Later it may go and come back.
+async fn open(gateway: PathBuf) -> u8 {
+    if let Err(error) = Client::connect(&gateway).await {
+        return failed(&VerbError::from(error));
+    }
+    let options = ScreenOptions { gateway, title: "openshell-inbox".to_owned(), notices: None };
+    match screen::run(options).await {
+        Ok(Exit::Quit) => DONE,
+        Ok(Exit::Signal(number)) => u8::try_from(number).unwrap_or(0).saturating_add(128),
+        Err(error @ ScreenError::NoTerminal) => {
+            fail(&error.to_string(), "without one: openshell-inbox list, show, approve, reject", USAGE)
+        }
+        Err(error) => fail(&error.to_string(), "openshell-inbox list works without a screen", 1),
+    }
+}
+
+fn failed(error: &VerbError) -> u8 {
+    fail(&error.to_string(), &error.hint(), error.code())
+}
+
+fn fail(message: &str, hint: &str, code: u8) -> u8 {
+    let message = crate::shown::visible_lines(message).join("\n");
+    let mut err = std::io::stderr().lock();
+    // Where even the complaint cannot be written, the exit code says it all.
+    writeln!(err, "error: {message}").unwrap_or_default();
+    if !hint.is_empty() {
+        writeln!(err, "hint: {}", crate::shown::visible(hint)).unwrap_or_default();
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli =
+            Cli::try_parse_from(["x", "reject", "3f0c@abcdef", "--reason", "-no\n\"ü\"", "--gateway", "g"])
+                .unwrap();
+        assert_eq!(cli.options.gateway, Some(PathBuf::from("g")));
+        let Some(Verb::Reviewer(cli::Verb::Reject(reject))) = cli.verb else { panic!() };
+        assert_eq!(reject.reason, "-no\n\"ü\"");
+        assert!(Cli::try_parse_from(["x", "reject", "3f0c"]).is_err());
+        assert!(
+            Cli::try_parse_from(["x", "--gateway", "g", "run", "--policy", "p", "--", "true", "--gateway"])
+                .is_ok()
+        );
+        assert!(Cli::try_parse_from(["x", "run", "--gateway", "g", "--policy", "p", "--", "true"]).is_ok());
+    }
+}

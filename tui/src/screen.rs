@@ -1,0 +1,62 @@
+//! The screen: a live inbox in a terminal.
+//!
+//! `Msg → update(&mut Model, Msg) → Vec<Effect> → view(&Model, &Theme, &mut Frame)`. Knows the wire and the domain,
+//! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
+
+pub mod editor;
+pub mod keys;
+pub mod layout;
+pub mod life;
+pub mod model;
+pub mod msg;
+mod run;
+pub mod summary;
+mod terminal;
+pub mod text;
+pub mod theme;
+pub mod update;
+pub mod view;
+
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+pub use run::run;
+
+#[cfg(test)]
+mod tests;
+
+/// What a screen is opened with.
+#[derive(Debug)]
+pub struct ScreenOptions {
+    /// The gateway's reviewer door.
+    pub gateway: PathBuf,
+    /// What the header calls the screen.
+    pub title: String,
+    /// Words to show above the footer as they come; the latest replaces the one before.
+    pub notices: Option<mpsc::Receiver<Notice>>,
+}
+
+/// Words from whoever opened the screen: up to three lines of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice(pub String);
+
+/// Why the screen was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The reviewer has finished.
+    Quit,
+    /// A signal with this number came.
+    Signal(i32),
+}
+
+/// Why there is no screen.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// Input or output is not a terminal.
+    #[error("the inbox needs a terminal on standard input and output")]
+    NoTerminal,
+    /// The terminal failed.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] std::io::Error),
+}

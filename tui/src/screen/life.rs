@@ -1,0 +1,200 @@
+//! The life of one decision as its reviewer sees it: sent → recorded → revision → loaded, or why not.
+//!
+//! Fed from two sides, the gateway's answer and the events, in whichever order they come.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use openshell_domain::id::{Revision, SandboxName, Seq};
+use openshell_domain::proposal::{Proposal, Status};
+
+use crate::client::{ClientError, Decision, Recorded, Verb};
+use crate::clock;
+use crate::screen::summary::Summary;
+
+/// One decision that was made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// The decision.
+    pub decision: Decision,
+    /// What was to be granted.
+    pub subject: Summary,
+    /// Whose policy.
+    pub sandbox: SandboxName,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far a decision has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// No answer yet.
+    Sent,
+    /// In the log. For a rejection this is the end.
+    Recorded {
+        /// The event.
+        seq: Seq,
+        /// When, by the gateway's clock; `None` until the event has come.
+        at: Option<DateTime<Utc>>,
+        /// The first revision with the grant.
+        revision: Option<Revision>,
+        /// Whether a supervisor is there to load it, as far as is known.
+        is_attached: Option<bool>,
+    },
+    /// The sandbox enforces it.
+    Loaded {
+        /// Which revision.
+        revision: Revision,
+        /// How long that took from the decision.
+        took: Option<Duration>,
+    },
+    /// The sandbox could not load it.
+    NotLoaded {
+        /// Which revision.
+        revision: Revision,
+        /// What the supervisor said.
+        error: String,
+    },
+    /// It was not recorded.
+    Failed {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The connection broke: nobody knows.
+    Unknown {
+        /// What broke.
+        why: String,
+    },
+}
+
+impl Life {
+    /// A decision that leaves now.
+    #[must_use]
+    pub fn new(decision: Decision, subject: Summary, sandbox: SandboxName) -> Self {
+        Self { decision, subject, sandbox, stage: Stage::Sent }
+    }
+
+    /// Whether the answer is still to come.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Sent)
+    }
+
+    /// Whether it was taken down by the gateway.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        matches!(self.stage, Stage::Recorded { .. } | Stage::Loaded { .. } | Stage::NotLoaded { .. })
+    }
+
+    /// The gateway's answer.
+    pub fn answered(&mut self, recorded: Recorded) {
+        let known_at = match self.stage {
+            Stage::Recorded { at, .. } => at,
+            Stage::Loaded { .. } | Stage::NotLoaded { .. } => return,
+            _ => None,
+        };
+        self.stage = Stage::Recorded {
+            seq: recorded.seq,
+            at: known_at,
+            revision: recorded.revision,
+            is_attached: Some(recorded.is_attached),
+        };
+    }
+
+    /// The gateway's refusal, or a broken line. An event that came first knows better than the latter; the
+    /// former knows that an event just like it was somebody else's.
+    pub fn failed(&mut self, error: &ClientError) {
+        if self.is_recorded() && !matches!(error, ClientError::AlreadyDecided(_)) {
+            return;
+        }
+        let why = error.to_string();
+        self.stage = match error {
+            ClientError::Broken(_) | ClientError::Unreadable(_) => Stage::Unknown { why },
+            ClientError::Stale(_) => {
+                Stage::Failed { why: "it was worded anew meanwhile: look again and decide".to_owned() }
+            }
+            ClientError::AlreadyDecided(Some(now)) => {
+                Stage::Failed { why: format!("{} already", outcome(now)) }
+            }
+            _ => Stage::Failed { why },
+        };
+    }
+
+    /// The event of the decision.
+    pub fn recorded(&mut self, seq: Seq, at: DateTime<Utc>, revision: Option<Revision>) {
+        let is_attached = match self.stage {
+            Stage::Recorded { is_attached, .. } => is_attached,
+            Stage::Loaded { .. } | Stage::NotLoaded { .. } => return,
+            _ => None,
+        };
+        self.stage = Stage::Recorded { seq, at: Some(at), revision, is_attached };
+    }
+
+    /// The sandbox enforces `loaded`, since `when` if that is known.
+    pub fn loaded(&mut self, loaded: Revision, when: Option<DateTime<Utc>>) {
+        let Some((revision, at)) = self.awaited().filter(|(revision, _)| *revision <= loaded) else { return };
+        self.stage =
+            Stage::Loaded { revision, took: at.zip(when).map(|(at, when)| clock::between(at, when)) };
+    }
+
+    /// The sandbox could not load `failed`.
+    pub fn not_loaded(&mut self, failed: Revision, error: &str) {
+        let Some((revision, _)) = self.awaited().filter(|(revision, _)| *revision <= failed) else { return };
+        self.stage = Stage::NotLoaded { revision, error: error.to_owned() };
+    }
+
+    fn awaited(&self) -> Option<(Revision, Option<DateTime<Utc>>)> {
+        match self.stage {
+            Stage::Recorded { revision: Some(revision), at, .. } => Some((revision, at)),
+            Stage::NotLoaded { revision, .. } => Some((revision, None)),
+            _ => None,
+        }
+    }
+
+    /// `approved`, `rejected`, `approve` …: the verb as far as it has come.
+    #[must_use]
+    pub fn headline(&self) -> &'static str {
+        match (self.is_recorded(), self.decision.verb) {
+            (true, verb) => verb.done(),
+            (false, Verb::Approve) => "approve",
+            (false, Verb::Reject) => "reject",
+        }
+    }
+
+    /// What has become of it, for people. Errors of the supervisor in it are not made safe.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let sandbox = &self.sandbox;
+        match &self.stage {
+            Stage::Sent => "sent, no answer yet".to_owned(),
+            Stage::Recorded { seq, revision: None, .. } => format!("recorded as event {seq}"),
+            Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
+                format!(
+                    "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
+                )
+            }
+            Stage::Recorded { seq, revision: Some(revision), .. } => {
+                format!("→ {sandbox} is loading it, revision {revision}, event {seq}")
+            }
+            Stage::Loaded { revision, took: Some(took) } => {
+                format!("→ loaded by {sandbox} in {}, revision {revision}", clock::precise(*took))
+            }
+            Stage::Loaded { revision, took: None } => format!("→ loaded by {sandbox}, revision {revision}"),
+            Stage::NotLoaded { revision, error } => {
+                format!("→ NOT loaded by {sandbox}: {error} (revision {revision})")
+            }
+            Stage::Failed { why } => format!("not done: {why}"),
+            Stage::Unknown { why } => format!("not known whether it was recorded: {why}"),
+        }
+    }
+}
+
+/// The words for what became of a proposal: `approved by uid:1000`. Names in it are not made safe.
+#[must_use]
+pub fn outcome(proposal: &Proposal) -> String {
+    let word = proposal.status.as_str();
+    match (&proposal.status, proposal.status.decision()) {
+        (Status::Pending | Status::Expired { .. }, _) | (_, None) => word.to_owned(),
+        (_, Some(decision)) => format!("{word} by {}", decision.by.id),
+    }
+}

@@ -1,0 +1,70 @@
+//! What reaches the screen, and what the screen wants done: the two sides of `update`.
+
+use chrono::{DateTime, Utc};
+use crossterm::event::KeyEvent;
+
+use super::{Exit, Notice};
+use crate::client::watch::Update;
+use crate::client::{ClientError, Decision, Recorded};
+
+/// Something that happened, and when.
+#[derive(Debug)]
+pub struct Msg {
+    /// When it reached the screen: the only clock that `update` knows.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub what: What,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum What {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// A text was pasted in one piece.
+    Paste(String),
+    /// The terminal has this many columns and rows now.
+    Resize(u16, u16),
+    /// The gateway has news.
+    Feed(Update),
+    /// The gateway has answered a decision.
+    Answer(Box<Answer>),
+    /// Whoever opened the screen has something to say.
+    Notice(Notice),
+    /// A second has passed.
+    Tick,
+    /// The program runs again after it was suspended.
+    Resumed,
+    /// The program is to end: a signal came.
+    Signal(i32),
+}
+
+impl From<Update> for What {
+    fn from(update: Update) -> Self {
+        Self::Feed(update)
+    }
+}
+
+/// What became of a decision.
+#[derive(Debug)]
+pub struct Answer {
+    /// The decision.
+    pub decision: Decision,
+    /// The gateway's answer.
+    pub result: Result<Recorded, ClientError>,
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a decision; its [`Answer`] comes back.
+    Decide(Decision),
+    /// Begin again with a snapshot: an event was missed.
+    Resync,
+    /// Paint everything again.
+    Redraw,
+    /// Give the terminal back and stop until the shell says otherwise.
+    Suspend,
+    /// End.
+    Quit(Exit),
+}

@@ -1,0 +1,165 @@
+//! The loop: one bounded queue in, effects out, a frame when something changed.
+//!
+//! Everything that can happen (keys, signals, the gateway, notices, answers) is a message on the one queue. The
+//! only place of the screen that awaits, and the only one that reads the clock.
+
+use std::io::{IsTerminal, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::model::Model;
+use super::msg::{Answer, Effect, Msg, What};
+use super::terminal::Terminal;
+use super::theme::Theme;
+use super::{Exit, Notice, ScreenError, ScreenOptions};
+use crate::client::{Client, Decision, watch};
+use crate::clock;
+
+mod signals;
+
+/// How many messages may wait: a gateway that is faster than the screen waits for it.
+const QUEUE: usize = 256;
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// Shows the inbox of a gateway until the reviewer quits or a signal comes.
+///
+/// Comes up whether or not the gateway answers, and keeps looking for it. Takes standard input and output; the
+/// terminal is given back on every way out.
+///
+/// # Errors
+/// [`ScreenError`] when there is no terminal, or it fails.
+pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
+    if !stdin().is_terminal() || !stdout().is_terminal() {
+        return Err(ScreenError::NoTerminal);
+    }
+    let (inlet, queue) = mpsc::channel(QUEUE);
+    let on_panic = inlet.clone();
+    let terminal = Terminal::take(move || {
+        // A full queue is being read by somebody who will come to an end without this.
+        on_panic.try_send(What::Signal(signals::ABORT)).unwrap_or_default();
+    })?;
+    let gateway = options.gateway.display().to_string();
+    let mut model = Model::new(options.title, gateway, clock::zone(), clock::now());
+    model.size = terminal.size()?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(input(inlet.clone()));
+    tasks.spawn(signals::watch(inlet.clone()));
+    if let Some(notices) = options.notices {
+        tasks.spawn(pass_on(notices, inlet.clone()));
+    }
+    let watcher = tasks.spawn(watch::follow(options.gateway.clone(), inlet.clone()));
+    let theme = Theme::from_environment();
+    Screen { model, theme, terminal, inlet, tasks, watcher, gateway: options.gateway }.run(queue).await
+}
+
+struct Screen {
+    model: Model,
+    theme: Theme,
+    terminal: Terminal,
+    inlet: mpsc::Sender<What>,
+    /// Ends with the screen.
+    tasks: JoinSet<()>,
+    watcher: AbortHandle,
+    gateway: PathBuf,
+}
+
+impl Screen {
+    async fn run(mut self, mut queue: mpsc::Receiver<What>) -> Result<Exit, ScreenError> {
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(QUEUE);
+        loop {
+            if std::mem::take(&mut self.model.is_dirty) {
+                let (model, theme) = (&self.model, &self.theme);
+                self.terminal.draw(|frame| super::view::view(model, theme, frame))?;
+                sleep(FRAME).await;
+            }
+            tokio::select! {
+                _ = queue.recv_many(&mut batch, QUEUE) => {}
+                _ = seconds.tick(), if self.model.is_ticking() => batch.push(What::Tick),
+                Some(_) = self.tasks.join_next() => {}
+            }
+            for what in batch.drain(..) {
+                if let Some(exit) = self.take_in(what)? {
+                    return Ok(exit);
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, what: What) -> Result<Option<Exit>, ScreenError> {
+        let effects = super::update::update(&mut self.model, Msg { at: clock::now(), what });
+        for effect in effects {
+            match effect {
+                Effect::Decide(decision) => {
+                    self.tasks.spawn(decide(self.gateway.clone(), decision, self.inlet.clone()));
+                }
+                Effect::Resync => {
+                    self.watcher.abort();
+                    self.watcher = self.tasks.spawn(watch::follow(self.gateway.clone(), self.inlet.clone()));
+                }
+                Effect::Redraw => self.retake()?,
+                Effect::Suspend => {
+                    self.terminal.suspend()?;
+                    self.retake()?;
+                }
+                Effect::Quit(exit) => return Ok(Some(exit)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The terminal may have another size by now.
+    fn retake(&mut self) -> Result<(), ScreenError> {
+        self.terminal.retake()?;
+        self.model.size = self.terminal.size()?;
+        self.model.is_dirty = true;
+        Ok(())
+    }
+}
+
+/// Sends one decision, over a connection of its own: the watched one may be broken without knowing it.
+async fn decide(gateway: PathBuf, decision: Decision, inlet: mpsc::Sender<What>) {
+    let result = send(&gateway, &decision).await;
+    inlet.send(What::Answer(Box::new(Answer { decision, result }))).await.unwrap_or_default();
+}
+
+async fn send(
+    gateway: &Path,
+    decision: &Decision,
+) -> Result<crate::client::Recorded, crate::client::ClientError> {
+    Client::connect(gateway).await?.decide(decision).await
+}
+
+async fn pass_on(mut notices: mpsc::Receiver<Notice>, inlet: mpsc::Sender<What>) {
+    while let Some(notice) = notices.recv().await {
+        if inlet.send(What::Notice(notice)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keys, pastes and sizes. Ends the screen when the terminal has gone away.
+async fn input(inlet: mpsc::Sender<What>) {
+    let mut events = EventStream::new();
+    while let Some(Ok(event)) = events.next().await {
+        let what = match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => What::Key(key),
+            Event::Paste(text) => What::Paste(text),
+            Event::Resize(columns, lines) => What::Resize(columns, lines),
+            _ => continue,
+        };
+        if inlet.send(what).await.is_err() {
+            return;
+        }
+    }
+    inlet.send(What::Signal(signals::HANG_UP)).await.unwrap_or_default();
+}

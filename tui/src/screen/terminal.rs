@@ -1,0 +1,110 @@
+//! The terminal: taken on entry and given back on every way out.
+//!
+//! Given back by `Drop`, by the panic hook (before the message is printed) and around a suspend. Raw mode,
+//! alternate screen, bracketed paste (so that pasted text is never taken for commands), hidden cursor.
+
+use std::io::{self, Stdout, Write};
+use std::panic::{PanicHookInfo, set_hook, take_hook};
+use std::sync::Arc;
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::execute;
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::Frame;
+use ratatui::backend::CrosstermBackend;
+use rustix::process::{Signal, getpid, kill_process};
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static;
+
+/// A terminal in the hands of the screen.
+pub(super) struct Terminal {
+    inner: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    previous: Arc<Hook>,
+}
+
+impl Terminal {
+    /// Takes the terminal. `on_panic` is called when any thread panics, after the terminal was given back.
+    pub(super) fn take(on_panic: impl Fn() + Sync + Send + 'static) -> io::Result<Self> {
+        let inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let previous: Arc<Hook> = Arc::from(take_hook());
+        let chained = Arc::clone(&previous);
+        set_hook(Box::new(move |info| {
+            give_back();
+            chained(info);
+            on_panic();
+        }));
+        let terminal = Self { inner, previous };
+        enter()?;
+        Ok(terminal)
+    }
+
+    /// Draws one frame.
+    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        self.inner.draw(view).map(|_| ())
+    }
+
+    /// Takes the terminal again, whoever had it meanwhile, and forgets what is on it.
+    pub(super) fn retake(&mut self) -> io::Result<()> {
+        enter()?;
+        self.inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
+    }
+
+    /// Gives the terminal to the shell and stops, until the shell lets the program go on.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // As the terminal would do it; where no shell waits for that, the kernel ignores it.
+        kill_process(getpid(), Signal::TSTP)?;
+        self.retake()
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> io::Result<(u16, u16)> {
+        self.inner.size().map(|size| (size.width, size.height))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        give_back();
+        if !std::thread::panicking() {
+            let previous = Arc::clone(&self.previous);
+            set_hook(Box::new(move |info| previous(info)));
+        }
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    claim(&mut io::stdout())
+}
+
+/// The alternate screen may have something on it that a program which was killed has left, and the first frame
+/// paints only what is not empty. Not `Terminal::clear`: it asks the terminal where its cursor is and waits for
+/// the answer, which the reader of keys takes for itself.
+fn claim(out: &mut impl Write) -> io::Result<()> {
+    execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
+}
+
+/// As much of it as can be done: what fails here has no one left to tell.
+fn give_back() {
+    let mut out = io::stdout();
+    execute!(out, DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
+    out.flush().unwrap_or_default();
+    disable_raw_mode().unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alternate_screen_is_cleared_on_entry() {
+        let mut sent = Vec::new();
+        claim(&mut sent).unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h");
+    }
+}

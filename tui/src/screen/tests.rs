@@ -1,0 +1,285 @@
+//! Golden screens: what a reviewer sees, cell for cell.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+
+use super::model::Model;
+use super::theme::Theme;
+use super::view::view;
+
+pub(crate) mod world;
+
+use world::World;
+
+fn draw(model: &Model) -> Terminal<TestBackend> {
+    let (columns, lines) = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
+    terminal.draw(|frame| view(model, &Theme::dark(), frame)).unwrap();
+    terminal
+}
+
+/// Both sizes of a screen.
+fn golden(name: &str, world: &mut World) {
+    for (columns, lines) in [(80, 24), (120, 40)] {
+        world.resize(columns, lines);
+        insta::assert_snapshot!(format!("{name}_{columns}x{lines}"), draw(&world.model).backend());
+    }
+}
+
+#[test]
+fn connecting_and_loading() {
+    let mut world = World::new();
+    golden("connecting", &mut world);
+}
+
+#[test]
+fn empty() {
+    let mut world = World::new();
+    world.live();
+    golden("empty", &mut world);
+}
+
+#[test]
+fn offline() {
+    let mut world = World::new();
+    world.live();
+    world.offline();
+    golden("offline", &mut world);
+}
+
+#[test]
+fn offline_with_something_on_the_screen() {
+    let mut world = World::with_three();
+    world.reconnecting();
+    world.press("a");
+    golden("offline_refuses", &mut world);
+}
+
+#[test]
+fn list_and_l7() {
+    golden("l7", &mut World::with_three());
+}
+
+#[test]
+fn list_and_l4() {
+    let mut world = World::with_three();
+    world.press("j");
+    golden("l4", &mut world);
+}
+
+#[test]
+fn detail_in_full() {
+    let mut world = World::with_three();
+    world.press("jj\n");
+    golden("in_full", &mut world);
+}
+
+#[test]
+fn rejecting() {
+    let mut world = World::with_three();
+    world.press("r");
+    world.paste("not main, please:\ruse \"release/*\" \u{1b}[31m");
+    golden("reject", &mut world);
+}
+
+#[test]
+fn help() {
+    let mut world = World::with_three();
+    world.press("?");
+    golden("help", &mut world);
+}
+
+#[test]
+fn after_an_approval() {
+    let mut world = World::with_three();
+    let id = world.selected();
+    world.press("a");
+    world.answer_recorded(id, Some(2), true);
+    world.approved(id, 2, "");
+    world.loaded(2);
+    golden("approved", &mut world);
+}
+
+#[test]
+fn when_everything_is_decided() {
+    let mut world = World::new();
+    world.live();
+    let id = world.submit_put(1, "/repos/o/r/contents/demo/run-1.md", "write one file");
+    world.press("a");
+    world.answer_recorded(id, Some(2), false);
+    world.approved(id, 2, "");
+    world.notice("demo: the agent retried: 201 Created,\nfile verified at the origin");
+    golden("all_done", &mut world);
+}
+
+#[test]
+fn decided_elsewhere() {
+    let mut world = World::with_three();
+    let id = world.selected();
+    world.rejected(id, "not on a Friday");
+    golden("decided_elsewhere", &mut world);
+}
+
+#[test]
+fn more_rows_than_fit() {
+    let mut world = World::new();
+    world.live();
+    for n in 1..=30 {
+        world.submit_put(n, &format!("/repos/o/r/contents/file-{n}.md"), "one more");
+    }
+    world.press("jjjjjjjjjj");
+    for n in 31..=33 {
+        world.submit_put(n, &format!("/repos/o/r/contents/file-{n}.md"), "one more");
+    }
+    golden("many", &mut world);
+}
+
+#[test]
+fn decided_elsewhere_while_a_reason_is_typed_tells_the_way_out() {
+    let mut world = World::with_three();
+    let id = world.selected();
+    world.press("rnot main, please");
+    world.rejected(id, "not on a Friday");
+    golden("decided_under_the_prompt", &mut world);
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(screen.contains("it is rejected already: esc goes back, the text is kept"), "{screen}");
+    assert!(!screen.contains("nter shows it"), "{screen}");
+}
+
+#[test]
+fn unisolated_is_never_out_of_sight_and_never_cut() {
+    for (columns, lines) in [(50, 14), (60, 18), (80, 24), (100, 24), (120, 40)] {
+        let mut world = World::with_three();
+        world.unisolated();
+        world.resize(columns, lines);
+        for keys in ["", "G", "\n", "jjjjjjjj", "rno"] {
+            world.press(keys);
+            let screen = text(draw(&world.model).backend().buffer());
+            assert!(screen.contains("! unisolated"), "{screen}");
+        }
+    }
+    let mut world = World::with_three();
+    world.unisolated();
+    world.resize(50, 40);
+    let buffer = draw(&world.model).backend().buffer().clone();
+    let at = usize::from(row_with(&buffer, "! unisolated: it can bypass the"));
+    assert!(rows(&buffer)[at + 1].contains("proxy"), "{}", text(&buffer));
+    golden("unisolated", &mut world);
+}
+
+#[test]
+fn two_lines_of_the_agents_words_are_in_sight_on_a_small_screen() {
+    for notice in ["", "demo: the agent asks"] {
+        for is_unisolated in [false, true] {
+            let mut world = World::new();
+            world.resize(80, 24);
+            world.live();
+            if is_unisolated {
+                world.unisolated();
+            }
+            world.notice(notice);
+            let path = format!("/repos/octo/notes/contents/{}notes.md", "a/long/way/down/".repeat(6));
+            world.submit_put(1, &path, "line one\nline two");
+            let screen = text(draw(&world.model).backend().buffer());
+            assert!(screen.contains("│ line one ") && screen.contains("│ line two "), "{screen}");
+        }
+    }
+}
+
+#[test]
+fn where_it_is_tight_the_agents_words_come_before_rule_and_sandbox() {
+    let mut world = World::with_three();
+    world.press("G");
+    world.resize(80, 24);
+    let buffer = draw(&world.model).backend().buffer().clone();
+    let top = row_with(&buffer, "Agent says");
+    assert!(rows(&buffer)[usize::from(top) + 1].contains("Reads the items"));
+    golden("tight", &mut world);
+}
+
+#[test]
+fn a_line_that_is_cut_says_so() {
+    let mut world = World::with_three();
+    world.resize(60, 24);
+    let id = world.selected();
+    world.press("a");
+    world.answer_recorded(id, Some(2), false);
+    let status = rows(draw(&world.model).backend().buffer())[22].clone();
+    assert!(status.trim_end().ends_with('…') && status.contains("! approved 3f0c5c2e PUT"), "{status}");
+    let mut world = World::new();
+    world.resize(60, 24);
+    world.live();
+    let id = world.submit_put(1, "/repos/octo/notes/contents/a/long/way/down/notes.md", "");
+    world.press("a");
+    world.approved(id, 2, "");
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(screen.contains("approved 3f0c5c2e PUT api.github.com/repo…own/notes.md │"), "{screen}");
+}
+
+/// What an agent could write to take the screen over.
+const HOSTILE: &[&str] = &[
+    "\u{1b}[2J\u{1b}[1;1H\u{1b}]0;owned\u{7}APPROVED by root",
+    "fine\rEVIL\r\nline two\u{8}\u{8}\u{8}",
+    "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}\u{e0041}",
+    "\u{301}\u{301}\u{301}zalgo a\u{300}\u{301}\u{302}\u{303}\u{304}",
+    "┌─ L7 ─┐│ safe │└──────┘",
+];
+
+#[test]
+fn hostile_text_stays_in_its_area_and_is_all_shown() {
+    for (columns, lines) in [(80, 24), (120, 40)] {
+        let screen = |rationale: &str| {
+            let mut world = World::new();
+            world.resize(columns, lines);
+            world.live();
+            world.submit_put(1, "/v1/x", rationale);
+            draw(&world.model).backend().buffer().clone()
+        };
+        let calm = screen("calm words");
+        let top = row_with(&calm, "Agent says (unverified)");
+        for hostile in HOSTILE.iter().copied().chain([HOSTILE.concat().as_str(), &"\n".repeat(500)]) {
+            let shown = screen(hostile);
+            assert_eq!(row_with(&shown, "Agent says (unverified)"), top);
+            for y in 0..lines {
+                for x in 0..columns {
+                    let cell = &shown[(x, y)];
+                    assert!(cell.symbol().chars().all(|c| !openshell_domain::untrusted::is_hidden(c)));
+                    assert!(cell.symbol().chars().count() <= 4, "{:?}", cell.symbol());
+                    let left = if columns >= 100 { 48 } else { 0 };
+                    let is_area = y > top && y < lines - 3 && x > left && x < columns - 1;
+                    assert!(is_area || *cell == calm[(x, y)], "{x},{y}: {hostile:?}");
+                }
+            }
+        }
+        let escapes = text(&screen(HOSTILE[0]));
+        assert!(escapes.contains("\\u{1b}[2J\\u{1b}[1;1H\\u{1b}]0;owned\\u{7}APPROVED by root"), "{escapes}");
+    }
+}
+
+fn rows(buffer: &Buffer) -> Vec<String> {
+    let area = *buffer.area();
+    (0..area.height).map(|y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect()).collect()
+}
+
+fn text(buffer: &Buffer) -> String {
+    rows(buffer).join("\n")
+}
+
+fn row_with(buffer: &Buffer, what: &str) -> u16 {
+    u16::try_from(rows(buffer).iter().position(|row| row.contains(what)).unwrap()).unwrap()
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    for columns in [1, 20, 50, 79, 99, 100, 250] {
+        for lines in [1, 5, 14, 15, 24, 80] {
+            let mut world = World::with_three();
+            world.resize(columns, lines);
+            for keys in ["", "\n", "r", "?"] {
+                world.press(keys);
+                draw(&world.model);
+            }
+        }
+    }
+}

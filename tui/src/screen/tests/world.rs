@@ -1,0 +1,233 @@
+//! A screen with a gateway played by hand.
+
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset, Utc};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use openshell_domain::event::{Actor, ActorKind, Envelope, Event, Isolation};
+use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RunId, SandboxName};
+use openshell_domain::inbox::{Inbox, SandboxView};
+use openshell_domain::node::from_yaml;
+use openshell_domain::policy::Rule;
+use openshell_domain::policy::read::{Source, rule_from_node};
+use openshell_domain::proposal::{Draft, Lease, Origin};
+
+use crate::client::watch::{Connection, Update};
+use crate::client::{ClientError, Decision, Recorded};
+use crate::screen::Notice;
+use crate::screen::model::Model;
+use crate::screen::msg::{Answer, Effect, Msg, What};
+use crate::screen::update::update;
+
+pub(crate) struct World {
+    pub(crate) model: Model,
+    pub(crate) effects: Vec<Effect>,
+    at: DateTime<Utc>,
+    seq: u64,
+}
+
+pub(crate) fn id(n: u128) -> ProposalId {
+    ProposalId(uuid::Uuid::from_u128(0x3f0c_5c1e_6f0b_4a52_9c33_1f5b_2d4c_0000 + (n << 100) + n))
+}
+
+fn sandbox() -> SandboxName {
+    "policy-demo".parse().unwrap()
+}
+
+pub(crate) fn rule(yaml: &str) -> Rule {
+    rule_from_node(&from_yaml(yaml).unwrap(), Source::File, "rule").unwrap()
+}
+
+pub(crate) fn put(path: &str) -> Rule {
+    rule(&format!(
+        "endpoints: [{{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: PUT, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+    ))
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let zone = FixedOffset::east_opt(0).unwrap();
+        let model = Model::new(
+            "openshell-inbox".into(),
+            "/run/user/1000/openshell-inbox/gateway.sock".into(),
+            zone,
+            at,
+        );
+        Self { model, effects: Vec::new(), at, seq: 1 }
+    }
+
+    /// Three proposals, the first one selected: L7, L4, and one of everything.
+    pub(crate) fn with_three() -> Self {
+        let mut world = Self::new();
+        world.live();
+        let all = "endpoints: [{host: '*.example.net', ports: [443, 8443], path: /v1/**, protocol: rest, enforcement: audit, rules: [{allow: {method: GET, path: /v1/find, query: {lang: {any: [en, de-*]}}}}, {allow: {method: POST, path: /v1/items/**}}], deny_rules: [{method: GET, path: /v1/secret}], allowed_ips: [10.1.0.0/16]}]\nbinaries: [{path: /usr/bin/python3.11}, {path: /opt/tools/**}]";
+        world.submit(3, "read_items", rule(all), "Reads the items of the catalogue and posts new ones.\n\nSecond paragraph with a tab\there, and an escape: \u{1b}[31mred\u{1b}[0m.");
+        world.pass(95);
+        let l4 = "endpoints: [{host: pkg.example.net, port: 443}]\nbinaries: [{path: /usr/bin/pip}]";
+        world.submit(2, "install_packages", rule(l4), "pip install -r requirements.txt");
+        world.pass(29);
+        world.submit_put(1, "/repos/o/r/contents/demo/run-1.md", "write one file for run 1");
+        world.pass(11);
+        world.press("g");
+        world
+    }
+
+    pub(crate) fn feed(&mut self, update: Update) {
+        self.give(What::Feed(update));
+    }
+
+    fn give(&mut self, what: What) {
+        self.effects.extend(update(&mut self.model, Msg { at: self.at, what }));
+    }
+
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.at += Duration::from_secs(seconds);
+        self.give(What::Tick);
+    }
+
+    pub(crate) fn resize(&mut self, columns: u16, lines: u16) {
+        self.give(What::Resize(columns, lines));
+    }
+
+    pub(crate) fn notice(&mut self, text: &str) {
+        self.give(What::Notice(Notice(text.to_owned())));
+    }
+
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.give(What::Paste(text.to_owned()));
+    }
+
+    /// Presses keys: letters are themselves, `\n` is enter, `\x1b` escape, `\t` tab.
+    pub(crate) fn press(&mut self, keys: &str) {
+        for c in keys.chars() {
+            let code = match c {
+                '\n' => KeyCode::Enter,
+                '\x1b' => KeyCode::Esc,
+                '\t' => KeyCode::Tab,
+                c => KeyCode::Char(c),
+            };
+            self.key(code, KeyModifiers::NONE);
+        }
+    }
+
+    pub(crate) fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        self.give(What::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    pub(crate) fn inbox(&self) -> Inbox {
+        let view = SandboxView {
+            isolation: Some(Isolation::Netns),
+            advisor: true,
+            revision: Revision(1),
+            loaded: Revision(1),
+            ..SandboxView::default()
+        };
+        Inbox { seq: self.seq, sandboxes: [(sandbox(), view)].into(), ..Inbox::default() }
+    }
+
+    pub(crate) fn live(&mut self) {
+        let snapshot = self.model.inbox.clone().unwrap_or_else(|| self.inbox());
+        self.feed(Update::Snapshot(Box::new(snapshot)));
+        self.feed(Update::Connection(Connection::Live));
+    }
+
+    pub(crate) fn unisolated(&mut self) {
+        let inbox = self.model.inbox.as_mut().unwrap();
+        inbox.sandboxes.values_mut().for_each(|view| view.isolation = Some(Isolation::None));
+    }
+
+    pub(crate) fn reconnecting(&mut self) {
+        let retry_in = Duration::from_millis(1_200);
+        self.feed(Update::Connection(Connection::Reconnecting { retry_in, why: "broken".into() }));
+    }
+
+    pub(crate) fn offline(&mut self) {
+        let retry_in = Duration::from_secs(4);
+        let why = "Connection refused (os error 111)".to_owned();
+        self.feed(Update::Connection(Connection::Offline { retry_in, why }));
+    }
+
+    pub(crate) fn selected(&self) -> ProposalId {
+        self.model.selected().unwrap()
+    }
+
+    pub(crate) fn event(&mut self, kind: ActorKind, event: Event) {
+        self.seq += 1;
+        let id = if kind == ActorKind::Reviewer { "uid:1000" } else { "/usr/bin/curl" };
+        let envelope = Envelope {
+            seq: self.seq,
+            id: EventId(uuid::Uuid::from_u128(self.seq.into())),
+            sandbox: sandbox(),
+            stream_seq: self.seq,
+            at: self.at,
+            actor: Actor { kind, id: id.into(), authenticated: "door".into(), unisolated: false },
+            event,
+        };
+        self.feed(Update::Event(Box::new(envelope)));
+    }
+
+    pub(crate) fn submit(&mut self, n: u128, name: &str, rule: Rule, rationale: &str) -> ProposalId {
+        self.at += Duration::from_millis(1);
+        let draft =
+            Draft { number: 1, rule_name: name.parse().unwrap(), rule, rationale: rationale.to_owned() };
+        let submitted_by = draft.binary().to_owned();
+        let run = RunId(uuid::Uuid::from_u128(7));
+        let event = Event::ProposalSubmitted {
+            proposal: id(n),
+            run,
+            origin: Origin::AgentAuthored,
+            submitted_by,
+            draft,
+        };
+        self.event(ActorKind::Agent, event);
+        id(n)
+    }
+
+    pub(crate) fn submit_put(&mut self, n: u128, path: &str, rationale: &str) -> ProposalId {
+        self.submit(n, "put_file", put(path), rationale)
+    }
+
+    pub(crate) fn approved(&mut self, proposal: ProposalId, revision: u64, reason: &str) {
+        let event = Event::ProposalApproved {
+            proposal,
+            draft: 1,
+            digest: Digest([0; 32]),
+            lease: Lease::Run,
+            reason: reason.to_owned(),
+            revision: Revision(revision),
+        };
+        self.event(ActorKind::Reviewer, event);
+    }
+
+    pub(crate) fn rejected(&mut self, proposal: ProposalId, reason: &str) {
+        let digest = Digest([0; 32]);
+        let event = Event::ProposalRejected { proposal, draft: 1, digest, reason: reason.to_owned() };
+        self.event(ActorKind::Reviewer, event);
+    }
+
+    pub(crate) fn loaded(&mut self, revision: u64) {
+        self.at += Duration::from_millis(3);
+        let run = RunId(uuid::Uuid::from_u128(7));
+        self.event(ActorKind::System, Event::PolicyLoaded { revision: Revision(revision), run });
+    }
+
+    /// The decision that was sent last.
+    pub(crate) fn decision(&self, proposal: ProposalId) -> Decision {
+        let sent = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Decide(decision) if decision.proposal == proposal => Some(decision.clone()),
+            _ => None,
+        });
+        sent.unwrap()
+    }
+
+    pub(crate) fn answer(&mut self, proposal: ProposalId, result: Result<Recorded, ClientError>) {
+        let decision = self.decision(proposal);
+        self.give(What::Answer(Box::new(Answer { decision, result })));
+    }
+
+    pub(crate) fn answer_recorded(&mut self, proposal: ProposalId, revision: Option<u64>, is_attached: bool) {
+        let recorded = Recorded { seq: self.seq + 1, revision: revision.map(Revision), is_attached };
+        self.answer(proposal, Ok(recorded));
+    }
+}

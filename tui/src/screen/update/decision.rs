@@ -1,0 +1,184 @@
+//! Deciding: what may be sent, and what becomes of it.
+//!
+//! A decision quotes the digest of the frozen detail. It is refused here while the gateway is away, while the
+//! detail is not what is, or while one is on its way; the gateway checks all of that again.
+
+use openshell_domain::event::{Envelope, Event};
+use openshell_domain::id::{ProposalId, Revision, SandboxName};
+use openshell_domain::proposal::Status;
+
+use super::rows;
+use crate::client::{Decision, Verb};
+use crate::screen::life::{Life, Stage};
+use crate::screen::model::{Link, Model, Overlay, Standing};
+use crate::screen::msg::{Answer, Effect};
+use crate::screen::summary;
+
+/// How many decisions are remembered.
+const MEMORY: usize = 50;
+
+/// Why nothing may be decided about the detail now; `None`: something may.
+#[must_use]
+pub fn objection(model: &Model) -> Option<String> {
+    let text = |text: &str| Some(text.to_owned());
+    let is_asked = matches!(model.overlay, Overlay::Reject(_));
+    let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
+    let Some(detail) = &model.detail else { return text("there is nothing to decide") };
+    if model.areas().is_none() {
+        return text("the terminal is too small to show what would be decided");
+    }
+    match model.link {
+        Link::Live => {}
+        Link::Connecting => return text("not connected yet: decide when it says live"),
+        Link::Lost { .. } => return text("the gateway is away: nothing was sent, decide when it says live"),
+    }
+    if model.life(detail.proposal.id).is_some_and(Life::is_open) {
+        return text("a decision on this one is on its way");
+    }
+    match model.standing(detail) {
+        Standing::Current if detail.proposal.is_pending() => None,
+        Standing::Current => {
+            Some(format!("it is {} already{}", detail.proposal.status.as_str(), way_out("")))
+        }
+        Standing::Decided(now) => {
+            Some(format!("it is {} already{}", now.status.as_str(), way_out(": enter shows it")))
+        }
+        Standing::Changed => {
+            Some(format!("it changed while it was shown{}", way_out(": enter shows it as it is now")))
+        }
+        Standing::Gone => Some(format!("it is not there any more{}", way_out(""))),
+    }
+}
+
+/// Sends a decision on the detail.
+pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect> {
+    if let Some(objection) = objection(model) {
+        model.say(objection);
+        return Vec::new();
+    }
+    let Some(detail) = &model.detail else { return Vec::new() };
+    let proposal = &detail.proposal;
+    let decision = Decision { proposal: proposal.id, digest: detail.digest, verb, reason };
+    let subject = summary::of(&proposal.draft.rule);
+    model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
+    if model.lives.len() > MEMORY {
+        model.lives.remove(0);
+    }
+    model.note = None;
+    model.overlay = Overlay::None;
+    model.tell(decision.proposal);
+    vec![Effect::Decide(decision)]
+}
+
+/// Takes the gateway's answer in.
+pub(super) fn answered(model: &mut Model, answer: Answer) -> Vec<Effect> {
+    let id = answer.decision.proposal;
+    match answer.result {
+        Ok(done) => recorded(model, id, |life| life.answered(done)),
+        Err(error) => {
+            model.note = None;
+            let before = model.life(id).map(|life| life.stage.clone());
+            if let Some(life) = latest(model, id) {
+                life.failed(&error);
+            }
+            if model.life(id).map(|life| &life.stage) != before.as_ref() {
+                model.tell(id);
+            }
+            if !answer.decision.reason.is_empty() && !model.life(id).is_some_and(Life::is_recorded) {
+                model.reasons.insert(id, answer.decision.reason);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Takes the event of a decision in, if the decision was made here: same way, same words.
+pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
+    let (verb, id, reason, revision) = match &envelope.event {
+        Event::ProposalApproved { proposal, reason, revision, .. } => {
+            (Verb::Approve, *proposal, reason, Some(*revision))
+        }
+        Event::ProposalRejected { proposal, reason, .. } => (Verb::Reject, *proposal, reason, None),
+        _ => return,
+    };
+    let is_ours = |life: &Life| {
+        let sent = &life.decision;
+        sent.verb == verb && sent.reason == *reason && !matches!(life.stage, Stage::Failed { .. })
+    };
+    if model.life(id).is_some_and(is_ours) {
+        recorded(model, id, |life| life.recorded(envelope.seq, envelope.at, revision));
+    }
+}
+
+/// A decision of ours is in the log: goes on to the next proposal, if this one is still on the screen and nobody
+/// is typing about it.
+pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut Life)) {
+    let Some(life) = latest(model, id) else { return };
+    let is_news = !life.is_recorded();
+    let before = life.stage.clone();
+    note(life);
+    let is_changed = life.stage != before;
+    let sandbox = life.sandbox.clone();
+    model.reasons.remove(&id);
+    if is_changed {
+        model.note = None;
+        model.tell(id);
+    }
+    loaded(model, &sandbox);
+    let is_asked = matches!(&model.overlay, Overlay::Reject(prompt) if prompt.proposal == id);
+    if is_news && !is_asked && model.selected() == Some(id) {
+        rows::select_next_pending(model);
+    }
+}
+
+/// Tells the decisions about a sandbox which revision it enforces.
+pub(super) fn loaded(model: &mut Model, sandbox: &SandboxName) {
+    let Some((revision, when)) = model.loads.get(sandbox).copied() else { return };
+    change(model, |life| life.sandbox == *sandbox, |life| life.loaded(revision, Some(when)));
+}
+
+/// Tells the decisions about a sandbox that it could not load a revision.
+pub(super) fn not_loaded(model: &mut Model, sandbox: &SandboxName, revision: Revision, error: &str) {
+    change(model, |life| life.sandbox == *sandbox, |life| life.not_loaded(revision, error));
+}
+
+/// After a snapshot: decisions whose answers or events were missed are looked up in it.
+pub(super) fn recall(model: &mut Model) {
+    let Some(seq) = model.inbox.as_ref().map(|inbox| inbox.seq) else { return };
+    let open: Vec<_> = model.lives.iter().filter(|life| !life.is_recorded()).cloned().collect();
+    for life in open {
+        let id = life.decision.proposal;
+        let (at, revision) = match (life.decision.verb, model.proposal(id).map(|now| &now.status)) {
+            (Verb::Approve, Some(Status::Approved { decision, revision, .. })) => {
+                (decision.at, Some(*revision))
+            }
+            (Verb::Reject, Some(Status::Rejected { decision })) => (decision.at, None),
+            _ => continue,
+        };
+        recorded(model, id, |life| life.recorded(seq, at, revision));
+    }
+    let Some(inbox) = &model.inbox else { return };
+    let loads: Vec<_> = inbox.sandboxes.iter().map(|(name, view)| (name.clone(), view.loaded)).collect();
+    for (sandbox, revision) in loads {
+        change(model, |life| life.sandbox == sandbox, |life| life.loaded(revision, None));
+    }
+}
+
+/// Changes some decisions; those that are changed by it are news.
+fn change(model: &mut Model, is_meant: impl Fn(&Life) -> bool, by: impl Fn(&mut Life)) {
+    let mut changed = None;
+    for life in model.lives.iter_mut().filter(|life| is_meant(life)) {
+        let before = life.stage.clone();
+        by(life);
+        if life.stage != before {
+            changed = Some(life.decision.proposal);
+        }
+    }
+    if let Some(id) = changed {
+        model.tell(id);
+    }
+}
+
+fn latest(model: &mut Model, id: ProposalId) -> Option<&mut Life> {
+    model.lives.iter_mut().rev().find(|life| life.decision.proposal == id)
+}

@@ -1,0 +1,338 @@
+//! Journeys: keys and events in, effects out.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use openshell_domain::id::Digest;
+
+use crate::client::watch::Update;
+use crate::client::{ClientError, Verb};
+use crate::screen::life::Stage;
+use crate::screen::model::{Focus, Overlay, Standing};
+use crate::screen::msg::Effect;
+use crate::screen::tests::world::{World, id, put};
+
+fn decisions(world: &World) -> Vec<(u128, Verb, String)> {
+    let name = |proposal| (0..100).find(|n| id(*n) == proposal).unwrap();
+    world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Decide(sent) => Some((name(sent.proposal), sent.verb, sent.reason.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_proposal_arrives_while_the_detail_is_open() {
+    let mut world = World::new();
+    world.live();
+    world.submit_put(1, "/first", "one");
+    world.press("\n");
+    let before = world.model.detail.clone();
+    world.submit_put(2, "/second", "two");
+    world.submit_put(3, "/third", "three");
+    assert_eq!(world.selected(), id(1));
+    assert_eq!((world.model.detail.clone(), world.model.focus), (before.clone(), Focus::Detail));
+    assert_eq!(world.model.fresh_around(), (2, 0));
+    world.press("a");
+    let sent = world.decision(id(1));
+    assert_eq!((sent.digest, sent.verb), (before.unwrap().digest, Verb::Approve));
+    assert_eq!(decisions(&world).len(), 1);
+}
+
+#[test]
+fn decided_elsewhere_refuses_until_shown_again() {
+    let mut world = World::with_three();
+    let (frozen, other) = (world.selected(), world.model.rows[1]);
+    world.approved(frozen, 2, "ok");
+    let detail = world.model.detail.clone().unwrap();
+    assert_eq!(detail.proposal.id, frozen);
+    assert!(detail.proposal.is_pending(), "what is on the screen has not changed");
+    assert!(matches!(world.model.standing(&detail), Standing::Decided(_)));
+    world.press("a");
+    assert!(world.model.note.as_ref().unwrap().contains("approved already"));
+    world.press("rno\n");
+    assert!(decisions(&world).is_empty(), "what is typed is typed, and not sent");
+    world.press("\x1b\n");
+    assert!(!world.model.detail.as_ref().unwrap().proposal.is_pending());
+    world.press("\x1ba");
+    assert!(decisions(&world).is_empty());
+    world.press("j");
+    assert_eq!(world.selected(), other);
+    assert!(!world.model.rows.contains(&frozen), "the decided row goes when it is left");
+}
+
+#[test]
+fn a_wording_that_changed_under_the_detail_refuses_until_shown_again() {
+    let mut world = World::with_three();
+    let old = world.model.detail.clone().unwrap().digest;
+    let mut inbox = world.model.inbox.clone().unwrap();
+    let proposal = inbox.proposals.get_mut(&world.selected()).unwrap();
+    proposal.draft.number = 2;
+    proposal.draft.rule = put("/**");
+    world.feed(Update::Snapshot(Box::new(inbox)));
+    world.press("a");
+    assert!(world.model.note.as_ref().unwrap().contains("changed"));
+    assert!(decisions(&world).is_empty());
+    world.press("\na");
+    assert_ne!(world.decision(world.selected()).digest, old);
+}
+
+#[test]
+fn offline_refuses_and_keeps_what_is_typed() {
+    let mut world = World::with_three();
+    world.press("rno");
+    world.reconnecting();
+    world.press("\n");
+    assert!(decisions(&world).is_empty());
+    assert!(world.model.note.as_ref().unwrap().contains("away"));
+    assert!(matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "no"));
+    world.press("\x1ba");
+    assert!(decisions(&world).is_empty());
+    world.live();
+    world.press("r\n");
+    assert_eq!(decisions(&world), [(1, Verb::Reject, "no".to_owned())]);
+}
+
+#[test]
+fn a_reason_goes_out_byte_for_byte() {
+    let mut world = World::with_three();
+    world.press("r");
+    let typed = "üse \"release/*\", '漢字' \\n \u{200b}";
+    world.press(typed);
+    world.key(KeyCode::Char('j'), KeyModifiers::CONTROL);
+    world.key(KeyCode::Enter, KeyModifiers::ALT);
+    world.paste("two\rlines\r\nand a q\u{1b}[0m");
+    world.press("\n");
+    let wanted = format!("{typed}\n\ntwo\nlines\r\nand a q\u{1b}[0m");
+    assert_eq!(decisions(&world), [(1, Verb::Reject, wanted)]);
+}
+
+#[test]
+fn escape_keeps_the_reason_and_an_empty_one_needs_a_second_enter() {
+    let mut world = World::with_three();
+    world.press("rq\x1b");
+    assert_eq!(world.model.overlay, Overlay::None);
+    world.press("jr\n");
+    assert!(decisions(&world).is_empty(), "empty: not by one enter");
+    world.press("\n");
+    assert_eq!(decisions(&world), [(2, Verb::Reject, String::new())]);
+    world.press("k");
+    world.press("r\n");
+    assert_eq!(decisions(&world)[1], (1, Verb::Reject, "q".to_owned()));
+}
+
+#[test]
+fn a_paste_is_never_a_command_and_a_long_reason_is_refused_whole() {
+    let mut world = World::with_three();
+    world.paste("aq");
+    assert!(world.effects.is_empty());
+    world.press("rx");
+    world.paste(&"y".repeat(4096));
+    assert!(world.model.note.as_ref().unwrap().contains("4096"));
+    world.press("\n");
+    assert_eq!(decisions(&world), [(1, Verb::Reject, "x".to_owned())]);
+}
+
+#[test]
+fn an_approval_lives_from_sent_to_loaded_in_either_order() {
+    for answer_first in [true, false] {
+        let mut world = World::with_three();
+        let first = world.selected();
+        world.press("a");
+        assert_eq!(world.model.life(first).unwrap().stage, Stage::Sent);
+        world.press("a");
+        assert_eq!(decisions(&world).len(), 1, "one decision at a time");
+        if answer_first {
+            world.answer_recorded(first, Some(2), true);
+            assert_eq!(world.selected(), id(2), "on to the next one");
+        }
+        world.approved(first, 2, "");
+        world.loaded(2);
+        assert_eq!(world.selected(), id(2));
+        let story = world.model.life(first).unwrap().story();
+        assert_eq!(story, "→ loaded by policy-demo in 3 ms, revision 2");
+        if !answer_first {
+            world.answer_recorded(first, Some(2), true);
+        }
+        assert_eq!(world.model.life(first).unwrap().story(), story);
+        assert_eq!(world.model.rows, [id(2), id(3)]);
+    }
+}
+
+#[test]
+fn an_approval_without_a_supervisor_says_so() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("a");
+    world.answer_recorded(first, Some(2), false);
+    let story = world.model.life(first).unwrap().story();
+    assert_eq!(
+        story,
+        "recorded, not in force: no supervisor of policy-demo is connected; the grant ends with its run"
+    );
+}
+
+#[test]
+fn what_failed_says_why_and_keeps_the_reason() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("rbecause\n");
+    world.answer(first, Err(ClientError::Stale(None)));
+    assert!(world.model.life(first).unwrap().story().contains("worded anew"));
+    assert_eq!(world.selected(), first);
+    world.press("r\n");
+    assert_eq!(decisions(&world)[1], (1, Verb::Reject, "because".to_owned()));
+    world.answer(first, Err(ClientError::Broken("gone".into())));
+    assert!(world.model.life(first).unwrap().story().contains("not known"));
+    world.rejected(first, "because");
+    assert_eq!(world.model.life(first).unwrap().headline(), "rejected");
+}
+
+#[test]
+fn somebody_else_was_faster() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("a");
+    world.rejected(first, "no");
+    assert_eq!(world.selected(), first, "not our decision: nothing moves");
+    let now = world.model.proposal(first).cloned().map(Box::new);
+    world.answer(first, Err(ClientError::AlreadyDecided(now)));
+    assert_eq!(world.model.life(first).unwrap().story(), "not done: rejected by uid:1000 already");
+}
+
+#[test]
+fn a_break_loses_neither_selection_nor_answers() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("a");
+    world.answer(first, Err(ClientError::Broken("killed".into())));
+    world.offline();
+    let mut inbox = world.model.inbox.clone().unwrap();
+    let mut log = World::with_three();
+    log.approved(first, 2, "");
+    inbox.proposals.insert(first, log.model.proposal(first).unwrap().clone());
+    inbox.sandboxes.values_mut().for_each(|view| view.loaded = openshell_domain::id::Revision(2));
+    world.feed(Update::Snapshot(Box::new(inbox)));
+    assert_eq!(world.model.life(first).unwrap().story(), "→ loaded by policy-demo, revision 2");
+    assert_eq!(world.selected(), id(2));
+}
+
+#[test]
+fn a_missed_event_asks_for_a_new_snapshot() {
+    let mut world = World::with_three();
+    let inbox = world.model.inbox.as_mut().unwrap();
+    inbox.seq -= 1;
+    world.loaded(9);
+    assert_eq!(world.effects, [Effect::Resync]);
+}
+
+#[test]
+fn nothing_is_decided_where_nothing_is_shown() {
+    let mut world = World::new();
+    world.live();
+    world.press("ar\n\x1bq");
+    assert_eq!(world.effects, [Effect::Quit(crate::screen::Exit::Quit)]);
+    let mut world = World::with_three();
+    world.resize(40, 10);
+    world.press("a");
+    assert!(world.effects.is_empty());
+}
+
+#[test]
+fn keys_move_scroll_and_close() {
+    let mut world = World::with_three();
+    world.press("G");
+    assert_eq!(world.selected(), id(3));
+    world.press("\njjjjjjjj");
+    assert!(world.model.detail.as_ref().unwrap().scroll > 0);
+    world.press("\x1bg?");
+    assert_eq!((world.selected(), &world.model.overlay), (id(1), &Overlay::Help));
+    world.press("a");
+    assert_eq!(world.model.overlay, Overlay::None);
+    assert!(world.effects.is_empty(), "the key that closes help does nothing else");
+    let digest: Digest = world.model.detail.as_ref().unwrap().digest;
+    assert_eq!(digest, world.model.proposal(id(1)).unwrap().digest());
+}
+
+#[test]
+fn words_typed_after_a_refused_r_are_never_commands() {
+    for put_off in [World::reconnecting as fn(&mut World), |world| world.rejected(world.selected(), "no")] {
+        let mut world = World::with_three();
+        put_off(&mut world);
+        let first = world.selected();
+        world.press("rjust no, an API\n");
+        assert!(
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+        );
+        assert_eq!((world.selected(), decisions(&world).len()), (first, 0));
+        world.press("\x1br");
+        assert!(
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+        );
+    }
+}
+
+#[test]
+fn words_typed_where_no_prompt_can_open_are_never_commands() {
+    let mut world = World::new();
+    world.live();
+    world.press("rjust ");
+    world.submit_put(1, "/v1/x", "comes while somebody types");
+    world.press("no, an API quits");
+    assert!(world.model.is_ticking() && world.model.note.as_ref().unwrap().contains("esc ends that"));
+    assert!(world.effects.is_empty() && world.model.overlay == Overlay::None);
+    world.press("\x1ba");
+    assert_eq!(decisions(&world), [(1, Verb::Approve, String::new())], "escape ends that");
+    let mut world = World::with_three();
+    world.resize(40, 10);
+    world.press("rjust no, an API");
+    world.resize(80, 24);
+    world.press("ja");
+    world.pass(1);
+    world.press("ja");
+    assert_eq!((world.selected(), decisions(&world).len()), (id(1), 0), "less than the pause");
+    world.pass(2);
+    world.press("ja");
+    assert_eq!((decisions(&world).len(), world.model.deaf_until), (1, None), "a pause ends that");
+    world.press("?rno");
+    assert!(matches!(world.model.overlay, Overlay::Reject(_)), "also from the help");
+}
+
+#[test]
+fn our_own_decision_does_not_move_on_under_an_open_prompt() {
+    let mut world = World::with_three();
+    let first = world.selected();
+    world.press("arja");
+    world.answer_recorded(first, Some(2), true);
+    world.approved(first, 2, "");
+    assert_eq!(world.selected(), first);
+    world.press("\n");
+    assert_eq!(decisions(&world).len(), 1);
+    assert!(world.model.note.as_ref().unwrap().contains("approved already: esc goes back"));
+}
+
+#[test]
+fn news_of_a_decision_ends_after_ten_seconds_or_with_the_next_message() {
+    let approved = || {
+        let mut world = World::with_three();
+        let first = world.selected();
+        world.press("a");
+        world.answer_recorded(first, Some(2), true);
+        world.approved(first, 2, "");
+        world.loaded(2);
+        (world, first)
+    };
+    let (mut world, first) = approved();
+    world.pass(9);
+    assert_eq!(world.model.latest_life().map(|life| life.decision.proposal), Some(first));
+    world.pass(1);
+    assert_eq!(world.model.latest_life(), None);
+    let (mut world, _) = approved();
+    world.reconnecting();
+    world.press("a");
+    assert!(world.model.note.is_some());
+    world.press("j");
+    assert_eq!((world.model.note.as_ref(), world.model.latest_life()), (None, None), "it does not come back");
+    assert_eq!(world.model.lives.len(), 1, "the history stays");
+}

@@ -1,0 +1,39 @@
+//! All keys, made from the one table.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+use super::pane;
+use crate::screen::keys::{Binding, PROMPT, TABLE};
+use crate::screen::text;
+use crate::screen::theme::Theme;
+
+const WIDTH: u16 = 62;
+
+pub(super) fn draw(theme: &Theme, frame: &mut Frame<'_>) {
+    let mut lines: Vec<Line<'_>> = TABLE.iter().map(|binding| row(binding, theme)).collect();
+    lines.push(Line::styled("while a reason is typed", theme.dim));
+    lines.extend(PROMPT.iter().map(|(key, help)| entry(key, help, theme)));
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let whole = frame.area();
+    let width = (WIDTH + 10).min(whole.width);
+    let height = height.min(whole.height);
+    let area = Rect::new((whole.width - width) / 2, (whole.height - height) / 2, width, height);
+    let block = pane::frame(theme, true, "Keys")
+        .title_bottom(pane::title("any key closes", theme.dim).right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+fn row<'a>(binding: &Binding, theme: &Theme) -> Line<'a> {
+    let keys: Vec<String> = binding.keys.iter().map(|chord| chord.label()).collect();
+    entry(&keys.join("  "), binding.help, theme)
+}
+
+fn entry<'a>(keys: &str, help: &'a str, theme: &Theme) -> Line<'a> {
+    Line::from(vec![Span::styled(text::left(keys, 16), theme.key), Span::styled(help, theme.text)])
+}

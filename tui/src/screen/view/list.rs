@@ -1,0 +1,135 @@
+//! The list: one row a proposal, two lines each where the screen is wide, only those in sight are made.
+
+use openshell_domain::proposal::Proposal;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::pane;
+use crate::clock;
+use crate::screen::layout::Areas;
+use crate::screen::model::{Focus, Model};
+use crate::screen::summary::{self, Summary};
+use crate::screen::text;
+use crate::screen::theme::Theme;
+use crate::shown;
+
+pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
+    let mut block =
+        pane::frame(theme, model.focus == Focus::List, "Pending").padding(ratatui::widgets::Padding::ZERO);
+    let (above, below) = model.fresh_around();
+    if above > 0 {
+        block = block.title(pane::title(&format!("▲ {above} new above"), theme.warn).right_aligned());
+    }
+    let unseen = model.rows.len().saturating_sub(model.top + areas.rows());
+    match (unseen, below) {
+        (0, _) => {}
+        (_, 0) => {
+            block = block.title_bottom(pane::title(&format!("{unseen} more"), theme.dim).right_aligned());
+        }
+        (_, fresh) => {
+            let note = format!("▼ {unseen} more, {fresh} new");
+            block = block.title_bottom(pane::title(&note, theme.warn).right_aligned());
+        }
+    }
+    let inner = block.inner(areas.list);
+    frame.render_widget(block, areas.list);
+    let height = u16::try_from(areas.row_height()).unwrap_or(1);
+    let rows = model.rows.iter().skip(model.top).take(areas.rows());
+    for (at, id) in (inner.y..).step_by(usize::from(height)).zip(rows) {
+        let Some(now) = model.proposal(*id) else { continue };
+        let area = Rect { y: at, height, ..inner }.intersection(inner);
+        draw_row(model, now, theme, frame, area);
+    }
+    if model.rows.is_empty() {
+        let text = if model.inbox.is_some() { "  Nothing is waiting." } else { "  Waiting for the gateway." };
+        frame.render_widget(Line::styled(text, theme.dim), Rect { height: 1, ..inner });
+    }
+}
+
+fn draw_row(model: &Model, now: &Proposal, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let is_selected = model.selected() == Some(now.id);
+    let base = if is_selected { theme.selected } else { Style::new() };
+    let cells = usize::from(area.width);
+    let lines = if area.height > 1 {
+        two_lines(model, now, theme, cells, is_selected)
+    } else {
+        vec![one_line(model, now, theme, cells, is_selected)]
+    };
+    frame.buffer_mut().set_style(area, base);
+    for (y, line) in (area.y..area.bottom()).zip(lines) {
+        frame.render_widget(line, Rect { y, height: 1, ..area });
+    }
+}
+
+fn one_line<'a>(model: &Model, now: &Proposal, theme: &Theme, cells: usize, is_selected: bool) -> Line<'a> {
+    let summary = summary::of(&now.draft.rule);
+    let who = 10;
+    let sandbox = 14;
+    let mut spans = front(model, now, theme, is_selected);
+    let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    let room = cells.saturating_sub(used + who + sandbox + 5);
+    spans.extend(ask(&summary, theme, room));
+    spans.push(Span::raw("  "));
+    spans.push(Span::raw(text::left(&summary::basename(now.draft.binary()), who)));
+    spans.push(Span::styled(format!("  {}", text::left(now.sandbox.as_str(), sandbox)), theme.dim));
+    Line::from(spans)
+}
+
+fn two_lines<'a>(
+    model: &Model,
+    now: &Proposal,
+    theme: &Theme,
+    cells: usize,
+    is_selected: bool,
+) -> Vec<Line<'a>> {
+    let summary = summary::of(&now.draft.rule);
+    let mut first = front(model, now, theme, is_selected);
+    let used: usize = first.iter().map(|span| text::width(&span.content)).sum();
+    let room = cells.saturating_sub(used + 1);
+    first.extend(ask(&summary, theme, room));
+    let binary = summary::basename(now.draft.binary());
+    let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
+    let second = vec![
+        Span::raw(if is_selected { "▌" } else { " " }),
+        Span::raw(" ".repeat(used.saturating_sub(1))),
+        Span::styled(text::clip(&names, room), theme.dim),
+    ];
+    vec![Line::from(first), Line::from(second)]
+}
+
+/// Cursor, mark and age: `▌•  12s L7 `.
+fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) -> Vec<Span<'a>> {
+    let cursor = if is_selected { "▌" } else { " " };
+    let (mark, style) = match model.life(now.id) {
+        Some(life) if life.is_open() => ("…", theme.warn),
+        Some(life) if life.is_recorded() => ("✓", theme.good),
+        _ if !now.is_pending() => ("×", theme.dim),
+        _ if model.fresh.contains(&now.id) => ("•", theme.warn),
+        _ => (" ", theme.text),
+    };
+    let age = clock::brief(clock::between(now.submitted_at, model.now));
+    vec![
+        Span::raw(cursor),
+        Span::styled(mark, style),
+        Span::styled(format!("{age:>4}"), theme.dim),
+        Span::raw("  "),
+    ]
+}
+
+/// `L7 PUT        api.github.com:443 /repos/…+12`, in exactly `cells`.
+fn ask<'a>(summary: &Summary, theme: &Theme, cells: usize) -> Vec<Span<'a>> {
+    let verb =
+        if summary.verb.is_empty() { String::new() } else { format!("{} ", text::clip(&summary.verb, 10)) };
+    let more = if summary.more > 0 { format!(" +{} more", summary.more) } else { String::new() };
+    let room = cells.saturating_sub(3 + text::width(&verb) + text::width(&more));
+    let style = if summary.is_l7 { theme.l7 } else { theme.l4 };
+    let target = text::left(&summary.target(room), room);
+    vec![
+        Span::styled(format!("{} ", summary.layer()), style),
+        Span::styled(verb, theme.strong),
+        Span::styled(target, theme.text),
+        Span::styled(more, theme.warn),
+    ]
+}

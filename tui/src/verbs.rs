@@ -1,0 +1,48 @@
+//! The inbox without a screen: `list`, `show`, `approve`, `reject`.
+//!
+//! Owns what is printed, in both forms, and the exit codes. All text of others goes through [`crate::shown`] in
+//! tables and is escaped by JSON otherwise.
+
+mod decide;
+mod error;
+mod list;
+mod record;
+mod show;
+mod target;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use error::VerbError;
+
+use crate::cli::{Output, Verb};
+use crate::client::{self, Client};
+
+/// Does one verb against the gateway at `path`; what it has to say goes to `out`.
+///
+/// # Errors
+/// [`VerbError`], with its exit code and a hint.
+pub async fn run(verb: Verb, output: Output, path: &Path, out: &mut dyn Write) -> Result<(), VerbError> {
+    let mut client = Client::connect(path).await?;
+    let done = match verb {
+        Verb::List(ask) => list::run(&mut client, &ask, output, out).await,
+        Verb::Show(ask) => show::run(&mut client, &ask.id, output, out).await,
+        Verb::Approve(ask) => {
+            decide::run(&mut client, client::Verb::Approve, &ask.id, ask.reason, (output, out)).await
+        }
+        Verb::Reject(ask) => {
+            decide::run(&mut client, client::Verb::Reject, &ask.id, ask.reason, (output, out)).await
+        }
+    };
+    match done {
+        // Whoever read it has seen enough.
+        Err(VerbError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+fn json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> Result<(), VerbError> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    writeln!(out, "{}", openshell_domain::untrusted::visible_json(&text))?;
+    Ok(out.flush()?)
+}

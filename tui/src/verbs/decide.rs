@@ -1,0 +1,167 @@
+//! `approve` and `reject`: quotes the digest of what was shown, prints what was recorded, and for an approval
+//! waits for the event that says that the sandbox has loaded it.
+
+use std::io::Write;
+use std::time::Duration;
+
+use openshell_domain::event::{Envelope, Event};
+use openshell_domain::id::{Revision, SandboxName};
+use openshell_domain::policy::render::endpoint_lines;
+use openshell_domain::proposal::Proposal;
+use openshell_wire::pb::inbox::inbox_frame::Frame;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::target::Target;
+use super::{VerbError, json};
+use crate::cli::Output;
+use crate::client::{Client, ClientError, Decision, Recorded, Verb};
+use crate::clock;
+use crate::shown;
+
+/// How long an approval waits for its policy to be loaded.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of an approved policy.
+enum Load {
+    Loaded(Duration),
+    Failed(String),
+    NotYet,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: String,
+    status: &'a str,
+    seq: u64,
+    revision: Option<u64>,
+    /// `null` for a rejection.
+    loaded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_error: Option<String>,
+}
+
+pub(super) async fn run(
+    client: &mut Client,
+    verb: Verb,
+    id: &str,
+    reason: String,
+    (output, out): (Output, &mut dyn Write),
+) -> Result<(), VerbError> {
+    let target = Target::parse(id)?;
+    let found = target.find(client).await?;
+    let proposal = &found.proposal;
+    if target.digest.is_none() && proposal.is_pending() && proposal.draft.number > 1 {
+        return Err(VerbError::WordedAnew(proposal.id.short()));
+    }
+    let decision = Decision { proposal: proposal.id, digest: proposal.digest(), verb, reason };
+    let recorded = client.decide(&decision).await?;
+    if output == Output::Table {
+        announce(out, verb, proposal, &recorded)?;
+    }
+    let load = match recorded.revision {
+        Some(revision) => Some(wait(client, &proposal.sandbox, revision, &recorded).await),
+        None => None,
+    };
+    match output {
+        Output::Json => json(out, &answer(verb, proposal, &recorded, load.as_ref())),
+        Output::Table => load.map_or(Ok(()), |load| conclude(out, proposal, &load, recorded.is_attached)),
+    }
+}
+
+fn announce(
+    out: &mut dyn Write,
+    verb: Verb,
+    proposal: &Proposal,
+    recorded: &Recorded,
+) -> Result<(), VerbError> {
+    write!(out, "{}  {}  seq {}", verb.done(), proposal.id.short(), recorded.seq)?;
+    if let Some(revision) = recorded.revision {
+        writeln!(out, "  policy revision {revision}")?;
+        for line in endpoint_lines(&proposal.draft.rule) {
+            writeln!(out, "  {}", shown::visible(&line))?;
+        }
+        for binary in &proposal.draft.rule.binaries {
+            writeln!(out, "  for {}", shown::visible(&binary.path))?;
+        }
+    } else {
+        writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn conclude(
+    out: &mut dyn Write,
+    proposal: &Proposal,
+    load: &Load,
+    is_attached: bool,
+) -> Result<(), VerbError> {
+    let sandbox = &proposal.sandbox;
+    match load {
+        Load::Loaded(took) => writeln!(out, "loaded by {sandbox} in {}", clock::precise(*took))?,
+        Load::Failed(error) => writeln!(out, "not loaded by {sandbox}: {}", shown::visible(error))?,
+        Load::NotYet if is_attached => {
+            writeln!(out, "not loaded yet: {sandbox} has not said so within {} s", PATIENCE.as_secs())?;
+        }
+        Load::NotYet => writeln!(
+            out,
+            "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
+        )?,
+    }
+    Ok(out.flush()?)
+}
+
+fn answer<'a>(verb: Verb, proposal: &Proposal, recorded: &Recorded, load: Option<&Load>) -> Answer<'a> {
+    Answer {
+        id: proposal.id.to_string(),
+        status: verb.done(),
+        seq: recorded.seq,
+        revision: recorded.revision.map(|revision| revision.0),
+        loaded: load.map(|load| matches!(load, Load::Loaded(_))),
+        load_error: match load {
+            Some(Load::Failed(error)) => Some(error.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// Waits for the sandbox to load a revision. That it did not, in time or at all, is an answer and not an error:
+/// the decision is recorded.
+async fn wait(client: &mut Client, sandbox: &SandboxName, revision: Revision, recorded: &Recorded) -> Load {
+    // Without a supervisor nothing will come, but one that is just coming back is worth a moment.
+    let patience = if recorded.is_attached { PATIENCE } else { PATIENCE / 10 };
+    let heard = timeout(patience, listen(client, sandbox, revision, recorded.seq)).await;
+    heard.ok().and_then(Result::ok).unwrap_or(Load::NotYet)
+}
+
+async fn listen(
+    client: &mut Client,
+    sandbox: &SandboxName,
+    revision: Revision,
+    seq: u64,
+) -> Result<Load, ClientError> {
+    // From the event before the decision, so that the decision's own time is known.
+    let mut frames = client.watch(Some(seq.saturating_sub(1))).await?;
+    let mut decided_at = None;
+    while let Some(frame) = frames.message().await? {
+        let Some(Frame::Event(record)) = frame.frame else { continue };
+        let envelope = Envelope::try_from(&record)?;
+        if envelope.seq == seq {
+            decided_at = Some(envelope.at);
+        }
+        if envelope.sandbox != *sandbox {
+            continue;
+        }
+        match envelope.event {
+            Event::PolicyLoaded { revision: loaded, .. } if loaded >= revision => {
+                let took = decided_at.map(|at| clock::between(at, envelope.at));
+                return Ok(Load::Loaded(took.unwrap_or_default()));
+            }
+            Event::PolicyLoadFailed { revision: failed, error, .. } if failed >= revision => {
+                return Ok(Load::Failed(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(Load::NotYet)
+}

@@ -1,0 +1,74 @@
+//! A proposal as JSON: raw texts under stable names.
+
+use openshell_domain::policy::Rule;
+use openshell_domain::policy::render::endpoint_lines;
+use openshell_domain::proposal::{Proposal, Status};
+use serde::Serialize;
+
+/// A proposal. Fields are added, never renamed.
+#[derive(Debug, Serialize)]
+pub(super) struct Record<'a> {
+    id: String,
+    sandbox: &'a str,
+    run: String,
+    status: &'a str,
+    rule_name: &'a str,
+    endpoints: Vec<String>,
+    /// What the lines of `endpoints` and `binaries` say, as a policy file has it.
+    rule: &'a Rule,
+    binaries: Vec<&'a str>,
+    rationale: &'a str,
+    origin: &'a str,
+    submitted_by: &'a str,
+    submitted_at: String,
+    draft: u32,
+    digest: String,
+    revision: Option<u64>,
+    /// Whether it was decided where agent and reviewer could not be told apart; `null` while undecided.
+    unisolated: Option<bool>,
+    decision: Option<DecisionRecord<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DecisionRecord<'a> {
+    by: &'a str,
+    kind: &'a str,
+    unisolated: bool,
+    at: String,
+    reason: &'a str,
+}
+
+impl<'a> From<&'a Proposal> for Record<'a> {
+    fn from(proposal: &'a Proposal) -> Self {
+        let draft = &proposal.draft;
+        let decision = proposal.status.decision().map(|decision| DecisionRecord {
+            by: &decision.by.id,
+            kind: decision.by.kind.as_str(),
+            unisolated: decision.by.unisolated,
+            at: decision.at.to_rfc3339(),
+            reason: &decision.reason,
+        });
+        Self {
+            id: proposal.id.to_string(),
+            sandbox: proposal.sandbox.as_str(),
+            run: proposal.run.to_string(),
+            status: proposal.status.as_str(),
+            rule_name: draft.rule_name.as_str(),
+            endpoints: endpoint_lines(&draft.rule),
+            rule: &draft.rule,
+            binaries: draft.rule.binaries.iter().map(|binary| binary.path.as_str()).collect(),
+            rationale: &draft.rationale,
+            origin: proposal.origin.as_str(),
+            submitted_by: &proposal.submitted_by,
+            submitted_at: proposal.submitted_at.to_rfc3339(),
+            draft: draft.number,
+            digest: proposal.digest().to_string(),
+            revision: match &proposal.status {
+                Status::Approved { revision, .. } => Some(revision.0),
+                _ => None,
+            },
+            unisolated: decision.as_ref().map(|decision| decision.unisolated),
+            decision,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `show`: everything about one proposal, first of all what it asks for.
+
+use std::io::Write;
+
+use openshell_domain::event::Isolation;
+use openshell_domain::policy::render::endpoint_lines;
+use openshell_domain::proposal::{Proposal, Status};
+
+use super::record::Record;
+use super::target::Target;
+use super::{VerbError, json};
+use crate::cli::Output;
+use crate::client::{Client, Shown};
+use crate::clock;
+use crate::shown;
+
+pub(super) async fn run(
+    client: &mut Client,
+    id: &str,
+    output: Output,
+    out: &mut dyn Write,
+) -> Result<(), VerbError> {
+    let found = Target::parse(id)?.find(client).await?;
+    match output {
+        Output::Json => json(out, &Record::from(&found.proposal)),
+        Output::Table => {
+            out.write_all(page(&found, clock::now()).as_bytes())?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
+fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
+    let proposal = &found.proposal;
+    let draft = &proposal.draft;
+    let mut page = Page::default();
+    page.line("proposal", &format!("{}@{}", proposal.id, proposal.digest().short()));
+    page.line("status", &status(proposal));
+    page.line("sandbox", &sandbox(found));
+    page.lines("asks for", endpoint_lines(&draft.rule).iter().map(|line| shown::visible(line)));
+    page.lines("binaries", draft.rule.binaries.iter().map(|binary| shown::visible(&binary.path)));
+    page.line("rule", &shown::visible(draft.rule_name.as_str()));
+    page.line("origin", proposal.origin.as_str());
+    let asker = if proposal.submitted_by.is_empty() { "unknown" } else { &proposal.submitted_by };
+    page.line("asked by", &shown::visible(asker));
+    let age = clock::brief(clock::between(proposal.submitted_at, now));
+    page.line("asked", &format!("{age} ago, {}", proposal.submitted_at.to_rfc3339()));
+    if let Some(decision) = proposal.status.decision() {
+        let by = shown::visible(&decision.by.id);
+        let mark = if decision.by.unisolated { " (unisolated)" } else { "" };
+        page.line("decided by", &format!("{by}{mark}, {}", decision.at.to_rfc3339()));
+        page.lines("reason", shown::visible_lines(&decision.reason).into_iter());
+    }
+    page.text("\nAgent says (unverified):\n");
+    for line in shown::visible_lines(&draft.rationale) {
+        page.text(&format!("  | {line}\n"));
+    }
+    page.0
+}
+
+fn status(proposal: &Proposal) -> String {
+    match &proposal.status {
+        Status::Approved { revision, .. } => format!("approved, policy revision {revision}"),
+        Status::Expired { at, .. } => format!("expired at {}", at.to_rfc3339()),
+        status => status.as_str().to_owned(),
+    }
+}
+
+fn sandbox(found: &Shown) -> String {
+    let isolation = match found.sandbox.as_ref().and_then(|view| view.isolation) {
+        Some(Isolation::Netns) => ", netns",
+        Some(Isolation::None) => ", ! unisolated",
+        None => "",
+    };
+    let attached = if found.is_attached { "connected" } else { "not connected" };
+    format!("{}{isolation}, supervisor {attached}", found.proposal.sandbox)
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, label: &str, value: &str) {
+        self.0.push_str(&format!("{label:<11} {value}\n"));
+    }
+
+    fn lines(&mut self, label: &str, values: impl Iterator<Item = String>) {
+        for (label, value) in std::iter::once(label).chain(std::iter::repeat("")).zip(values) {
+            self.line(label, &value);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+}

@@ -1,0 +1,213 @@
+//! The screen as a terminal sees it: the program itself in a pty against a real gateway.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod stage;
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty, open};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{LocalModes, tcgetattr};
+use stage::{DEADLINE, Stage};
+
+struct Screen {
+    child: Child,
+    pty: Arc<Pty>,
+    parser: Arc<Mutex<vt100::Parser>>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
+fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_true() {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+impl Screen {
+    fn open(stage: &Stage, columns: u16, lines: u16) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+        Self::run(program.arg("--gateway").arg(stage.door()), columns, lines)
+    }
+
+    fn run(program: Command, columns: u16, lines: u16) -> Self {
+        let (pty, pts) = open().unwrap();
+        pty.resize(Size::new(lines, columns)).unwrap();
+        let child = program.env("TERM", "xterm-256color").spawn(pts).unwrap();
+        let pty = Arc::new(pty);
+        let parser = vt100::Parser::new(lines.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let parser = Arc::new(Mutex::new(parser));
+        let (reader, sink) = (Arc::clone(&pty), Arc::clone(&parser));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = (&*reader).read(&mut bytes) {
+                sink.lock().unwrap().process(&bytes[..count]);
+            }
+        });
+        Self { child, pty, parser }
+    }
+
+    fn text(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    fn shows(&self, text: &str) {
+        wait_until(&format!("{text:?} is not shown:\n{}", self.text()), || self.text().contains(text));
+    }
+
+    fn press(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end, and for the terminal to be as it was.
+    fn ends(mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("it does not end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        wait_until("the alternate screen is left", || {
+            let parser = self.parser.lock().unwrap();
+            !parser.screen().alternate_screen() && !parser.screen().hide_cursor()
+        });
+        assert!(!self.parser.lock().unwrap().screen().bracketed_paste());
+        let modes = tcgetattr(self.pty.as_fd()).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "raw mode is left");
+        status.unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_proposal_to_a_loaded_policy() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    for (columns, lines) in [(80, 24), (120, 40)] {
+        let screen = Screen::open(&stage, columns, lines);
+        screen.shows("No agent is waiting");
+        let path = format!("/v1/run-{columns}");
+        supervisor.submit(&path, "write\u{1b}[2J it\u{202e}").await;
+        screen.shows(&format!("allow PUT {path}]"));
+        screen.shows("write\\u{1b}[2J it\\u{202e}");
+        screen.press("a");
+        screen.shows("loaded by demo in");
+        screen.shows("Nothing is waiting.");
+        screen.press("q");
+        assert_eq!(screen.ends().code(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_reason_goes_out_as_it_is() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/x", "").await;
+    let screen = Screen::open(&stage, 80, 24);
+    screen.shows("allow PUT /v1/x]");
+    screen.press("r");
+    screen.shows("reason for the agent");
+    screen.press("\u{1b}[200~use \"release/*\",\rnot üq\u{1b}[201~");
+    screen.shows("use \"release/*\",⏎not üq");
+    screen.press("\r");
+    screen.shows(&format!("rejected {} PUT api.example.com/v1/x", id.get(..8).unwrap()));
+    screen.press("q");
+    assert!(screen.ends().success());
+    let mut client = openshell_inbox::client::Client::connect(&stage.door()).await.unwrap();
+    let proposal = client.proposal(&id).await.unwrap().proposal;
+    assert_eq!(proposal.status.decision().unwrap().reason, "use \"release/*\",\nnot üq");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_comes_back_by_itself_and_knows_what_it_missed() {
+    let mut stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/before", "").await;
+    let screen = Screen::open(&stage, 80, 24);
+    screen.shows("allow PUT /v1/before]");
+    screen.shows("● live");
+    drop(supervisor);
+    stage.stop().await;
+    screen.shows("reconnecting");
+    screen.press("a");
+    screen.shows("the gateway is away: nothing was sent");
+    stage.start().await;
+    screen.shows("● live");
+    screen.press("a");
+    screen.shows(&format!("approved {} PUT api.example.com", id.get(..8).unwrap()));
+    screen.press("q");
+    assert!(screen.ends().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_give_the_terminal_back() {
+    let stage = Stage::new().await;
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let screen = Screen::open(&stage, 80, 24);
+        screen.shows("No agent is waiting");
+        screen.signal(signal);
+        assert_eq!(screen.ends().code(), Some(128 + signal.as_raw()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_screen_comes_back() {
+    let stage = Stage::new().await;
+    let screen = Screen::open(&stage, 80, 24);
+    screen.shows("No agent is waiting");
+    screen.signal(Signal::STOP);
+    screen.signal(Signal::CONT);
+    screen.press("?");
+    screen.shows("any key closes");
+    screen.press("\u{3}");
+    assert!(screen.ends().success());
+}
+
+/// Played by this very test program, in a pty of its own, for the test below.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a part of `a_panic_gives_the_terminal_back`"]
+async fn a_screen_that_panics() {
+    let Some(folder) = std::env::var_os("SCREEN_THAT_PANICS").map(std::path::PathBuf::from) else { return };
+    let (say, notices) = tokio::sync::mpsc::channel(1);
+    say.send(openshell_inbox::screen::Notice("the screen is open".to_owned())).await.unwrap();
+    std::thread::spawn(move || {
+        wait_until("the test never said so", || folder.join("now").exists());
+        panic!("as it was told");
+    });
+    let options = openshell_inbox::screen::ScreenOptions {
+        gateway: "/nonexistent/gateway.sock".into(),
+        title: "panics".to_owned(),
+        notices: Some(notices),
+    };
+    let exit = openshell_inbox::screen::run(options).await.unwrap();
+    println!("the screen ended: {exit:?}");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_screen_that_panics", "--ignored", "--nocapture", "--test-threads", "1"])
+        .env("SCREEN_THAT_PANICS", folder.path());
+    let screen = Screen::run(program, 100, 30);
+    screen.shows("the screen is open");
+    assert!(screen.parser.lock().unwrap().screen().alternate_screen());
+    std::fs::write(folder.path().join("now"), "").unwrap();
+    screen.shows("as it was told");
+    screen.shows("the screen ended: Signal(6)");
+    screen.ends();
+}

@@ -1,0 +1,139 @@
+//! A gateway with a supervisor played by hand, and the inbox as its users start it.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "each test file uses its part; a test that cannot go on has failed"
+)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use openshell_gateway::{Gateway, Limits, ServeArgs};
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
+use openshell_wire::pb::sandbox;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+pub struct Stage {
+    pub folder: TempDir,
+    stop: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        let mut stage = Self { folder: TempDir::new().unwrap(), stop: None };
+        stage.start().await;
+        stage
+    }
+
+    pub fn door(&self) -> PathBuf {
+        self.folder.path().join("run/gateway.sock")
+    }
+
+    pub async fn start(&mut self) {
+        let args = ServeArgs {
+            db: Some(self.folder.path().join("inbox.db")),
+            socket: Some(self.door()),
+            limits: Limits::default(),
+        };
+        let gateway = Gateway::start(args).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            gateway.run(async move { stopped.await.unwrap_or_default() }).await.unwrap();
+        });
+        self.stop = Some((stop, task));
+    }
+
+    pub async fn stop(&mut self) {
+        let (stop, task) = self.stop.take().unwrap();
+        stop.send(()).unwrap();
+        task.await.unwrap();
+    }
+
+    /// A supervisor of `demo` that loads whatever it is given.
+    pub async fn supervisor(&self) -> Supervisor {
+        let uri = openshell_wire::door::uri(&openshell_wire::door::sandbox_door(&self.door())).unwrap();
+        let mut client = SupervisorClient::connect(uri).await.unwrap();
+        let (reports, outgoing) = mpsc::channel(16);
+        let hello = pb::Hello {
+            sandbox: "demo".into(),
+            run: "00000000-0000-4000-8000-000000000007".into(),
+            supervisor_version: "0".into(),
+            isolation: "netns".into(),
+            advisor: true,
+            policy_file: "p.yaml".into(),
+            policy_yaml: "version: 1\nnetwork_policies: {}\n".into(),
+            ..pb::Hello::default()
+        };
+        reports.send(pb::Report { report: Some(pb::report::Report::Hello(hello)) }).await.unwrap();
+        let mut directives = client.attach(ReceiverStream::new(outgoing)).await.unwrap().into_inner();
+        let Some(pb::Directive { directive: Some(pb::directive::Directive::Accepted(accepted)) }) =
+            directives.message().await.unwrap()
+        else {
+            panic!("not accepted");
+        };
+        let task = tokio::spawn(async move {
+            while let Ok(Some(directive)) = directives.message().await {
+                let Some(pb::directive::Directive::Policy(policy)) = directive.directive else { continue };
+                let loaded = pb::Loaded { revision: policy.revision };
+                let report = pb::Report { report: Some(pb::report::Report::Loaded(loaded)) };
+                if reports.send(report).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Supervisor { client, secret: accepted.run_secret, task }
+    }
+}
+
+pub struct Supervisor {
+    client: SupervisorClient<tonic::transport::Channel>,
+    secret: Vec<u8>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Supervisor {
+    /// Submits a proposal to write one path, and gives its id back.
+    pub async fn submit(&mut self, path: &str, rationale: &str) -> String {
+        let allow = sandbox::L7Allow { method: "PUT".into(), path: path.into(), ..Default::default() };
+        let endpoint = sandbox::NetworkEndpoint {
+            host: "api.example.com".into(),
+            port: 443,
+            protocol: "rest".into(),
+            enforcement: "enforce".into(),
+            rules: vec![sandbox::L7Rule { allow: Some(allow) }],
+            ..Default::default()
+        };
+        let rule = sandbox::NetworkPolicyRule {
+            name: String::new(),
+            endpoints: vec![endpoint],
+            binaries: vec![sandbox::NetworkBinary { path: "/usr/bin/curl".into() }],
+        };
+        let ask = pb::SubmitProposalsRequest {
+            sandbox: "demo".into(),
+            run_secret: self.secret.clone(),
+            submitted_by: "/usr/bin/curl".into(),
+            rationale: rationale.into(),
+            operations: vec![pb::AddRule { rule_name: "put_file".into(), rule: Some(rule) }],
+        };
+        let answer = self.client.submit_proposals(ask).await.unwrap().into_inner();
+        let result = answer.results.first().unwrap();
+        assert_eq!(result.error, "");
+        result.id.clone()
+    }
+}

@@ -1,0 +1,142 @@
+//! The inbox without a screen: the program itself against a real gateway.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod stage;
+
+use std::path::Path;
+
+use serde_json::Value;
+use stage::Stage;
+
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn inbox(door: &Path, args: &[&str]) -> Answer {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
+        .arg("--gateway")
+        .arg(door)
+        .args(args)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    Answer {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+async fn json(door: &Path, args: &[&str]) -> Value {
+    let answer = inbox(door, args).await;
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    serde_json::from_str(&answer.out).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let empty = inbox(&door, &["list"]).await;
+    assert_eq!((empty.code, empty.out.as_str()), (0, "no proposals\n"));
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "one \u{1b}[2J file\r").await;
+    let list = json(&door, &["list", "--output", "json"]).await;
+    let row = &list[0];
+    assert_eq!(row["id"], Value::from(id.clone()));
+    assert_eq!(row["endpoints"][0], "api.example.com:443 [L7 rest, allow PUT /v1/run-1]");
+    assert_eq!((&row["sandbox"], &row["status"]), (&Value::from("demo"), &Value::from("pending")));
+    assert_eq!((&row["rule_name"], &row["origin"]), (&"put_file".into(), &"agent_authored".into()));
+    assert_eq!(row["rule"]["endpoints"][0]["host"], "api.example.com", "the rule itself is there too");
+    assert_eq!(row["rule"]["endpoints"][0]["rules"][0]["allow"]["path"], "/v1/run-1");
+    assert_eq!(row["unisolated"], Value::Null);
+    assert_eq!(row["rationale"], "one \u{1b}[2J file\r");
+    let table = inbox(&door, &["list"]).await.out;
+    assert!(table.contains("api.example.com:443 [L7 rest, allow PUT /v1/run-1]"), "{table}");
+    let shown = inbox(&door, &["show", &id]).await.out;
+    assert!(shown.contains("one \\u{1b}[2J file\\r") && !shown.contains('\u{1b}'), "{shown}");
+    let digest = row["digest"].as_str().unwrap().get(..6).unwrap();
+    let target = format!("{}@{digest}", id.get(..8).unwrap());
+    let done = inbox(&door, &["approve", &target]).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    let first = done.out.lines().next().unwrap();
+    assert!(first.starts_with(&format!("approved  {}  seq ", id.get(..8).unwrap())), "{first}");
+    assert!(first.ends_with("  policy revision 2"), "{first}");
+    assert!(done.out.contains("\nloaded by demo in "), "{}", done.out);
+    let again = inbox(&door, &["approve", &id]).await;
+    assert_eq!(again.code, 1, "{}", again.err);
+    assert!(again.err.contains("already approved"), "{}", again.err);
+    let pending = json(&door, &["list", "--status", "pending", "--output", "json"]).await;
+    assert_eq!(pending, Value::Array(Vec::new()));
+    let all = json(&door, &["--output", "json", "list"]).await;
+    assert_eq!((&all[0]["status"], &all[0]["revision"]), (&"approved".into(), &2.into()));
+    assert!(all[0]["unisolated"].is_boolean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_arrives_byte_for_byte() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    let reason = "-no: \"üse\" 'release/*'\n\tnot \\main\u{200b} 漢字 \u{1b}[0m\r\n";
+    let done = json(&door, &["reject", &id, "--reason", reason, "--output", "json"]).await;
+    assert_eq!((&done["status"], &done["revision"]), (&"rejected".into(), &Value::Null));
+    let shown = json(&door, &["show", &id, "--output", "json"]).await;
+    assert_eq!(shown["decision"]["reason"], reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_supervisor_an_approval_waits_and_says_so() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    drop(supervisor);
+    let ended = async {
+        let mut client = openshell_inbox::client::Client::connect(&stage.door()).await.unwrap();
+        while client.proposal(&id).await.unwrap().is_attached {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(stage::DEADLINE, ended).await.unwrap();
+    let done = inbox(&stage.door(), &["approve", &id]).await;
+    assert_eq!(done.code, 0);
+    let wanted = "recorded, not in force: no supervisor of demo is connected; the grant ends with its run\n";
+    assert!(done.out.ends_with(wanted), "{}", done.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_what_went_wrong() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    for (args, code) in [
+        (vec!["approve", &format!("{id}@000000")], 4),
+        (vec!["approve", "ffffffff"], 1),
+        (vec!["approve", "not-an-id"], 2),
+        (vec!["approve", "3f0"], 2),
+        (vec!["approve", &format!("{id}@00000")], 2),
+        (vec!["reject", &id], 2),
+        (vec!["list", "--output", "xml"], 2),
+        (vec![], 2),
+    ] {
+        let answer = inbox(&door, &args).await;
+        assert_eq!((answer.code, answer.out.as_str()), (code, ""), "{args:?}: {}", answer.err);
+        assert!(answer.err.starts_with("error: "), "{}", answer.err);
+    }
+    let gone = inbox(&stage.folder.path().join("gone.sock"), &["list"]).await;
+    assert_eq!(gone.code, 3);
+    assert!(
+        gone.err.contains("no gateway answers at") && gone.err.contains("openshell-gateway serve --socket")
+    );
+}
