@@ -61,6 +61,12 @@ enum GatewayVerb {
     Serve(ServeArgs),
 }
 
+/// A stage of a sandbox, when this process was started as one.
+#[must_use]
+pub fn reentry() -> Option<u8> {
+    openshell_supervisor::isolation::reentry()
+}
+
 /// Does what was asked and says how it went, as an exit code.
 pub fn dispatch(cli: Cli) -> u8 {
     let Options { gateway, output } = cli.options;
