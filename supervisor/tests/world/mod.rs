@@ -111,7 +111,11 @@ impl World {
             fs::create_dir_all(world.at(name)).unwrap();
         }
         // As a developer of this repository would have it: in the working directory.
-        fs::copy(env!("CARGO_BIN_EXE_openshell-supervisor"), &world.binary).unwrap();
+        // By another process: a thread that starts a program meanwhile would pass our open file on, and it could not
+        // be executed ("text file busy").
+        let copied =
+            Command::new("cp").arg(env!("CARGO_BIN_EXE_openshell-supervisor")).arg(&world.binary).status();
+        assert!(copied.unwrap().success());
         fs::write(world.at("home/.ssh/id"), "private key").unwrap();
         fs::write(world.at("home/.bashrc"), "# mine\n").unwrap();
         fs::write(world.at("work/.git/config"), "[core]\n").unwrap();
