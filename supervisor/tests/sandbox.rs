@@ -53,6 +53,9 @@ fn has(program: &str) -> bool {
 
 #[test]
 fn real_programs_reach_what_is_granted_and_nothing_else() {
+    if !world::is_able() {
+        return;
+    }
     let origin = origin();
     for user in users() {
         let world = World::new(user);
@@ -111,6 +114,9 @@ fn real_programs_reach_what_is_granted_and_nothing_else() {
 
 #[test]
 fn exits_and_signals_are_the_commands() {
+    if !world::is_able() {
+        return;
+    }
     let world = World::new(users()[0]);
     let run = |script: &str| code(&inside(&world, &[], script));
     assert_eq!(run("exit 7"), 7);
@@ -148,6 +154,9 @@ fn started(mut command: Command) -> Child {
 
 #[test]
 fn the_command_finds_its_bundle_its_skill_and_its_own_places() {
+    if !world::is_able() {
+        return;
+    }
     for user in users() {
         let world = World::new(user);
         let script = "stat -c '%a' $OPENSHELL_SKILL; head -1 $OPENSHELL_SKILL; cmp $SSL_CERT_FILE /etc/ssl/certs/ca-certificates.crt && echo same
@@ -175,6 +184,9 @@ fn the_command_finds_its_bundle_its_skill_and_its_own_places() {
 
 #[test]
 fn what_may_be_written_is_what_was_named() {
+    if !world::is_able() {
+        return;
+    }
     let world = World::new(users()[0]);
     fs::create_dir_all(world.at("home/.codex")).unwrap();
     world.give_away();
@@ -192,6 +204,9 @@ fn what_may_be_written_is_what_was_named() {
 
 #[test]
 fn a_place_that_holds_what_must_be_kept_is_refused_with_the_reason() {
+    if !world::is_able() {
+        return;
+    }
     let world = World::new(users()[0]);
     let home = world.at("home").display().to_string();
     let doors = world.at("doors").display().to_string();
@@ -210,6 +225,9 @@ fn a_place_that_holds_what_must_be_kept_is_refused_with_the_reason() {
 
 #[test]
 fn a_filesystem_policy_is_the_whole_tree() {
+    if !world::is_able() {
+        return;
+    }
     let world = World::new(users()[0]);
     let policy = "version: 1\nfilesystem_policy:\n  include_workdir: true\n  read_only: [/usr, /lib, /lib64, /bin, /etc/passwd, /proc]\n  read_write: [/dev/null]\nlandlock: {compatibility: hard_requirement}\n";
     fs::write(world.at("policy.yaml"), policy).unwrap();
@@ -227,6 +245,9 @@ fn a_filesystem_policy_is_the_whole_tree() {
 
 #[test]
 fn without_isolation_every_start_warns_and_the_gateway_knows() {
+    if !world::is_able() {
+        return;
+    }
     let world = World::new(users()[0]);
     let output = finish(world.run(&["--isolation", "none"], &["bash", "-c", "echo $$; exit 4"]), 20);
     assert!(code(&output) == 4 && text(&output).contains("is not isolated"), "{}", text(&output));
@@ -235,6 +256,9 @@ fn without_isolation_every_start_warns_and_the_gateway_knows() {
 
 #[test]
 fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
+    if !world::is_able() {
+        return;
+    }
     // As an ordinary user, in a namespace whose own limit can be set without touching the machine's.
     let user = *users().last().unwrap();
     if user == 0 {
@@ -285,6 +309,9 @@ fn files(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn a_killed_supervisor_takes_its_sandbox_along() {
+    if !world::is_able() {
+        return;
+    }
     for user in users() {
         let world = World::new(user);
         let mark = world.at("mark").display().to_string();
@@ -301,6 +328,9 @@ fn a_killed_supervisor_takes_its_sandbox_along() {
 
 #[test]
 fn nothing_remains() {
+    if !world::is_able() {
+        return;
+    }
     let starts: u64 = std::env::var("OPENSHELL_STARTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let world = World::new(*users().last().unwrap());
     let mark = world.at("mark").display().to_string();
@@ -338,6 +368,9 @@ fn nothing_remains() {
 
 #[test]
 fn nobody_of_the_same_user_may_look_into_the_supervisor() {
+    if !world::is_able() {
+        return;
+    }
     let user = *users().last().unwrap();
     if user == 0 {
         return;

@@ -207,6 +207,21 @@ pub(crate) fn users() -> Vec<u32> {
     }
 }
 
+/// Whether this machine can do what these tests are about; says so where it cannot. The kernel and the programs of a
+/// machine are not this repository's to mend.
+pub(crate) fn is_able() -> bool {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_openshell-supervisor")).arg("doctor").output().unwrap();
+    let missing: Vec<&str> = ["/usr/bin/curl", "/usr/bin/bash", "/usr/bin/setpriv"]
+        .into_iter()
+        .filter(|program| !std::path::Path::new(program).exists())
+        .collect();
+    if doctor.status.success() && missing.is_empty() {
+        return true;
+    }
+    eprintln!("skipped: missing {missing:?}\n{}", String::from_utf8_lossy(&doctor.stdout));
+    false
+}
+
 /// Runs to the end, but not longer than `seconds`.
 pub(crate) fn finish(mut command: Command, seconds: u64) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
