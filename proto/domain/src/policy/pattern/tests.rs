@@ -76,9 +76,22 @@ fn what_engines_read_differently_is_refused() {
 }
 
 #[test]
-fn huge_patterns_are_refused_and_do_not_hang() {
-    let bomb = format!("*a{}", "?".repeat(40));
+fn huge_patterns_are_refused_and_no_pattern_explodes() {
+    let bomb = format!("{}/a", "/**".repeat(400));
     assert!(matches!(Pattern::compile(&bomb, Separator::Slash), Err(PatternError::TooComplex(_))));
+    let deep = format!("{}a{}", "{".repeat(9), "}".repeat(9));
+    assert!(matches!(Pattern::compile(&deep, Separator::Slash), Err(PatternError::TooComplex(_))));
+    // As a deterministic automaton this one has 2^40 states.
+    let wide = format!("*a{}", "?".repeat(40));
+    let pattern = Pattern::compile(&wide, Separator::Slash).unwrap();
+    assert!(pattern.matches(&format!("bba{}", "x".repeat(40))) && !pattern.matches(&"b".repeat(60)));
+}
+
+/// OpenShell's engine reads characters: a deny rule of one byte would let a two-byte character through.
+#[test]
+fn a_question_mark_is_one_character_however_many_bytes_it_has() {
+    assert!(dot("?", "é") && dot("a?c", "a€c") && dot("?", "😀") && !dot("?", "éé") && !dot("?", "."));
+    assert!(slash("/[!b]", "/é") && !slash("/[!b]", "/b"));
 }
 
 /// An independently written matcher for literals, `*` and `**`, on segments.
