@@ -5,6 +5,7 @@
 //! events are read back as they were written. Meaning lives in [`verdict`], wording in [`render`].
 
 pub mod address;
+pub mod authority;
 pub mod effective;
 pub mod host;
 pub mod overlap;
@@ -271,7 +272,7 @@ pub struct RequestPattern {
 }
 
 /// What the values of one query key must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum QueryPattern {
     /// One glob (separator `.`).
@@ -285,7 +286,7 @@ pub enum QueryPattern {
 
 impl QueryPattern {
     /// The globs, whichever way they were written.
-    pub fn globs(&self) -> impl Iterator<Item = &str> {
+    pub fn globs(&self) -> impl Iterator<Item = &str> + Clone {
         match self {
             Self::Glob(glob) => std::slice::from_ref(glob).iter(),
             Self::Any { any } => any.iter(),

@@ -5,6 +5,7 @@
 //! stays inside a segment, `**` as a whole segment is any number of them, and `/x/**` does not match `/x`.
 
 mod automaton;
+pub(in crate::policy) mod build;
 mod parse;
 
 pub use automaton::{Automaton, ByteSet, States};

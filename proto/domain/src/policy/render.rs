@@ -76,7 +76,7 @@ pub fn request_line(pattern: &RequestPattern) -> String {
     line
 }
 
-fn spaceless(path: &str) -> String {
+pub(super) fn spaceless(path: &str) -> String {
     path.replace(' ', "%20")
 }
 

@@ -58,6 +58,14 @@ impl ByteSet {
         out
     }
 
+    /// The bytes in this set or in `other`.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let mut out = *self;
+        out.0.iter_mut().zip(other.0).for_each(|(word, with)| *word |= with);
+        out
+    }
+
     /// The bytes of this set that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
@@ -80,8 +88,6 @@ impl ByteSet {
 
 /// The most states; a pattern that needs more is too complex.
 pub(super) const MAX_STATES: usize = 4224;
-/// The most moves, which nested optional parts multiply.
-const MAX_MOVES: usize = 1 << 16;
 /// Words of a bit set over all states.
 const WORDS: usize = MAX_STATES / 64;
 
@@ -89,11 +95,11 @@ const WORDS: usize = MAX_STATES / 64;
 #[derive(Debug, Clone)]
 pub struct Automaton {
     /// The byte that leads into each state.
-    enters: Box<[ByteSet]>,
+    pub(super) enters: Box<[ByteSet]>,
     /// Where the moves of each state begin in `moves`; one more at the end.
-    begins: Box<[u32]>,
-    moves: Box<[u16]>,
-    accepting: Box<[bool]>,
+    pub(super) begins: Box<[u32]>,
+    pub(super) moves: Box<[u16]>,
+    pub(super) accepting: Box<[bool]>,
 }
 
 /// A set of states that a run may be in, ascending. Empty: the run has failed.
@@ -145,6 +151,23 @@ impl Automaton {
         states.iter().flat_map(|state| self.moves_of(*state)).map(|to| self.enters(*to))
     }
 
+    /// The automaton of no text at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            enters: Box::new([ByteSet::EMPTY]),
+            begins: Box::new([0, 0]),
+            moves: Box::new([]),
+            accepting: Box::new([false]),
+        }
+    }
+
+    /// Whether the whole of `subject` is in the language. Does not allocate.
+    #[must_use]
+    pub fn matches_all(&self, subject: &[u8]) -> bool {
+        self.matches_from(0, subject)
+    }
+
     /// Whether the whole of `subject` is in the language, given that its first `skip` bytes lead to state `skip`.
     /// Does not allocate.
     pub(super) fn matches_from(&self, skip: usize, subject: &[u8]) -> bool {
@@ -189,116 +212,4 @@ fn marked(set: &[u64]) -> impl Iterator<Item = u16> + '_ {
             Some(index * 64 + low)
         })
     })
-}
-
-/// Part of a pattern: where a run enters it, where it may leave it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Part {
-    first: Vec<u16>,
-    last: Vec<u16>,
-    /// Whether it matches nothing at all.
-    is_optional: bool,
-}
-
-/// Builds an automaton part by part.
-#[derive(Debug)]
-pub(super) struct Builder {
-    enters: Vec<ByteSet>,
-    moves: Vec<Vec<u16>>,
-    count: usize,
-}
-
-/// The automaton would be larger than a pattern is worth.
-#[derive(Debug)]
-pub(super) struct TooLarge;
-
-impl Builder {
-    pub(super) fn new() -> Self {
-        Self { enters: vec![ByteSet::EMPTY], moves: vec![Vec::new()], count: 0 }
-    }
-
-    /// Matches nothing at all.
-    pub(super) fn nothing() -> Part {
-        Part { is_optional: true, ..Part::default() }
-    }
-
-    /// One byte of `set`.
-    pub(super) fn byte(&mut self, set: ByteSet) -> Result<Part, TooLarge> {
-        let state = u16::try_from(self.enters.len()).map_err(|_| TooLarge)?;
-        if self.enters.len() >= MAX_STATES {
-            return Err(TooLarge);
-        }
-        self.enters.push(set);
-        self.moves.push(Vec::new());
-        Ok(Part { first: vec![state], last: vec![state], is_optional: false })
-    }
-
-    /// `part`, any number of times.
-    pub(super) fn repeated(&mut self, part: Part) -> Result<Part, TooLarge> {
-        self.connect(&part.last, &part.first)?;
-        Ok(Part { is_optional: true, ..part })
-    }
-
-    /// `head`, then `tail`.
-    pub(super) fn then(&mut self, head: Part, tail: Part) -> Result<Part, TooLarge> {
-        self.connect(&head.last, &tail.first)?;
-        let mut first = head.first;
-        if head.is_optional {
-            first.extend(tail.first);
-        }
-        let mut last = tail.last;
-        if tail.is_optional {
-            last.extend(head.last);
-        }
-        Ok(Part { first, last, is_optional: head.is_optional && tail.is_optional })
-    }
-
-    /// One of the two.
-    pub(super) fn either(mut one: Part, other: Part) -> Part {
-        one.first.extend(other.first);
-        one.last.extend(other.last);
-        one.is_optional |= other.is_optional;
-        one
-    }
-
-    fn connect(&mut self, from: &[u16], to: &[u16]) -> Result<(), TooLarge> {
-        self.count += from.len() * to.len();
-        if self.count > MAX_MOVES {
-            return Err(TooLarge);
-        }
-        for state in from {
-            if let Some(moves) = self.moves.get_mut(usize::from(*state)) {
-                moves.extend_from_slice(to);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn finish(mut self, whole: Part) -> Result<Automaton, TooLarge> {
-        let mut accepting = vec![false; self.enters.len()];
-        self.connect(&[0], &whole.first)?;
-        if let Some(start) = accepting.first_mut() {
-            *start = whole.is_optional;
-        }
-        for state in &whole.last {
-            if let Some(accepts) = accepting.get_mut(usize::from(*state)) {
-                *accepts = true;
-            }
-        }
-        let mut begins = Vec::with_capacity(self.moves.len() + 1);
-        let mut moves = Vec::with_capacity(self.count);
-        for mut targets in self.moves {
-            targets.sort_unstable();
-            targets.dedup();
-            begins.push(u32::try_from(moves.len()).map_err(|_| TooLarge)?);
-            moves.append(&mut targets);
-        }
-        begins.push(u32::try_from(moves.len()).map_err(|_| TooLarge)?);
-        Ok(Automaton {
-            enters: self.enters.into(),
-            begins: begins.into(),
-            moves: moves.into(),
-            accepting: accepting.into(),
-        })
-    }
 }

@@ -1,6 +1,7 @@
 //! The text of a pattern, read into an automaton.
 
-use super::automaton::{Automaton, Builder, ByteSet, Part, TooLarge};
+use super::automaton::{Automaton, ByteSet};
+use super::build::{Builder, Part, TooLarge};
 use super::{PatternError, Separator};
 
 /// Reads a whole pattern.

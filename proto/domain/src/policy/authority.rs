@@ -1,0 +1,345 @@
+//! What a rule would newly allow: the heart of the review.
+//!
+//! A request is a chain of programs, a host, a port, the addresses that the host resolves to, and either a stream
+//! that is not read or method, path and query (`domain.md` §3). Headers and bodies are not part of it. The
+//! *authority* of a policy is the set of requests that it allows or audits; two policies differ by the requests
+//! that one of them allows. That set is computed, not sampled: patterns divide hosts, paths, programs and queries
+//! into finitely many classes, all requests of a combination of classes get the same verdict from every policy,
+//! and one request of each is judged. What is reported carries such a request, and the matcher that enforces the
+//! policy has confirmed it.
+
+mod classes;
+mod confirm;
+mod destinations;
+mod explore;
+mod items;
+mod queries;
+mod scene;
+mod show;
+mod space;
+mod universe;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Policy, QueryPattern, Rule};
+use items::Collector;
+use universe::{Side, Universe};
+
+/// The comparison would take more work than it is allowed, so nothing is said about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the rule is too complex to be compared with the policy: write it with literals, `*` and `**`")]
+pub struct TooComplex;
+
+/// How much work one comparison may be, in steps of an automaton.
+#[derive(Debug)]
+struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(1 << 18)
+    }
+}
+
+impl Budget {
+    fn spend(&mut self, steps: usize) -> Result<(), TooComplex> {
+        self.0 = self.0.checked_sub(steps).ok_or(TooComplex)?;
+        Ok(())
+    }
+}
+
+/// One request, as an example of many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The program that asks, then its ancestors as far as they matter. Never empty.
+    pub chain: Vec<String>,
+    /// A canonical host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// What the host resolves to; empty is any public address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// The method; `None` is a stream that is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The canonical path of a request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The query of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+}
+
+/// What an item is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    /// Any bytes: the stream is not read.
+    Stream,
+    /// Requests.
+    Requests {
+        /// The methods, in upper case; `*` is any.
+        methods: Vec<String>,
+        /// The path pattern.
+        path: String,
+        /// The path pattern of the endpoint, where it has one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scope: String,
+        /// What the query must be.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        query: BTreeMap<String, QueryPattern>,
+    },
+    /// Requests of a connection that was not inspected before, or is not any more.
+    OtherRequests,
+}
+
+/// Requests that one policy allows and the other does not, as a person is shown them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The host pattern.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The addresses that the host may resolve to; empty is every public one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpNet>,
+    /// Which of the bytes.
+    pub what: What,
+    /// The programs that ask, or one of whose ancestors is one of these.
+    pub binaries: Vec<String>,
+    /// The part that makes no difference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Except>,
+    /// One of the requests.
+    pub witness: Witness,
+}
+
+/// A part of an item that makes no difference, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Except {
+    /// Why.
+    pub because: Because,
+    /// By which rule.
+    pub rule: String,
+    /// One of the requests.
+    pub witness: Witness,
+}
+
+/// Why part of an item makes no difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// It was allowed before.
+    AlreadyAllowed,
+    /// A deny rule stands in the way.
+    Denied,
+    /// The connection is inspected, and an L4 endpoint allows no inspected request.
+    Inspected,
+    /// The query has no single reading and a rule reads queries.
+    UnclearQuery,
+}
+
+/// What an approval would change. Each list is irredundant and in the order of the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Difference {
+    /// Allowed at once, and not before.
+    pub added: Vec<Item>,
+    /// Allowed before, and not any more.
+    pub removed: Vec<Item>,
+    /// Not allowed at once, but as soon as other grants end.
+    pub latent: Vec<Item>,
+    /// What the rule asks for and does not get, or has already: filled where nothing is added or latent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<Except>,
+}
+
+/// What a difference does to a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows more.
+    Widens,
+    /// It allows neither more nor less.
+    ChangesNothing,
+    /// It allows less.
+    Narrows,
+    /// It allows more here and less there.
+    Both,
+}
+
+impl Difference {
+    /// What it does, counting what it will do when other grants end.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match (self.added.is_empty() && self.latent.is_empty(), self.removed.is_empty()) {
+            (false, true) => Effect::Widens,
+            (true, true) => Effect::ChangesNothing,
+            (true, false) => Effect::Narrows,
+            (false, false) => Effect::Both,
+        }
+    }
+}
+
+/// The policy that an ask is compared with: base and grants in force, apart, because grants end.
+#[derive(Debug, Clone)]
+pub struct Ground<'p> {
+    /// The policy file.
+    pub base: &'p Policy,
+    /// The grants in force, with the keys of their rules.
+    pub grants: Vec<(&'p str, &'p Rule)>,
+}
+
+/// The key under which messages name the rule that is asked for.
+const ASKED: &str = "(asked)";
+
+impl<'p> Ground<'p> {
+    /// What granting `rule` would change.
+    ///
+    /// # Errors
+    /// [`TooComplex`]
+    pub fn difference(&self, rule: &'p Rule) -> Result<Difference, TooComplex> {
+        let mut universe = Universe::default();
+        let sides = self.sides(&mut universe, &[]);
+        universe.add(ASKED, rule, &[sides.base_with, sides.after], true);
+        let mut collector = Collector::new(&universe, sides.before, sides.after);
+        explore::explore(&universe, &mut Budget::default(), &mut |cell| {
+            let (before, after) = (cell.allowed.has(sides.before), cell.allowed.has(sides.after));
+            let is_latent = cell.allowed.has(sides.base_with) && !cell.allowed.has(sides.base);
+            collector.added(cell, after && !before);
+            collector.latent(cell, is_latent && (before || !after));
+            collector.removed(cell, before && !after);
+        })?;
+        let difference = collector.finish();
+        confirm::difference(&universe, &sides, &difference)?;
+        Ok(difference)
+    }
+
+    /// A request that granting `rule` would allow, at once or when other grants end, and `bound` does not.
+    ///
+    /// # Errors
+    /// [`TooComplex`]
+    pub fn exceeds(&self, rule: &'p Rule, bound: &'p Policy) -> Result<Option<Witness>, TooComplex> {
+        let mut universe = Universe::default();
+        let sides = self.sides(&mut universe, &[]);
+        let limit = universe.side();
+        universe.add(ASKED, rule, &[sides.base_with, sides.after], true);
+        universe.add_policy(bound, &[limit]);
+        first(&universe, |allowed| sides.gains(allowed) && !allowed.has(limit))
+    }
+
+    /// Whether granting `wide` would allow, now or later, all that granting `narrow` would.
+    ///
+    /// # Errors
+    /// [`TooComplex`]
+    pub fn covers(&self, wide: &'p Rule, narrow: &'p Rule) -> Result<bool, TooComplex> {
+        let mut universe = Universe::default();
+        let (wide_base, wide_after) = (universe.side(), universe.side());
+        let sides = self.sides(&mut universe, &[wide_base, wide_after]);
+        universe.add(ASKED, wide, &[wide_base, wide_after], false);
+        universe.add(ASKED, narrow, &[sides.base_with, sides.after], true);
+        let with_wide = Sides4 { base_with: wide_base, after: wide_after, ..sides };
+        let beyond = first(&universe, |allowed| sides.gains(allowed) && !with_wide.gains(allowed))?;
+        Ok(beyond.is_none())
+    }
+
+    /// The four policies of a comparison. `more` are a base and an effective policy that hold the same rules.
+    fn sides(&self, universe: &mut Universe<'p>, more: &[Side]) -> Sides4 {
+        let sides = Sides4 {
+            base: universe.side(),
+            base_with: universe.side(),
+            before: universe.side(),
+            after: universe.side(),
+        };
+        let mut all = vec![sides.base, sides.base_with, sides.before, sides.after];
+        all.extend(more);
+        universe.add_policy(self.base, &all);
+        let mut granted = vec![sides.before, sides.after];
+        granted.extend(more.last());
+        for (key, rule) in &self.grants {
+            universe.add(key, rule, &granted, false);
+        }
+        sides
+    }
+}
+
+/// The policies of a comparison.
+#[derive(Debug, Clone, Copy)]
+struct Sides4 {
+    /// The policy file.
+    base: Side,
+    /// The policy file and the ask.
+    base_with: Side,
+    /// The policy file and the grants.
+    before: Side,
+    /// The policy file, the grants and the ask.
+    after: Side,
+}
+
+impl Sides4 {
+    /// Whether a request is added or latent.
+    fn gains(self, allowed: universe::Sides) -> bool {
+        let added = allowed.has(self.after) && !allowed.has(self.before);
+        added || (allowed.has(self.base_with) && !allowed.has(self.base))
+    }
+}
+
+/// What changes between two policies.
+///
+/// # Errors
+/// [`TooComplex`]
+pub fn between(before: &Policy, after: &Policy) -> Result<Difference, TooComplex> {
+    let mut universe = Universe::default();
+    let (old, new) = (universe.side(), universe.side());
+    for (key, rule) in &before.network_policies {
+        if after.network_policies.get(key) == Some(rule) {
+            universe.add(key.as_str(), rule, &[old, new], false);
+        } else {
+            universe.add(key.as_str(), rule, &[old], true);
+        }
+    }
+    for (key, rule) in &after.network_policies {
+        if before.network_policies.get(key) != Some(rule) {
+            universe.add(key.as_str(), rule, &[new], true);
+        }
+    }
+    let mut collector = Collector::new(&universe, old, new);
+    explore::explore(&universe, &mut Budget::default(), &mut |cell| {
+        let (was, is) = (cell.allowed.has(old), cell.allowed.has(new));
+        collector.added(cell, is && !was);
+        collector.removed(cell, was && !is);
+    })?;
+    Ok(collector.finish())
+}
+
+/// A request that `policy` allows and `bound` does not.
+///
+/// # Errors
+/// [`TooComplex`]
+pub fn exceeds(policy: &Policy, bound: &Policy) -> Result<Option<Witness>, TooComplex> {
+    let mut universe = Universe::default();
+    let (inner, outer) = (universe.side(), universe.side());
+    for (key, rule) in &policy.network_policies {
+        universe.add(key.as_str(), rule, &[inner], true);
+    }
+    universe.add_policy(bound, &[outer]);
+    first(&universe, |allowed| allowed.has(inner) && !allowed.has(outer))
+}
+
+fn first(
+    universe: &Universe<'_>,
+    is_wanted: impl Fn(universe::Sides) -> bool,
+) -> Result<Option<Witness>, TooComplex> {
+    let mut found = None;
+    explore::explore(universe, &mut Budget::default(), &mut |cell| {
+        if found.is_none() && is_wanted(cell.allowed) {
+            found = Some(cell.witness());
+        }
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

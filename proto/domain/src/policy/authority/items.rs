@@ -1,0 +1,310 @@
+//! From cells to the lists that a person reads.
+//!
+//! A list is made of the asks of the rule itself, each with what is left out of it. An ask all of whose cells
+//! lie in other asks of the list is not repeated; what remains is grouped by programs and methods.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::explore::{Ask, Cell, Part};
+use super::universe::{Facts, Kind, Side, Universe};
+use super::{Because, Difference, Except, Item, What, Witness};
+use crate::policy::{Access, Endpoint, Rule};
+
+/// Gathers cells while they are visited.
+pub(super) struct Collector<'u, 'p> {
+    universe: &'u Universe<'p>,
+    before: Side,
+    after: Side,
+    added: Gathered,
+    latent: Gathered,
+    removed: BTreeMap<Lost, (BTreeSet<String>, Witness)>,
+}
+
+/// One of the lists.
+#[derive(Default)]
+struct Gathered {
+    /// What makes a difference: where, and the first request that showed it.
+    hits: BTreeMap<Source, Witness>,
+    /// Which sources lie together in one cell.
+    cells: BTreeSet<BTreeSet<Source>>,
+    /// What makes none.
+    misses: BTreeMap<(Ask, Because, String), Witness>,
+}
+
+/// What a difference is due to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Source {
+    /// An ask of a focus rule.
+    Ask(Ask),
+    /// A rule that grants it without being asked, because another one went.
+    Rule(Lost),
+}
+
+/// What a rule allowed at a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Lost {
+    member: usize,
+    host: String,
+    port: u16,
+    what: What,
+}
+
+impl<'u, 'p> Collector<'u, 'p> {
+    pub(super) fn new(universe: &'u Universe<'p>, before: Side, after: Side) -> Self {
+        Self {
+            universe,
+            before,
+            after,
+            added: Gathered::default(),
+            latent: Gathered::default(),
+            removed: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn added(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
+        let reason = (!is_hit).then(|| self.reason(cell)).flatten();
+        let unasked = (is_hit && cell.asks.is_empty()).then(|| self.grantor(cell, self.after)).flatten();
+        self.added.take(cell, is_hit, reason, unasked);
+    }
+
+    pub(super) fn latent(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
+        self.latent.take(cell, is_hit, None, None);
+    }
+
+    pub(super) fn removed(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
+        if !is_hit {
+            return;
+        }
+        if let Some(lost) = self.grantor(cell, self.before) {
+            let (binaries, _) = self.removed.entry(lost).or_insert_with(|| (BTreeSet::new(), cell.witness()));
+            binaries.extend(cell.asked_binaries());
+        }
+    }
+
+    /// The rule of `side` that allows the cell.
+    fn grantor(&self, cell: &Cell<'_, 'p>, side: Side) -> Option<Lost> {
+        let allows = [Facts::L4, Facts::ALLOWS, Facts::AUDITS.and(Facts::ABOUT)];
+        let member = allows.into_iter().find_map(|facts| cell.rule(side, facts))?;
+        let what = if cell.kind == Kind::Opaque { What::Stream } else { What::OtherRequests };
+        Some(Lost { member, host: cell.focus_host().to_owned(), port: cell.port(), what })
+    }
+
+    /// Why the asks of a cell make no difference in it.
+    fn reason(&self, cell: &Cell<'_, 'p>) -> Option<(Because, String)> {
+        if cell.asks.is_empty() {
+            return None;
+        }
+        let name = |member: usize| self.universe.members.get(member).map(|member| member.key.to_owned());
+        if cell.allowed.has(self.before) {
+            let allowing = [Facts::ALLOWS, Facts::L4, Facts::AUDITS.and(Facts::ABOUT)];
+            let by = allowing.into_iter().find_map(|facts| cell.rule(self.before, facts));
+            return Some((Because::AlreadyAllowed, by.and_then(name)?));
+        }
+        let reasons = [
+            (Facts::DENIES, Because::Denied),
+            (Facts::READS_QUERIES, Because::UnclearQuery),
+            (Facts::L7, Because::Inspected),
+        ];
+        let is_possible = |because| because != Because::UnclearQuery || cell.kind == Kind::Unclear;
+        reasons.into_iter().filter(|(_, because)| is_possible(*because)).find_map(|(facts, because)| {
+            cell.rule(self.after, facts).and_then(name).map(|rule| (because, rule))
+        })
+    }
+
+    pub(super) fn finish(self) -> Difference {
+        let added = self.added.items(self.universe);
+        let latent = self.latent.items(self.universe);
+        let removed = self.removed.into_iter().map(|(lost, (binaries, witness))| {
+            lost_item(self.universe, lost, binaries.into_iter().collect(), witness)
+        });
+        let is_idle = added.is_empty() && latent.is_empty();
+        let idle = if is_idle { idle(&self.added.misses) } else { Vec::new() };
+        Difference { removed: removed.collect(), added, latent, idle }
+    }
+}
+
+/// Each reason once.
+fn idle(misses: &BTreeMap<(Ask, Because, String), Witness>) -> Vec<Except> {
+    let mut found: Vec<Except> = Vec::new();
+    for ((_, because, rule), witness) in misses {
+        if !found.iter().any(|known| known.because == *because && known.rule == *rule) {
+            found.push(Except { because: *because, rule: rule.clone(), witness: witness.clone() });
+        }
+    }
+    found
+}
+
+impl Gathered {
+    fn take(
+        &mut self,
+        cell: &Cell<'_, '_>,
+        is_hit: bool,
+        reason: Option<(Because, String)>,
+        unasked: Option<Lost>,
+    ) {
+        if is_hit {
+            let asks = cell.asks.iter().map(|ask| Source::Ask(*ask));
+            let sources: BTreeSet<Source> = asks.chain(unasked.map(Source::Rule)).collect();
+            for source in &sources {
+                if !self.hits.contains_key(source) {
+                    self.hits.insert(source.clone(), cell.witness());
+                }
+            }
+            self.cells.insert(sources);
+        } else if let Some((because, rule)) = reason {
+            for ask in &cell.asks {
+                self.misses.entry((*ask, because, rule.clone())).or_insert_with(|| cell.witness());
+            }
+        }
+    }
+
+    /// The sources without those that others of them cover, later ones first.
+    fn irredundant(&self) -> Vec<(&Source, &Witness)> {
+        let mut kept: BTreeSet<&Source> = self.hits.keys().collect();
+        for source in self.hits.keys().rev() {
+            let mut own = self.cells.iter().filter(|cell| cell.contains(source));
+            if own.all(|cell| cell.iter().any(|other| other != source && kept.contains(other))) {
+                kept.remove(source);
+            }
+        }
+        self.hits.iter().filter(|(source, _)| kept.contains(source)).collect()
+    }
+
+    fn except(&self, ask: Ask) -> Vec<Except> {
+        let mine = self.misses.iter().filter(|((of, ..), _)| *of == ask);
+        mine.map(|((_, because, rule), witness)| Except {
+            because: *because,
+            rule: rule.clone(),
+            witness: witness.clone(),
+        })
+        .collect()
+    }
+
+    fn items(&self, universe: &Universe<'_>) -> Vec<Item> {
+        let mut items: Vec<Item> = Vec::new();
+        for (source, witness) in self.irredundant() {
+            let item = match source {
+                Source::Ask(ask) => ask_item(universe, *ask, self.except(*ask), witness),
+                Source::Rule(lost) => {
+                    Some(lost_item(universe, lost.clone(), witness.chain.clone(), witness.clone()))
+                }
+            };
+            items.extend(item);
+        }
+        group(&mut items, |into, from| {
+            let same = (Item { binaries: Vec::new(), ..into.bare() })
+                == (Item { binaries: Vec::new(), ..from.bare() });
+            if same {
+                into.binaries.extend(from.binaries.iter().cloned());
+            }
+            same
+        });
+        group(&mut items, |into, from| into.same_but_method(from) && into.take_methods(from));
+        items
+    }
+}
+
+/// Merges items into earlier ones where `merge` can.
+fn group(items: &mut Vec<Item>, merge: impl Fn(&mut Item, &Item) -> bool) {
+    let mut kept: Vec<Item> = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        if !kept.iter_mut().any(|into| merge(into, &item)) {
+            kept.push(item);
+        }
+    }
+    *items = kept;
+}
+
+impl Item {
+    /// The item without its examples, which say nothing that the rest does not.
+    fn bare(&self) -> Self {
+        let nothing = Witness {
+            chain: Vec::new(),
+            host: String::new(),
+            port: 0,
+            addresses: Vec::new(),
+            method: None,
+            path: String::new(),
+            query: None,
+        };
+        let mut item = self.clone();
+        item.except.iter_mut().for_each(|except| except.witness = nothing.clone());
+        item.witness = nothing;
+        item
+    }
+
+    fn same_but_method(&self, other: &Self) -> bool {
+        let without = |item: &Self| {
+            let mut item = item.bare();
+            if let What::Requests { methods, .. } = &mut item.what {
+                methods.clear();
+            }
+            item
+        };
+        without(self) == without(other)
+    }
+
+    fn take_methods(&mut self, from: &Self) -> bool {
+        match (&mut self.what, &from.what) {
+            (What::Requests { methods, .. }, What::Requests { methods: more, .. }) => {
+                methods.extend(more.iter().cloned());
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn endpoint<'p>(universe: &Universe<'p>, part: Part) -> Option<(&'p Rule, &'p Endpoint)> {
+    let rule = universe.members.get(part.member)?.rule;
+    Some((rule, rule.endpoints.get(part.endpoint)?))
+}
+
+fn ask_item(universe: &Universe<'_>, ask: Ask, except: Vec<Except>, witness: &Witness) -> Option<Item> {
+    let (rule, endpoint) = endpoint(universe, ask.part)?;
+    let what = match ask.part.allow {
+        None => What::Stream,
+        Some(at) => requests(endpoint, at)?,
+    };
+    Some(Item {
+        host: endpoint.host.clone(),
+        port: ask.port,
+        addresses: endpoint.allowed_ips.clone(),
+        what,
+        binaries: vec![rule.binaries.get(ask.binary)?.path.clone()],
+        except,
+        witness: witness.clone(),
+    })
+}
+
+/// The allow rule at this place; the methods of a preset stand behind the written rules.
+fn requests(endpoint: &Endpoint, at: usize) -> Option<What> {
+    let scope = endpoint.path.clone();
+    if let Some(rule) = endpoint.rules.get(at) {
+        let (method, path, query) = (&rule.allow.method, &rule.allow.path, &rule.allow.query);
+        return Some(What::Requests {
+            methods: vec![method.clone()],
+            path: path.clone(),
+            scope,
+            query: query.clone(),
+        });
+    }
+    let preset = endpoint.access.map(Access::methods)?;
+    let method = preset.get(at - endpoint.rules.len())?;
+    let methods = vec![(*method).to_owned()];
+    Some(What::Requests { methods, path: "**".to_owned(), scope, query: BTreeMap::new() })
+}
+
+fn lost_item(universe: &Universe<'_>, lost: Lost, binaries: Vec<String>, witness: Witness) -> Item {
+    let rule = universe.members.get(lost.member).map(|member| member.key.to_owned()).unwrap_or_default();
+    let except = vec![Except { because: Because::AlreadyAllowed, rule, witness: witness.clone() }];
+    Item {
+        host: lost.host,
+        port: lost.port,
+        addresses: Vec::new(),
+        what: lost.what,
+        binaries,
+        except,
+        witness,
+    }
+}

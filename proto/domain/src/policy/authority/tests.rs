@@ -1,0 +1,194 @@
+use super::*;
+use crate::policy::read::policy_from_yaml;
+
+/// A policy of these rules, one a line: `name: endpoints | binaries`.
+pub(super) fn policy(rules: &[(&str, &str, &str)]) -> Policy {
+    let mut text = "version: 1\n".to_owned();
+    if !rules.is_empty() {
+        text.push_str("network_policies:\n");
+    }
+    for (name, endpoints, binaries) in rules {
+        let binaries: Vec<String> = binaries.split(' ').map(|path| format!("{{path: '{path}'}}")).collect();
+        text.push_str(&format!(
+            "  {name}: {{endpoints: [{endpoints}], binaries: [{}]}}\n",
+            binaries.join(", ")
+        ));
+    }
+    policy_from_yaml(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).policy
+}
+
+fn rule(endpoint: &str, binaries: &str) -> Rule {
+    policy(&[("x", endpoint, binaries)]).network_policies.into_values().next().unwrap()
+}
+
+/// `host: a.example, port: 443` and the rest of an inspected, enforcing endpoint.
+fn rest(rest: &str) -> String {
+    format!("{{host: a.example, port: 443, protocol: rest, enforcement: enforce, {rest}}}")
+}
+
+fn allow(pairs: &[&str]) -> String {
+    let rules: Vec<String> = pairs
+        .iter()
+        .map(|pair| {
+            let (method, path) = pair.split_once(' ').unwrap();
+            format!("{{allow: {{method: '{method}', path: '{path}'}}}}")
+        })
+        .collect();
+    format!("rules: [{}]", rules.join(", "))
+}
+
+const L4: &str = "{host: a.example, port: 443}";
+
+fn lines(items: &[Item]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+fn ask(base: &Policy, grants: &[&Rule], rule: &Rule) -> Difference {
+    let grants = grants.iter().map(|rule| ("grant", *rule)).collect();
+    Ground { base, grants }.difference(rule).unwrap()
+}
+
+#[test]
+fn what_was_denied_and_is_asked_for_is_added() {
+    let base = policy(&[("github", &rest("access: read-only"), "/usr/bin/curl")]);
+    let put = rule(&rest(&allow(&["PUT /repos/o/r/contents/a"])), "/usr/bin/curl");
+    let found = ask(&base, &[], &put);
+    assert_eq!(lines(&found.added), ["a.example:443 PUT /repos/o/r/contents/a by /usr/bin/curl"]);
+    assert_eq!(
+        found.added[0].witness.to_string(),
+        "PUT a.example:443 /repos/o/r/contents/a by /usr/bin/curl"
+    );
+    assert!(found.removed.is_empty());
+    // Without the base's rule it is added as well, so nothing of it waits for anything.
+    assert!(found.latent.is_empty(), "{:?}", lines(&found.latent));
+    assert_eq!(found.effect(), Effect::Widens);
+}
+
+#[test]
+fn what_was_allowed_already_changes_nothing_and_says_why() {
+    let base = policy(&[("github", &rest("access: read-only"), "/usr/bin/*")]);
+    let get = rule(&rest(&allow(&["GET /repos/**", "HEAD /x"])), "/usr/bin/curl");
+    let found = ask(&base, &[], &get);
+    assert_eq!(found.effect(), Effect::ChangesNothing);
+    assert_eq!(found.idle[0].to_string(), "already allowed by github");
+}
+
+#[test]
+fn a_rule_of_the_base_is_taken_out_of_what_is_asked() {
+    let base = policy(&[(
+        "github",
+        &rest("access: read-only, deny_rules: [{method: '*', path: /admin/**}]"),
+        "/usr/bin/curl",
+    )]);
+    let all = rule(&rest("access: read-write"), "/usr/bin/curl");
+    let found = ask(&base, &[], &all);
+    assert_eq!(
+        lines(&found.added),
+        ["a.example:443 POST, PUT, PATCH ** by /usr/bin/curl, except what is denied by github"]
+    );
+}
+
+#[test]
+fn asks_that_others_cover_are_not_repeated() {
+    let base = policy(&[]);
+    let twice =
+        rule(&rest(&allow(&["GET /a/b", "GET /a/*", "HEAD /a/b", "POST /a/b"])), "/usr/bin/curl /usr/bin/*");
+    assert_eq!(
+        lines(&ask(&base, &[], &twice).added),
+        ["a.example:443 GET /a/* by /usr/bin/*", "a.example:443 POST /a/b by /usr/bin/*"]
+    );
+}
+
+#[test]
+fn an_inspected_ask_on_a_tunnel_shows_what_is_lost() {
+    let base = policy(&[("git", L4, "/usr/bin/git")]);
+    let get = rule(&rest(&allow(&["GET /x"])), "/usr/bin/git");
+    let found = ask(&base, &[], &get);
+    assert_eq!(found.effect(), Effect::Narrows);
+    assert_eq!(
+        lines(&found.removed),
+        [
+            "a.example:443 any bytes by /usr/bin/git, except what is already allowed by git",
+            "a.example:443 any request by /usr/bin/git, except what is already allowed by git",
+        ]
+    );
+    // Another program below git loses its tunnel too, and only then.
+    let get = rule(&rest(&allow(&["GET /x"])), "/usr/bin/ssh");
+    let found = ask(&base, &[], &get);
+    assert_eq!(found.effect(), Effect::Both);
+    assert_eq!(
+        found.removed[0].witness.to_string(),
+        "a stream to a.example:443 by /usr/bin/ssh below /usr/bin/git"
+    );
+}
+
+#[test]
+fn an_l4_ask_on_an_inspected_host_changes_nothing_and_says_so() {
+    let base = policy(&[("api", &rest("access: read-only"), "/usr/bin/curl")]);
+    let found = ask(&base, &[], &rule(L4, "/usr/bin/curl"));
+    assert_eq!(found.effect(), Effect::ChangesNothing);
+    assert_eq!(found.idle[0].to_string(), "inspected by api");
+}
+
+/// The first counter-example that breaks naive designs.
+#[test]
+fn a_short_leased_grant_with_a_deny_hides_what_a_later_full_grant_allows() {
+    let base = policy(&[]);
+    let short =
+        rule(&rest("access: read-only, deny_rules: [{method: '*', path: /admin/**}]"), "/usr/bin/curl");
+    let full = rule(&rest("access: full"), "/usr/bin/curl");
+    let found = ask(&base, &[&short], &full);
+    assert_eq!(
+        lines(&found.added),
+        [
+            "a.example:443 any method ** by /usr/bin/curl, except what is already allowed by grant or denied by grant"
+        ]
+    );
+    assert_eq!(lines(&found.latent), ["a.example:443 any method ** by /usr/bin/curl"]);
+    assert_eq!(found.latent[0].witness.to_string(), "OTHER a.example:443 /admin/ by /usr/bin/curl");
+}
+
+/// The second one.
+#[test]
+fn an_l4_grant_beside_an_l7_inspected_host_opens_when_the_l7_grant_ends() {
+    let base = policy(&[]);
+    let inspected = rule(&rest(&allow(&["GET /x"])), "/usr/bin/curl");
+    let tunnel = rule(L4, "/usr/bin/curl");
+    let found = ask(&base, &[&inspected], &tunnel);
+    assert!(found.added.is_empty());
+    assert_eq!(lines(&found.latent), ["a.example:443 any bytes by /usr/bin/curl"]);
+    assert_eq!(found.effect(), Effect::Widens);
+}
+
+#[test]
+fn bounds_hold_or_name_a_request_outside() {
+    let base = policy(&[]);
+    let ground = Ground { base: &base, grants: vec![] };
+    let ceiling = policy(&[("c", &rest("access: read-only"), "/usr/bin/*")]);
+    let get = rule(&rest(&allow(&["GET /x"])), "/usr/bin/curl");
+    let post = rule(&rest(&allow(&["GET /x", "POST /y"])), "/usr/bin/curl");
+    assert_eq!(ground.exceeds(&get, &ceiling).unwrap(), None);
+    let outside = ground.exceeds(&post, &ceiling).unwrap().unwrap();
+    assert_eq!(outside.to_string(), "POST a.example:443 /y by /usr/bin/curl");
+    let tunnel = rule(L4, "/usr/bin/curl");
+    assert!(ground.exceeds(&tunnel, &ceiling).unwrap().is_some());
+    assert!(ground.covers(&post, &get).unwrap() && !ground.covers(&get, &post).unwrap());
+    assert_eq!(
+        exceeds(&policy(&[("a", L4, "/b")]), &ceiling).unwrap().unwrap().to_string(),
+        "a stream to a.example:443 by /b"
+    );
+}
+
+#[test]
+fn two_policies_are_compared_as_wholes() {
+    let old = policy(&[("api", &rest("access: read-only"), "/usr/bin/curl"), ("raw", L4, "/usr/bin/curl")]);
+    let new = policy(&[("raw", L4, "/usr/bin/curl")]);
+    let found = between(&old, &new).unwrap();
+    assert_eq!(found.effect(), Effect::Widens);
+    assert!(
+        lines(&found.added)[0].starts_with("a.example:443 any bytes by /usr/bin/curl"),
+        "{:?}",
+        lines(&found.added)
+    );
+    assert_eq!(between(&new, &new).unwrap().effect(), Effect::ChangesNothing);
+}
