@@ -114,6 +114,9 @@ pub struct Item {
     /// The part that makes no difference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Except>,
+    /// Of what is latent: the rules whose end opens it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<String>,
     /// One of the requests.
     pub witness: Witness,
 }
@@ -123,7 +126,8 @@ pub struct Item {
 pub struct Except {
     /// Why.
     pub because: Because,
-    /// By which rule.
+    /// By which rule; empty where it needs none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
     /// One of the requests.
     pub witness: Witness,
@@ -141,6 +145,8 @@ pub enum Because {
     Inspected,
     /// The query has no single reading and a rule reads queries.
     UnclearQuery,
+    /// It is allowed at once, so it waits for nothing.
+    AtOnce,
 }
 
 /// What an approval would change. Each list is irredundant and in the order of the rule.
@@ -209,7 +215,7 @@ impl<'p> Ground<'p> {
             let (before, after) = (cell.allowed.has(sides.before), cell.allowed.has(sides.after));
             let is_latent = cell.allowed.has(sides.base_with) && !cell.allowed.has(sides.base);
             collector.added(cell, after && !before);
-            collector.latent(cell, is_latent && (before || !after));
+            collector.latent(cell, is_latent && (before || !after), after && !before);
             collector.removed(cell, before && !after);
         })?;
         let difference = collector.finish();

@@ -29,6 +29,8 @@ struct Gathered {
     cells: BTreeSet<BTreeSet<Source>>,
     /// What makes none.
     misses: BTreeMap<(Ask, Because, String), Witness>,
+    /// The rules whose end it waits for.
+    until: BTreeMap<Ask, BTreeSet<String>>,
 }
 
 /// What a difference is due to.
@@ -67,8 +69,15 @@ impl<'u, 'p> Collector<'u, 'p> {
         self.added.take(cell, is_hit, reason, unasked);
     }
 
-    pub(super) fn latent(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
-        self.latent.take(cell, is_hit, None, None);
+    pub(super) fn latent(&mut self, cell: &Cell<'_, 'p>, is_hit: bool, is_added: bool) {
+        let reason = self.reason(cell);
+        if let Some((_, rule)) = reason.as_ref().filter(|_| is_hit) {
+            for ask in &cell.asks {
+                self.latent.until.entry(*ask).or_default().insert(rule.clone());
+            }
+        }
+        let missed = if is_added { Some((Because::AtOnce, String::new())) } else { reason };
+        self.latent.take(cell, is_hit, missed, None);
     }
 
     pub(super) fn removed(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
@@ -184,7 +193,11 @@ impl Gathered {
         let mut items: Vec<Item> = Vec::new();
         for (source, witness) in self.irredundant() {
             let item = match source {
-                Source::Ask(ask) => ask_item(universe, *ask, self.except(*ask), witness),
+                Source::Ask(ask) => ask_item(universe, *ask, witness).map(|item| Item {
+                    except: self.except(*ask),
+                    until: self.until.get(ask).into_iter().flatten().cloned().collect(),
+                    ..item
+                }),
                 Source::Rule(lost) => {
                     Some(lost_item(universe, lost.clone(), witness.chain.clone(), witness.clone()))
                 }
@@ -260,7 +273,7 @@ fn endpoint<'p>(universe: &Universe<'p>, part: Part) -> Option<(&'p Rule, &'p En
     Some((rule, rule.endpoints.get(part.endpoint)?))
 }
 
-fn ask_item(universe: &Universe<'_>, ask: Ask, except: Vec<Except>, witness: &Witness) -> Option<Item> {
+fn ask_item(universe: &Universe<'_>, ask: Ask, witness: &Witness) -> Option<Item> {
     let (rule, endpoint) = endpoint(universe, ask.part)?;
     let what = match ask.part.allow {
         None => What::Stream,
@@ -272,7 +285,8 @@ fn ask_item(universe: &Universe<'_>, ask: Ask, except: Vec<Except>, witness: &Wi
         addresses: endpoint.allowed_ips.clone(),
         what,
         binaries: vec![rule.binaries.get(ask.binary)?.path.clone()],
-        except,
+        except: Vec::new(),
+        until: Vec::new(),
         witness: witness.clone(),
     })
 }
@@ -305,6 +319,7 @@ fn lost_item(universe: &Universe<'_>, lost: Lost, binaries: Vec<String>, witness
         what: lost.what,
         binaries,
         except,
+        until: Vec::new(),
         witness,
     }
 }

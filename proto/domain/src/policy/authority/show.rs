@@ -37,13 +37,15 @@ impl fmt::Display for Because {
             Self::Denied => "denied by",
             Self::Inspected => "inspected by",
             Self::UnclearQuery => "unreadable queries, because of",
+            Self::AtOnce => "allowed at once",
         })
     }
 }
 
 impl fmt::Display for Except {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.because, self.rule)
+        write!(f, "{}", self.because)?;
+        if self.rule.is_empty() { Ok(()) } else { write!(f, " {}", self.rule) }
     }
 }
 
@@ -77,6 +79,9 @@ impl fmt::Display for Item {
         }
         for (at, except) in self.except.iter().enumerate() {
             write!(f, "{}{except}", if at == 0 { ", except what is " } else { " or " })?;
+        }
+        for (at, rule) in self.until.iter().enumerate() {
+            write!(f, "{}{rule}", if at == 0 { ", when this ends: " } else { ", " })?;
         }
         Ok(())
     }
