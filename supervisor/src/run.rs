@@ -61,8 +61,8 @@ pub struct RunArgs {
     /// Where the shorthand log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
-    /// What keeps the command from going round the proxy: namespaces of its own, or nothing (the default, for now).
-    #[arg(long, value_name = "netns|none", default_value = "none", value_parser = openshell_wire::proposal::isolation)]
+    /// What keeps the command from going round the proxy: namespaces of its own, or (never by itself) nothing.
+    #[arg(long, value_name = "netns|none", default_value = "netns", value_parser = openshell_wire::proposal::isolation)]
     pub isolation: Isolation,
     /// Let the command write this path as well (may be repeated).
     #[arg(long, value_name = "PATH")]
@@ -142,7 +142,7 @@ impl RunError {
                 "start one with `openshell-gateway serve`, or name its socket with --gateway PATH".to_owned(),
             ),
             Self::Isolation(IsolationError::Machine { remedy, .. }) => Some(format!(
-                "{remedy}; `--isolation none` runs without a wall: a program may ignore the proxy then"
+                "{remedy}. Nothing was started. Only if you ask for it, `--isolation none` starts it without a wall: a program may ignore the proxy then"
             )),
             _ => None,
         }
@@ -303,3 +303,6 @@ fn announce(args: &RunArgs, surroundings: &Surroundings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
