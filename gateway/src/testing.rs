@@ -34,6 +34,7 @@ pub(crate) fn start(sandbox: &str) -> Command {
         secret_hash: Digest([7; 32]),
         supervisor_version: "0".into(),
         isolation: Isolation::None,
+        host_root: false,
         advisor: true,
         policy_file: "p.yaml".into(),
         policy_file_hash: Digest([8; 32]),

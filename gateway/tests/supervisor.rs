@@ -144,6 +144,31 @@ async fn what_a_supervisor_reports_is_seen_by_reviewers() {
 }
 
 #[tokio::test]
+async fn how_the_command_is_kept_in_is_of_the_latest_run_and_marks_its_decisions() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut client = place.inbox().await;
+    for (run, isolation, host_root) in [(1, "none", false), (2, "netns", true), (3, "netns", false)] {
+        let hello = pb::Hello { isolation: isolation.into(), host_root, ..hello("demo", run) };
+        let mut agent = place.attach(hello).await.unwrap();
+        agent.complete().await;
+        let proposal = agent.submit("/a").await;
+        let (sandbox, _) = sandbox_of(&place, &proposal).await;
+        assert_eq!((sandbox.isolation.as_str(), sandbox.host_root), (isolation, host_root));
+        let list = pb::ListProposalsRequest::default();
+        let listed = within(client.list_proposals(list)).await.unwrap().into_inner();
+        assert_eq!(listed.sandboxes, [sandbox]);
+        within(client.decide(decision(&proposal, Verb::Approve, ""))).await.unwrap();
+        let request = pb::GetProposalRequest { id: proposal.id.clone() };
+        let decided = within(client.get_proposal(request)).await.unwrap().into_inner().proposal.unwrap();
+        assert_eq!(decided.decision.unwrap().by.unwrap().unisolated, isolation == "none");
+        drop(agent);
+        eventually(&place, &proposal, |_, attached| !attached).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_hello_that_cannot_be_is_refused_with_every_reason() {
     let place = Place::new();
     let running = place.start().await;

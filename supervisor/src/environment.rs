@@ -36,8 +36,8 @@ const TRUST: [&str; 13] = [
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 ];
 
-/// Variables that name sockets and services of the host, which do not exist inside.
-const LEADS_OUT: [&str; 18] = [
+/// Variables that name sockets, services and temporary folders of the host, which do not exist inside.
+const LEADS_OUT: [&str; 21] = [
     "OPENSHELL_INBOX_GATEWAY",
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
@@ -56,6 +56,9 @@ const LEADS_OUT: [&str; 18] = [
     "TMUX",
     "TMUX_PANE",
     "NOTIFY_SOCKET",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
 ];
 
 /// The files of one run without isolation.
@@ -190,13 +193,14 @@ mod tests {
         let sandbox = "demo".parse().unwrap();
         let proxy = "127.0.0.1:3128".parse().unwrap();
         let told = Told { sandbox: &sandbox, proxy, bundle: "/b".as_ref(), skill: None };
-        let own = ["PATH", "SSH_AUTH_SOCK", "https_proxy", "TMUX"].map(|name| (name.into(), "old".into()));
+        let own = ["PATH", "SSH_AUTH_SOCK", "https_proxy", "TMUX", "TMPDIR"]
+            .map(|name| (name.into(), "old".into()));
         let variables = isolated(own.into_iter(), &told);
         let get = |name: &str| {
             variables.iter().filter(|(key, _)| key == name).map(|(_, v)| v.clone()).collect::<Vec<_>>()
         };
         assert_eq!(get("PATH"), ["old"]);
         assert_eq!(get("https_proxy"), ["http://127.0.0.1:3128"]);
-        assert!(get("SSH_AUTH_SOCK").is_empty() && get("TMUX").is_empty());
+        assert!(["SSH_AUTH_SOCK", "TMUX", "TMPDIR"].iter().all(|name| get(name).is_empty()));
     }
 }

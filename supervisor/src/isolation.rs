@@ -129,7 +129,8 @@ pub fn build(wishes: Wishes<'_>) -> Result<Built, IsolationError> {
     let host = plan::Host::read()?;
     let process = wishes.policy.process.as_ref();
     let user = user::User::choose(process, &host.workdir, wishes.may_stay_root);
-    let plan = plan::plan(&host, &wishes, user)?;
+    let mut plan = plan::plan(&host, &wishes, user)?;
+    plan.notes.extend(user.note(&host.workdir));
     let spec = spec::Spec {
         user: user.inside,
         tree: plan.tree,

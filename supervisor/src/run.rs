@@ -34,6 +34,7 @@ use crate::resolve::{Pin, Resolver};
 mod surroundings;
 mod trust;
 
+use surroundings::Surroundings;
 use trust::Trust;
 
 /// How long the first policy may take to be in force.
@@ -60,13 +61,13 @@ pub struct RunArgs {
     /// Where the shorthand log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
-    /// What keeps the command from going round the proxy: namespaces of its own, or nothing (the default, for now).
-    #[arg(long, value_name = "netns|none", default_value = "none", value_parser = openshell_wire::proposal::isolation)]
+    /// What keeps the command from going round the proxy: namespaces of its own, or (never by itself) nothing.
+    #[arg(long, value_name = "netns|none", default_value = "netns", value_parser = openshell_wire::proposal::isolation)]
     pub isolation: Isolation,
     /// Let the command write this path as well (may be repeated).
     #[arg(long, value_name = "PATH")]
     pub rw: Vec<PathBuf>,
-    /// Started as root, let the command be root outside as well.
+    /// Started as root, let the isolated command be root outside as well; reviewers are told.
     #[arg(long)]
     pub allow_root_uid: bool,
     /// The command and its arguments.
@@ -141,7 +142,7 @@ impl RunError {
                 "start one with `openshell-gateway serve`, or name its socket with --gateway PATH".to_owned(),
             ),
             Self::Isolation(IsolationError::Machine { remedy, .. }) => Some(format!(
-                "{remedy}; `--isolation none` runs without a wall: a program may ignore the proxy then"
+                "{remedy}. Nothing was started. Only if you ask for it, `--isolation none` starts it without a wall: a program may ignore the proxy then"
             )),
             _ => None,
         }
@@ -202,14 +203,14 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         Some(path) => path.to_owned(),
         None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
     };
-    let gateway = gateway(&args, &door, policy_yaml)?;
     let authority =
         authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
         Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
     };
-    announce(&args);
+    let gateway = gateway(&args, &door, policy_yaml, &surroundings)?;
+    announce(&args, &surroundings);
     let (skill, identifier, listener, start) = surroundings.into_parts();
     let context = Arc::new(Context {
         sandbox: args.sandbox.clone(),
@@ -249,7 +250,12 @@ fn check_policy(path: &Path, yaml: &str) -> Result<Policy, RunError> {
     Ok(loaded.policy)
 }
 
-fn gateway(args: &RunArgs, door: &Path, policy_yaml: String) -> Result<Gateway, RunError> {
+fn gateway(
+    args: &RunArgs,
+    door: &Path,
+    policy_yaml: String,
+    surroundings: &Surroundings,
+) -> Result<Gateway, RunError> {
     let run = clock::random_id()
         .map_err(|error| RunError::System("drawing an id", std::io::Error::other(error)))?;
     let hello = pb::Hello {
@@ -259,6 +265,7 @@ fn gateway(args: &RunArgs, door: &Path, policy_yaml: String) -> Result<Gateway, 
         advisor: args.advisor,
         policy_file: args.policy.display().to_string(),
         policy_yaml,
+        host_root: surroundings.is_host_root(),
         ..pb::Hello::default()
     };
     Ok(Gateway::new(door, RunId(run), hello)?)
@@ -274,10 +281,17 @@ pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
 }
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.
-fn announce(args: &RunArgs) {
+fn announce(args: &RunArgs, surroundings: &Surroundings) {
     if args.isolation == Isolation::None {
         eprintln!(
             "openshell-supervisor: sandbox {} is not isolated: a program may ignore the proxy, and what runs as you can decide as you",
+            args.sandbox
+        );
+    }
+    if surroundings.is_host_root() {
+        eprintln!(
+            "openshell-supervisor: the command of sandbox {} is isolated, but uid 0 of the host (--allow-root-uid): \
+             it may read what only root may",
             args.sandbox
         );
     }
@@ -289,3 +303,6 @@ fn announce(args: &RunArgs) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,7 +178,9 @@ fn the_command_finds_its_bundle_its_skill_and_its_own_places() {
         assert_eq!(fs::metadata(world.at("work/here")).unwrap().uid(), uid);
         assert!(!Path::new("/tmp/x").exists());
         let hello = world.gateway.hellos.lock().unwrap().pop().unwrap();
-        assert_eq!(hello.isolation, "netns");
+        // Nobody asked for it: it is the default.
+        assert_eq!((hello.isolation.as_str(), hello.host_root), ("netns", false));
+        assert!(!said.contains("isolated"), "nothing to warn of: {said}");
     }
 }
 
@@ -220,6 +222,7 @@ fn a_place_that_holds_what_must_be_kept_is_refused_with_the_reason() {
     at_home.current_dir(world.at("home"));
     let output = finish(at_home, 20);
     assert!(code(&output) == 2 && text(&output).contains("the working directory"), "{}", text(&output));
+    assert!(text(&output).contains("start it in a project's own folder"), "{}", text(&output));
     assert!(world.gateway.hellos.lock().unwrap().is_empty(), "refused before anybody was told");
 }
 
@@ -249,9 +252,30 @@ fn without_isolation_every_start_warns_and_the_gateway_knows() {
         return;
     }
     let world = World::new(users()[0]);
-    let output = finish(world.run(&["--isolation", "none"], &["bash", "-c", "echo $$; exit 4"]), 20);
-    assert!(code(&output) == 4 && text(&output).contains("is not isolated"), "{}", text(&output));
-    assert_eq!(world.gateway.hellos.lock().unwrap().pop().unwrap().isolation, "none");
+    for log in ["off", "warn"] {
+        let mut run = world.run(&["--isolation", "none"], &["bash", "-c", "echo $$; exit 4"]);
+        run.env("OPENSHELL_LOG", log);
+        let output = finish(run, 20);
+        assert!(code(&output) == 4 && text(&output).contains("is not isolated"), "{}", text(&output));
+        let hello = world.gateway.hellos.lock().unwrap().pop().unwrap();
+        assert_eq!((hello.isolation.as_str(), hello.host_root), ("none", false));
+    }
+}
+
+#[test]
+fn who_is_root_outside_as_well_is_told_to_the_gateway_and_at_the_start() {
+    if !world::is_able() || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = World::new(0);
+    let mut run = world.run(&["--allow-root-uid"], &["cat", "/proc/self/uid_map"]);
+    run.env("OPENSHELL_LOG", "off");
+    let output = finish(run, 20);
+    let map: Vec<_> = String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect();
+    assert_eq!(map, ["0", "0", "1"], "{}", text(&output));
+    assert!(text(&output).contains("isolated, but uid 0 of the host"), "{}", text(&output));
+    let hello = world.gateway.hellos.lock().unwrap().pop().unwrap();
+    assert_eq!((hello.isolation.as_str(), hello.host_root), ("netns", true));
 }
 
 #[test]
@@ -286,6 +310,7 @@ fn where_the_kernel_refuses_the_run_stops_with_cause_and_remedy() {
     let output = finish(limited, 20);
     assert_eq!(code(&output), 1, "{}", text(&output));
     assert!(text(&output).contains("max_user_namespaces=15000"), "{}", text(&output));
+    assert!(text(&output).contains("Only if you ask for it, `--isolation none`"), "{}", text(&output));
     assert!(!world.at("work/ran").exists());
 }
 

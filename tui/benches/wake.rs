@@ -91,6 +91,8 @@ impl Agent {
             .arg(folder.join("p.yaml"))
             .arg("--log-dir")
             .arg(folder.join("log"))
+            // The agent is this program, where it was built.
+            .args(["--isolation", "none"])
             .arg("--")
             .arg(std::env::current_exe().unwrap())
             .arg("agent")

@@ -7,6 +7,7 @@ pub mod backoff;
 mod status;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,6 +90,23 @@ pub struct Shown {
     pub is_attached: bool,
 }
 
+/// Proposals with their sandboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The proposals, newest first.
+    pub proposals: Vec<Proposal>,
+    /// What is known of their sandboxes.
+    pub sandboxes: BTreeMap<SandboxName, SandboxView>,
+}
+
+impl Listed {
+    /// What is known of a proposal's sandbox.
+    #[must_use]
+    pub fn sandbox(&self, proposal: &Proposal) -> Option<&SandboxView> {
+        self.sandboxes.get(&proposal.sandbox)
+    }
+}
+
 impl Client {
     /// Connects to the reviewer door at `path`.
     ///
@@ -118,8 +136,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn list(&mut self, status: &str, sandbox: &str) -> Result<Vec<Proposal>, ClientError> {
-        let mut proposals = Vec::new();
+    pub async fn list(&mut self, status: &str, sandbox: &str) -> Result<Listed, ClientError> {
+        let mut listed = Listed::default();
         let mut page = String::new();
         loop {
             let ask = pb::ListProposalsRequest {
@@ -130,11 +148,14 @@ impl Client {
             };
             let answer = patient(self.inbox.list_proposals(ask)).await?;
             for proposal in &answer.proposals {
-                proposals.push(Proposal::try_from(proposal)?);
+                listed.proposals.push(Proposal::try_from(proposal)?);
+            }
+            for record in &answer.sandboxes {
+                listed.sandboxes.extend([sandbox_view(record)?]);
             }
             page = answer.next_page;
             if page.is_empty() {
-                return Ok(proposals);
+                return Ok(listed);
             }
         }
     }

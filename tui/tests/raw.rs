@@ -12,17 +12,17 @@ use common::{POLICY, World};
 fn replies(requests: &[String]) -> Vec<String> {
     let world = World::start();
     for (index, request) in requests.iter().enumerate() {
-        fs::write(world.path(&format!("{index}.request")), request).unwrap();
+        fs::write(world.work(&format!("{index}.request")), request).unwrap();
     }
     let script = format!(
         "proxy=${{http_proxy#http://}}; for i in {{0..{}}}; do exec 3<>/dev/tcp/${{proxy%:*}}/${{proxy##*:}}; cat {dir}/$i.request >&3; timeout 20 cat <&3 >{dir}/$i.reply; exec 3>&-; done",
         requests.len() - 1,
-        dir = world.folder.path().display()
+        dir = world.work("").display()
     );
     let output = world.run("demo", POLICY, &["--advisor"], &["bash", "-c", &script]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |index| {
-        String::from_utf8_lossy(&fs::read(world.path(&format!("{index}.reply"))).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(world.work(&format!("{index}.reply"))).unwrap()).into_owned()
     };
     (0..requests.len()).map(read).collect()
 }

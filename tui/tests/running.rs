@@ -4,20 +4,28 @@
 
 mod common;
 
-use common::{POLICY, World};
+use common::{NONE, POLICY, World};
 
 #[test]
 fn the_exit_code_is_the_commands_and_stdout_is_its_own() {
     let world = World::start();
-    let output = world.run("demo", POLICY, &[], &["bash", "-c", "echo out; echo err >&2; exit 7"]);
-    assert_eq!(output.status.code(), Some(7));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "out\n");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("not isolated") && stderr.ends_with("err\n"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 2, "one line, and the command's own: {stderr}");
-    let killed = world.run("demo", POLICY, &[], &["bash", "-c", "kill -TERM $$"]);
-    assert_eq!(killed.status.code(), Some(128 + 15));
-    assert_eq!(world.run("demo", POLICY, &[], &["no-such-program"]).status.code(), Some(127));
+    for options in [&[][..], &NONE[..]] {
+        let output = world.run("demo", POLICY, options, &["bash", "-c", "echo out; echo err >&2; exit 7"]);
+        assert_eq!(output.status.code(), Some(7));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "out\n");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.ends_with("err\n"), "{stderr}");
+        let has_wall = options.is_empty() && common::is_able();
+        assert_eq!(stderr.contains("not isolated"), !has_wall, "{stderr}");
+        assert_eq!(
+            stderr.lines().count(),
+            if has_wall { 1 } else { 2 },
+            "beside the command's own: {stderr}"
+        );
+        let killed = world.run("demo", POLICY, options, &["bash", "-c", "kill -TERM $$"]);
+        assert_eq!(killed.status.code(), Some(128 + 15));
+        assert_eq!(world.run("demo", POLICY, options, &["no-such-program"]).status.code(), Some(127));
+    }
 }
 
 #[test]
@@ -73,13 +81,11 @@ fn a_name_that_is_in_use_is_refused_and_free_again_afterwards() {
 fn an_orphan_of_the_command_is_still_one_of_its_processes() {
     let world = World::start();
     let script = "proxy=${http_proxy#http://}; (setsid bash -c 'exec 3<>/dev/tcp/'${proxy%:*}/${proxy##*:}'; printf \"GET http://policy.local/v1/denials HTTP/1.1\\r\\nHost: policy.local\\r\\nConnection: close\\r\\n\\r\\n\" >&3; cat <&3 >'$OUT'.tmp; mv '$OUT'.tmp '$OUT &) ; until test -e $OUT; do read -t 0.01 <> <(:) || true; done; cat $OUT";
-    let out = world.path("orphan.out");
-    let output = world.run(
-        "demo",
-        POLICY,
-        &["--advisor"],
-        &["bash", "-c", &format!("OUT={}; {script}", out.display())],
-    );
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.starts_with("HTTP/1.1 200"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    let out = world.work("orphan.out");
+    for options in [&["--advisor"][..], &[&["--advisor"], &NONE[..]].concat()] {
+        let script = format!("OUT={}; {script}; rm $OUT", out.display());
+        let output = world.run("demo", POLICY, options, &["bash", "-c", &script]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -7,11 +7,16 @@ mod common;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use common::{Sandbox, World, proposal};
+use common::{NONE, Sandbox, World, proposal};
 use serde_json::{Value, json};
 
 fn advised(world: &World, name: &str) -> Sandbox {
     world.sandbox(name, &["--advisor"])
+}
+
+/// Beside the supervisor, so that the test is on the same network and sees the same files.
+fn beside(world: &World) -> Sandbox {
+    world.sandbox("demo", &[&["--advisor"], &NONE[..]].concat())
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn the_switch_is_off_by_default_on_every_route() {
 #[test]
 fn forward_denials_of_both_layers_have_one_shape_and_become_evidence() {
     let world = World::start();
-    let mut sandbox = advised(&world, "demo");
+    let mut sandbox = beside(&world);
     let l7 = sandbox.ask("PUT", "http://docs.invalid/v1/../a.md?secret=1", "hello");
     let l7 = sandbox.answer(l7);
     assert_eq!(l7.status, 403);
@@ -231,7 +236,7 @@ fn forward_denials_of_both_layers_have_one_shape_and_become_evidence() {
 #[test]
 fn a_process_that_the_command_did_not_start_is_refused_on_every_route() {
     let world = World::start();
-    let sandbox = advised(&world, "demo");
+    let sandbox = beside(&world);
     for request in [
         "GET http://policy.local/v1/policy/current HTTP/1.1\r\nHost: policy.local\r\n",
         "GET http://docs.invalid/x HTTP/1.1\r\nHost: docs.invalid\r\n",

@@ -4,11 +4,13 @@
 //! proposals which arrive in between neither repeat nor hide one. Pure over the state.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::proposal::Proposal;
 use openshell_domain::state::State;
 use openshell_wire::pb::inbox as pb;
+use openshell_wire::proposal::sandbox_record;
 use prost::Message;
 use tonic::Status;
 
@@ -56,20 +58,26 @@ pub(super) fn page(
         .filter(|proposal| after.is_none_or(|after| place(proposal) < after))
         .collect();
     matching.sort_unstable_by_key(|proposal| Reverse(place(proposal)));
-    Ok(cut(&matching, limit))
+    Ok(cut(state, &matching, limit))
 }
 
-fn cut(matching: &[&Proposal], limit: usize) -> pb::ListProposalsResponse {
+fn cut(state: &State, matching: &[&Proposal], limit: usize) -> pb::ListProposalsResponse {
     let mut answer = pb::ListProposalsResponse::default();
+    let mut sandboxes = BTreeMap::new();
     let mut bytes = 0;
     for proposal in matching.iter().take(limit) {
         let message = pb::Proposal::from(*proposal);
-        bytes += message.encoded_len();
+        let name = &proposal.sandbox;
+        let unseen = state.sandboxes.get(name).filter(|_| !sandboxes.contains_key(name));
+        let unseen = unseen.map(|sandbox| sandbox_record(name, &sandbox.view));
+        bytes += message.encoded_len() + unseen.as_ref().map_or(0, Message::encoded_len);
         if bytes > MAX_BYTES && !answer.proposals.is_empty() {
             break;
         }
         answer.proposals.push(message);
+        sandboxes.extend(unseen.map(|record| (name, record)));
     }
+    answer.sandboxes = sandboxes.into_values().collect();
     if let Some(last) = answer.proposals.len().checked_sub(1).and_then(|last| matching.get(last))
         && answer.proposals.len() < matching.len()
     {

@@ -123,6 +123,10 @@ fn lists_are_filtered_and_wrong_filters_named() {
         };
         list::page(&state, &request).map(|answer| answer.proposals.len())
     };
+    let request = pb::ListProposalsRequest { limit: 2, ..Default::default() };
+    let sandboxes = list::page(&state, &request).unwrap().sandboxes;
+    let names: Vec<&str> = sandboxes.iter().map(|sandbox| sandbox.name.as_str()).collect();
+    assert_eq!(names, ["one", "two"], "each sandbox of the page, once");
     assert_eq!(page("", "", "").unwrap(), 3);
     assert_eq!(page("pending", "one", "").unwrap(), 2);
     assert_eq!(page("approved", "", "").unwrap(), 0);

@@ -90,6 +90,7 @@ async fn start(
         secret_hash: fingerprint(&secret),
         supervisor_version: hello.supervisor_version,
         isolation,
+        host_root: hello.host_root,
         advisor: hello.advisor,
         policy_file: hello.policy_file,
         policy_file_hash: Digest(Sha256::digest(hello.policy_yaml.as_bytes()).into()),

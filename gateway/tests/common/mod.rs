@@ -229,6 +229,7 @@ pub fn hello(sandbox: &str, run: u128) -> pb::Hello {
         advisor: true,
         policy_file: "policy.yaml".into(),
         policy_yaml: POLICY.into(),
+        host_root: false,
     }
 }
 

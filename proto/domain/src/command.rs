@@ -35,6 +35,8 @@ pub struct StartRun {
     pub supervisor_version: String,
     /// How the command is kept in.
     pub isolation: Isolation,
+    /// Whether an isolated command is root outside as well.
+    pub host_root: bool,
     /// Whether agents may propose.
     pub advisor: bool,
     /// The policy file's name.

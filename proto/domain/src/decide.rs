@@ -44,6 +44,7 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
         secret_hash: start.secret_hash,
         supervisor_version: start.supervisor_version.clone(),
         isolation: start.isolation,
+        host_root: start.host_root,
     });
     events.push(Event::BasePolicySet {
         file: start.policy_file.clone(),

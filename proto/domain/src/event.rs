@@ -78,6 +78,9 @@ pub enum Event {
         supervisor_version: String,
         /// How the command is kept in.
         isolation: Isolation,
+        /// Set where an isolated command is root outside as well. Absent from logs written before it was known.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        host_root: bool,
     },
     /// The policy file that the run was started with.
     BasePolicySet {
@@ -335,6 +338,23 @@ mod tests {
             Event::from_columns(7, 1, "Unheard", "{}"),
             Err(EventError::Unreadable { seq: 7, .. })
         ));
+    }
+
+    #[test]
+    fn a_run_that_was_stored_before_root_was_told_is_read_and_written_as_it_was() {
+        let stored = format!(
+            r#"{{"isolation":"netns","run":"018f0000-0000-7000-8000-000000000001","secret_hash":"{}","supervisor_version":"0"}}"#,
+            "07".repeat(32)
+        );
+        let mut event = Event::from_columns(1, 1, "RunStarted", &stored).unwrap();
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(json(&event.to_columns().unwrap().1), json(&stored));
+        let Event::RunStarted { host_root, .. } = &mut event else { panic!("{event:?}") };
+        assert!(!*host_root);
+        *host_root = true;
+        let (kind, payload) = event.to_columns().unwrap();
+        assert!(payload.contains(r#""host_root":true"#), "{payload}");
+        assert_eq!(Event::from_columns(1, 1, &kind, &payload).unwrap(), event);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub struct SandboxView {
     pub run: Option<RunId>,
     /// How the command of that run is kept in.
     pub isolation: Option<Isolation>,
+    /// Whether that command, though isolated, is root outside as well.
+    #[serde(default)]
+    pub host_root: bool,
     /// Whether its agents may propose.
     pub advisor: bool,
     /// The latest revision.
@@ -32,9 +35,10 @@ impl SandboxView {
     /// Applies one event of the sandbox.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { run, isolation, .. } => {
+            Event::RunStarted { run, isolation, host_root, .. } => {
                 self.run = Some(*run);
                 self.isolation = Some(*isolation);
+                self.host_root = *host_root;
                 self.loaded = Revision::default();
                 self.load_error = None;
             }

@@ -152,6 +152,7 @@ pub fn sandbox_record(name: &SandboxName, view: &SandboxView) -> pb::SandboxReco
         revision: view.revision.0,
         loaded: view.loaded.0,
         load_error: view.load_error.clone().unwrap_or_default(),
+        host_root: view.host_root,
     }
 }
 
@@ -168,6 +169,7 @@ pub fn sandbox_view(record: &pb::SandboxRecord) -> Result<(SandboxName, SandboxV
         revision: Revision(record.revision),
         loaded: Revision(record.loaded),
         load_error: text(&record.load_error),
+        host_root: record.host_root,
     };
     Ok((record.name.parse()?, view))
 }
@@ -222,6 +224,23 @@ mod tests {
             let message = pb::Proposal::from(&before);
             assert_eq!(Proposal::try_from(&message).unwrap(), before);
             assert_eq!(message.digest, before.digest().to_string());
+        }
+    }
+
+    #[test]
+    fn a_sandbox_crosses_the_wire_unchanged() {
+        let name: SandboxName = "demo".parse().unwrap();
+        let known = SandboxView {
+            isolation: Some(Isolation::Netns),
+            host_root: true,
+            advisor: true,
+            revision: Revision(3),
+            loaded: Revision(2),
+            load_error: Some("no".into()),
+            ..SandboxView::default()
+        };
+        for view in [SandboxView::default(), known] {
+            assert_eq!(sandbox_view(&sandbox_record(&name, &view)).unwrap(), (name.clone(), view));
         }
     }
 

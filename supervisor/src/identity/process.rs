@@ -24,12 +24,14 @@ const MAX_CHAIN: usize = 64;
 
 /// The descendants of `root` (not `root` itself) that have the socket `inode` open, lowest pid first.
 ///
-/// A process that cannot be looked into may hold it: that is an error, not an absence.
+/// A process that cannot be looked into may hold it: that is an error, not an absence. One on its way out gives its
+/// memory back before its descriptors, which can take as long as the machine is busy: it has no executable any more,
+/// calls nobody, and does not count.
 pub(super) fn holders(root: i32, inode: u64) -> Result<Vec<i32>, IdentityError> {
     let wanted = format!("socket:[{inode}]");
     let mut holders = Vec::new();
     for pid in descendants(root)? {
-        if holds(pid, &wanted)? {
+        if holds(pid, &wanted)? && !has_ended(pid) {
             holders.push(pid);
         }
     }

@@ -115,7 +115,7 @@ impl fmt::Display for Findings {
             writeln!(f, "{name:<32} {fact}")?;
         }
         match &self.failure {
-            None => writeln!(f, "verdict: isolation works here (--isolation netns)"),
+            None => writeln!(f, "verdict: isolation works here"),
             Some(failure) => {
                 writeln!(f, "verdict: {failure}")?;
                 writeln!(f, "  remedy: {}", failure.remedy())

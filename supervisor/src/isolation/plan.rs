@@ -79,7 +79,9 @@ fn is_own(path: &Path) -> bool {
 /// Refuses a writable place over which no mask would hold.
 fn check(path: &Path, protected: &[(PathBuf, &str)], is_workdir: bool) -> Result<(), IsolationError> {
     let what = if is_workdir { "the working directory" } else { "--rw or read_write" };
-    let refuse = |why: String| Err(IsolationError::Refused(format!("{what} {}: {why}", path.display())));
+    let remedy = if is_workdir { "; start it in a project's own folder" } else { "" };
+    let refuse =
+        |why: String| Err(IsolationError::Refused(format!("{what} {}: {why}{remedy}", path.display())));
     if path == Path::new("/") {
         return refuse("is the root of everything".to_owned());
     }

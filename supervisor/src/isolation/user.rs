@@ -48,6 +48,21 @@ impl User {
         Self::from_facts(process, starter)
     }
 
+    /// What root should know: that whom the command becomes may not write where it starts.
+    pub(crate) fn note(&self, workdir: &Path) -> Option<String> {
+        let identity = self.become_first?;
+        let data = fs::metadata(workdir).ok()?;
+        let owner = Identity { uid: data.uid(), gid: data.gid() };
+        (!may_write(identity, owner, data.mode())).then(|| {
+            format!(
+                "the command runs as uid {}, which may not write {}: give it that folder, or name another user in the \
+                 policy's process.run_as_user",
+                identity.uid,
+                workdir.display()
+            )
+        })
+    }
+
     fn from_facts(process: Option<&Process>, starter: Starter<'_>) -> Self {
         let wanted = |field: fn(&Process) -> Option<&String>| process.and_then(field).map(String::as_str);
         let user = wanted(|process| process.run_as_user.as_ref());
@@ -76,6 +91,16 @@ impl User {
         }
         Self { inside: identity, become_first: Some(identity) }
     }
+}
+
+/// Whether the mode of a folder lets this user write it (`path_resolution(7)`), without capabilities.
+fn may_write(user: Identity, owner: Identity, mode: u32) -> bool {
+    let bit = match (user.uid == owner.uid, user.gid == owner.gid) {
+        (true, _) => 0o200,
+        (false, true) => 0o020,
+        (false, false) => 0o002,
+    };
+    mode & bit != 0
 }
 
 /// What `uid` is in the namespace above (`user_namespaces(7)`: inside, outside, length); none if it does not exist.
@@ -126,6 +151,23 @@ mod tests {
         assert_eq!(choose(1000, id(0, 0), None, false), stays(id(1000, 1000)));
         assert_eq!(choose(1000, id(0, 0), Some("33"), false), stays(id(33, 1000)));
         assert_eq!(choose(1000, id(0, 0), Some("sandbox"), false), stays(id(1000, 1000)));
+    }
+
+    #[test]
+    fn who_may_not_write_is_told_from_the_mode() {
+        for (owner, mode, expected) in [
+            (id(0, 0), 0o755, false),
+            (id(0, 0), 0o777, true),
+            (id(0, 5), 0o775, true),
+            (id(5, 0), 0o755, true),
+            (id(5, 5), 0o577, false),
+        ] {
+            assert_eq!(may_write(id(5, 5), owner, mode), expected, "{owner:?} {mode:o}");
+        }
+        let stays = User { inside: id(0, 0), become_first: None };
+        assert_eq!(stays.note("/".as_ref()), None);
+        let other = User { inside: id(4321, 4321), become_first: Some(id(4321, 4321)) };
+        assert!(other.note("/".as_ref()).unwrap().contains("uid 4321, which may not write /:"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(super) struct Surroundings {
     identifier: Identifier,
     listener: TcpListener,
     start: Start,
+    is_host_root: bool,
 }
 
 /// The way to start the command.
@@ -38,6 +39,11 @@ pub(super) enum Start {
 }
 
 impl Surroundings {
+    /// Whether an isolated command is root outside as well, because that was asked for.
+    pub(super) fn is_host_root(&self) -> bool {
+        self.is_host_root
+    }
+
     pub(super) fn into_parts(self) -> (PathBuf, Identifier, TcpListener, Start) {
         (self.skill, self.identifier, self.listener, self.start)
     }
@@ -82,16 +88,14 @@ pub(super) fn isolated(
     for note in &built.notes {
         eprintln!("openshell-supervisor: {note}");
     }
-    if args.allow_root_uid && built.uid == 0 {
-        eprintln!("openshell-supervisor: the command is root outside as well (--allow-root-uid)");
-    }
     let identifier = Identifier::inside(built.sandbox.init(), built.sandbox.diag.take());
     let failed = |error| RunError::System("taking the proxy's port", error);
     let listener = built.sandbox.listener.try_clone().map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let start = Start::Inside(Box::new(built.sandbox));
-    Ok(Surroundings { skill: skill.to_owned(), identifier, listener, start })
+    let is_host_root = args.allow_root_uid && built.uid == 0;
+    Ok(Surroundings { skill: skill.to_owned(), identifier, listener, start, is_host_root })
 }
 
 /// Our places, which nothing inside may see or replace.
@@ -133,5 +137,5 @@ pub(super) async fn open(
         Told { sandbox: &args.sandbox, proxy, bundle: &bundle, skill: args.advisor.then_some(&*skill) };
     let variables = told.variables();
     let start = Start::Beside(variables, files);
-    Ok(Surroundings { skill, identifier: Identifier::new(), listener, start })
+    Ok(Surroundings { skill, identifier: Identifier::new(), listener, start, is_host_root: false })
 }

@@ -166,13 +166,10 @@ impl World {
         command
     }
 
-    /// `openshell-supervisor run … -- command`.
+    /// `openshell-supervisor run … -- command`, isolated as it is by default.
     pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> Command {
         let mut run = self.supervisor(&["run", "--gateway", self.at("doors/g").to_str().unwrap()]);
         run.arg("--policy").arg(self.at("policy.yaml"));
-        if !options.contains(&"--isolation") {
-            run.args(["--isolation", "netns"]);
-        }
         run.args(options).arg("--").args(command);
         run
     }

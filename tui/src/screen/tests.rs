@@ -149,16 +149,7 @@ fn decided_elsewhere_while_a_reason_is_typed_tells_the_way_out() {
 
 #[test]
 fn unisolated_is_never_out_of_sight_and_never_cut() {
-    for (columns, lines) in [(50, 14), (60, 18), (80, 24), (100, 24), (120, 40)] {
-        let mut world = World::with_three();
-        world.unisolated();
-        world.resize(columns, lines);
-        for keys in ["", "G", "\n", "jjjjjjjj", "rno"] {
-            world.press(keys);
-            let screen = text(draw(&world.model).backend().buffer());
-            assert!(screen.contains("! unisolated"), "{screen}");
-        }
-    }
+    never_out_of_sight(World::unisolated, "! unisolated");
     let mut world = World::with_three();
     world.unisolated();
     world.resize(50, 40);
@@ -166,6 +157,28 @@ fn unisolated_is_never_out_of_sight_and_never_cut() {
     let at = usize::from(row_with(&buffer, "! unisolated: it can bypass the"));
     assert!(rows(&buffer)[at + 1].contains("proxy"), "{}", text(&buffer));
     golden("unisolated", &mut world);
+}
+
+#[test]
+fn root_of_the_host_is_never_out_of_sight_and_never_cut() {
+    never_out_of_sight(World::host_root, "! host root");
+    let mut world = World::with_three();
+    world.host_root();
+    golden("host_root", &mut world);
+}
+
+/// Whatever the size and whatever is done, the warning is on the screen, whole.
+fn never_out_of_sight(mark: impl Fn(&mut World), warning: &str) {
+    for (columns, lines) in [(50, 14), (60, 18), (80, 24), (100, 24), (120, 40)] {
+        let mut world = World::with_three();
+        mark(&mut world);
+        world.resize(columns, lines);
+        for keys in ["", "G", "\n", "jjjjjjjj", "rno"] {
+            world.press(keys);
+            let screen = text(draw(&world.model).backend().buffer());
+            assert!(screen.contains(warning), "{screen}");
+        }
+    }
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::io::Write;
 
 use chrono::{DateTime, Utc};
 use openshell_domain::policy::render::endpoint_lines;
-use openshell_domain::proposal::Proposal;
 
 use super::record::Record;
 use super::{VerbError, json};
 use crate::cli::{List, Output, StatusWord};
-use crate::client::Client;
+use crate::client::{Client, Listed};
 use crate::clock;
+use crate::isolation::KeptIn;
 use crate::screen::text;
 use crate::shown;
 
@@ -21,28 +21,35 @@ pub(super) async fn run(
     out: &mut dyn Write,
 ) -> Result<(), VerbError> {
     let status = ask.status.map(StatusWord::as_str).unwrap_or_default();
-    let proposals = client.list(status, &ask.sandbox).await?;
+    let listed = client.list(status, &ask.sandbox).await?;
     match output {
-        Output::Json => json(out, &proposals.iter().map(Record::from).collect::<Vec<_>>()),
-        Output::Table if proposals.is_empty() && status.is_empty() => Ok(writeln!(out, "no proposals")?),
-        Output::Table if proposals.is_empty() => Ok(writeln!(out, "no {status} proposals")?),
+        Output::Json => {
+            let record = |proposal| Record::new(proposal, listed.sandbox(proposal));
+            json(out, &listed.proposals.iter().map(record).collect::<Vec<_>>())
+        }
+        Output::Table if listed.proposals.is_empty() && status.is_empty() => {
+            Ok(writeln!(out, "no proposals")?)
+        }
+        Output::Table if listed.proposals.is_empty() => Ok(writeln!(out, "no {status} proposals")?),
         Output::Table => {
-            out.write_all(table(&proposals, clock::now()).as_bytes())?;
+            out.write_all(table(&listed, clock::now()).as_bytes())?;
             Ok(out.flush()?)
         }
     }
 }
 
-fn table(proposals: &[Proposal], now: DateTime<Utc>) -> String {
+fn table(listed: &Listed, now: DateTime<Utc>) -> String {
     let head = ["ID", "AGE", "STATUS", "SANDBOX", "RULE", "ENDPOINTS"].map(str::to_owned);
     let mut rows = vec![head];
-    for proposal in proposals {
+    for proposal in &listed.proposals {
+        let name = proposal.sandbox.as_str();
+        let warning = KeptIn::from(listed.sandbox(proposal)).warning();
         let mut lines = endpoint_lines(&proposal.draft.rule).into_iter().map(|line| shown::visible(&line));
         rows.push([
             proposal.id.short(),
             clock::brief(clock::between(proposal.submitted_at, now)),
             proposal.status.as_str().to_owned(),
-            proposal.sandbox.to_string(),
+            warning.map_or_else(|| name.to_owned(), |warning| format!("{name} {warning}")),
             proposal.draft.rule_name.to_string(),
             lines.next().unwrap_or_default(),
         ]);

@@ -1,5 +1,7 @@
 //! A proposal as JSON: raw texts under stable names.
 
+use openshell_domain::event::Isolation;
+use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::Rule;
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::{Proposal, Status};
@@ -10,6 +12,10 @@ use serde::Serialize;
 pub(super) struct Record<'a> {
     id: String,
     sandbox: &'a str,
+    /// How the command of the sandbox's latest run is kept in: `netns`, `none`; `null` while no run is known.
+    isolation: Option<Isolation>,
+    /// Whether that command, though isolated, is root outside as well.
+    host_root: bool,
     run: String,
     status: &'a str,
     rule_name: &'a str,
@@ -38,8 +44,8 @@ struct DecisionRecord<'a> {
     reason: &'a str,
 }
 
-impl<'a> From<&'a Proposal> for Record<'a> {
-    fn from(proposal: &'a Proposal) -> Self {
+impl<'a> Record<'a> {
+    pub(super) fn new(proposal: &'a Proposal, sandbox: Option<&SandboxView>) -> Self {
         let draft = &proposal.draft;
         let decision = proposal.status.decision().map(|decision| DecisionRecord {
             by: &decision.by.id,
@@ -51,6 +57,8 @@ impl<'a> From<&'a Proposal> for Record<'a> {
         Self {
             id: proposal.id.to_string(),
             sandbox: proposal.sandbox.as_str(),
+            isolation: sandbox.and_then(|view| view.isolation),
+            host_root: sandbox.is_some_and(|view| view.host_root),
             run: proposal.run.to_string(),
             status: proposal.status.as_str(),
             rule_name: draft.rule_name.as_str(),

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use openshell_domain::event::Isolation;
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::{Proposal, Status};
 
@@ -12,6 +11,7 @@ use super::{VerbError, json};
 use crate::cli::Output;
 use crate::client::{Client, Shown};
 use crate::clock;
+use crate::isolation::KeptIn;
 use crate::shown;
 
 pub(super) async fn run(
@@ -22,7 +22,7 @@ pub(super) async fn run(
 ) -> Result<(), VerbError> {
     let found = Target::parse(id)?.find(client).await?;
     match output {
-        Output::Json => json(out, &Record::from(&found.proposal)),
+        Output::Json => json(out, &Record::new(&found.proposal, found.sandbox.as_ref())),
         Output::Table => {
             out.write_all(page(&found, clock::now()).as_bytes())?;
             Ok(out.flush()?)
@@ -67,13 +67,9 @@ fn status(proposal: &Proposal) -> String {
 }
 
 fn sandbox(found: &Shown) -> String {
-    let isolation = match found.sandbox.as_ref().and_then(|view| view.isolation) {
-        Some(Isolation::Netns) => ", netns",
-        Some(Isolation::None) => ", ! unisolated",
-        None => "",
-    };
+    let isolation = KeptIn::from(found.sandbox.as_ref()).fact();
     let attached = if found.is_attached { "connected" } else { "not connected" };
-    format!("{}{isolation}, supervisor {attached}", found.proposal.sandbox)
+    format!("{}, {isolation}, supervisor {attached}", found.proposal.sandbox)
 }
 
 #[derive(Default)]

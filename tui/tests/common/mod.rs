@@ -1,7 +1,8 @@
 //! The real binaries for a test: a gateway, a supervisor, and inside it a shell that asks what the test says.
 //!
 //! The shell speaks HTTP over `/dev/tcp`, so that the tests need no client program. What is waited for is a
-//! condition with a deadline.
+//! condition with a deadline. The command is isolated, as it is by default, where this machine can do that; what must
+//! not be isolated says so.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(
@@ -15,9 +16,11 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -30,6 +33,28 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
     command.env_remove("OPENSHELL_INBOX_GATEWAY");
     command
+}
+
+/// Without a wall: for what is about that, or needs the host's own paths.
+pub const NONE: [&str; 2] = ["--isolation", "none"];
+
+/// Whether this machine can isolate; asked once.
+pub fn is_able() -> bool {
+    static ABLE: OnceLock<bool> = OnceLock::new();
+    *ABLE.get_or_init(|| {
+        let doctor = program().arg("doctor").output().unwrap();
+        if !doctor.status.success() {
+            eprintln!("this machine cannot isolate:\n{}", String::from_utf8_lossy(&doctor.stdout));
+        }
+        doctor.status.success()
+    })
+}
+
+/// A folder that everybody may write, since an isolated command is not root even where the test is.
+fn shared_folder(path: PathBuf) -> PathBuf {
+    fs::create_dir_all(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    path
 }
 
 /// Waits until `check` gives something.
@@ -54,7 +79,9 @@ impl World {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gateway = start_gateway(folder.path());
-        Self { folder, gateway }
+        let world = Self { folder, gateway };
+        shared_folder(world.work(""));
+        world
     }
 
     pub fn door(&self) -> PathBuf {
@@ -63,6 +90,11 @@ impl World {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A place in the working directory, which an isolated command sees.
+    pub fn work(&self, name: &str) -> PathBuf {
+        self.path("work").join(name)
     }
 
     /// `kill -9`.
@@ -102,9 +134,12 @@ impl World {
     pub fn supervisor(&self, name: &str, policy: &Path, options: &[&str]) -> Command {
         let mut command = program();
         // What a supervisor that is killed leaves behind goes away with the world.
-        command.env("TMPDIR", self.folder.path());
+        command.env("TMPDIR", self.folder.path()).current_dir(self.work(""));
         command.arg("run").arg("--gateway").arg(self.door()).arg("--policy").arg(policy);
         command.arg("--sandbox").arg(name).arg("--log-dir").arg(self.path(&format!("log-{name}")));
+        if !is_able() && !options.contains(&"--isolation") {
+            command.args(NONE);
+        }
         command.args(options);
         command
     }
@@ -177,8 +212,7 @@ pub const POLICY: &str = "version: 1\nnetwork_policies:\n  docs:\n    endpoints:
 
 impl Sandbox {
     fn start(world: &World, name: &str, options: &[&str]) -> Self {
-        let folder = world.path(&format!("answers-{name}"));
-        fs::create_dir_all(&folder).unwrap();
+        let folder = shared_folder(world.work(&format!("answers-{name}")));
         let policy = world.path(&format!("{name}.yaml"));
         fs::write(&policy, POLICY).unwrap();
         let mut child = world

@@ -47,6 +47,21 @@ fn put(path: &str) -> Rule {
     rule_from_node(&crate::node::from_json(json.as_bytes()).unwrap(), Source::Proposal, "rule").unwrap()
 }
 
+fn start(sandbox: &str, run: u128) -> StartRun {
+    StartRun {
+        sandbox: name(sandbox),
+        run: RunId(uuid(run)),
+        secret_hash: Digest([7; 32]),
+        supervisor_version: "0".into(),
+        isolation: Isolation::None,
+        host_root: false,
+        advisor: true,
+        policy_file: "p.yaml".into(),
+        policy_file_hash: Digest([8; 32]),
+        policy: policy_from_yaml(BASE).unwrap().policy,
+    }
+}
+
 impl World {
     fn new() -> Self {
         let mut world = Self { state: State::default(), log: Vec::new() };
@@ -69,19 +84,11 @@ impl World {
     }
 
     fn start(&mut self, sandbox: &str, run: u128, advisor: bool) {
-        let policy = policy_from_yaml(BASE).unwrap().policy;
-        self.run(Command::StartRun(Box::new(StartRun {
-            sandbox: name(sandbox),
-            run: RunId(uuid(run)),
-            secret_hash: Digest([7; 32]),
-            supervisor_version: "0".into(),
-            isolation: Isolation::None,
-            advisor,
-            policy_file: "p.yaml".into(),
-            policy_file_hash: Digest([8; 32]),
-            policy,
-        })))
-        .unwrap();
+        self.start_as(StartRun { advisor, ..start(sandbox, run) });
+    }
+
+    fn start_as(&mut self, start: StartRun) {
+        self.run(Command::StartRun(Box::new(start))).unwrap();
     }
 
     fn submit_with(
@@ -151,6 +158,24 @@ fn an_approval_and_its_revision_are_one_append() {
         ])
     );
     assert_eq!(world.state.proposal(id).unwrap().status.as_str(), "approved");
+}
+
+#[test]
+fn how_the_command_is_kept_in_is_known_of_the_latest_run_and_marks_what_comes_of_it() {
+    let mut world = World::new();
+    let mut id = 10;
+    for (isolation, host_root) in
+        [(Isolation::Netns, true), (Isolation::Netns, false), (Isolation::None, false)]
+    {
+        id += 1;
+        world.start_as(StartRun { isolation, host_root, ..start("demo", id) });
+        assert_eq!((world.demo().view.isolation, world.demo().view.host_root), (Some(isolation), host_root));
+        let before = world.log.len();
+        let proposal = world.submit(id, "/a");
+        world.approve(proposal).unwrap();
+        let marks = world.log[before..].iter().map(|envelope| envelope.actor.unisolated);
+        assert_eq!(marks.collect::<Vec<_>>(), [isolation == Isolation::None; 3]);
+    }
 }
 
 #[test]

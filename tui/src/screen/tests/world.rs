@@ -137,6 +137,11 @@ impl World {
         inbox.sandboxes.values_mut().for_each(|view| view.isolation = Some(Isolation::None));
     }
 
+    pub(crate) fn host_root(&mut self) {
+        let inbox = self.model.inbox.as_mut().unwrap();
+        inbox.sandboxes.values_mut().for_each(|view| view.host_root = true);
+    }
+
     pub(crate) fn reconnecting(&mut self) {
         let retry_in = Duration::from_millis(1_200);
         self.feed(Update::Connection(Connection::Reconnecting { retry_in, why: "broken".into() }));

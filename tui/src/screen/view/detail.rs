@@ -3,7 +3,6 @@
 //! Made of the frozen proposal only. The whole ask is always there, wrapped and never cut; what somebody else
 //! wrote comes last, in a frame of its own, and can push nothing else out of sight.
 
-use openshell_domain::event::Isolation;
 use openshell_domain::policy::render::endpoint_line;
 use openshell_domain::proposal::{Proposal, Status};
 use ratatui::Frame;
@@ -12,6 +11,7 @@ use ratatui::widgets::Paragraph;
 
 use super::{empty, header, pane, unverified};
 use crate::clock;
+use crate::isolation::KeptIn;
 use crate::screen::layout::Areas;
 use crate::screen::life;
 use crate::screen::model::{Detail, Focus, Model, Overlay, Standing};
@@ -49,15 +49,13 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     frame.render_widget(Paragraph::new(seen), inner);
 }
 
-/// What no scrolling and no prompt takes out of sight: the age, and that the command is not kept in. Where both
-/// leave no room for the name, the warning alone.
+/// What no scrolling and no prompt takes out of sight: the age, and what is to be warned of in how the command is
+/// kept in. Where both leave no room for the name, the warning alone.
 fn edge(model: &Model, proposal: &Proposal, theme: &Theme, width: u16) -> Line<'static> {
     let age = clock::brief(clock::between(proposal.submitted_at, model.now));
     let asked = pane::title(&format!("asked {age} ago"), theme.dim);
-    if isolation(model, proposal) != Some(Isolation::None) {
-        return asked;
-    }
-    let mut line = pane::title("! unisolated", theme.warn);
+    let Some(warning) = kept_in(model, proposal).warning() else { return asked };
+    let mut line = pane::title(warning, theme.warn);
     if width >= ROOMY {
         line.spans.push(Span::styled("·", theme.dim));
         line.spans.extend(asked.spans.into_iter().map(|span| span.style(theme.dim)));
@@ -182,10 +180,8 @@ fn facts(model: &Model, proposal: &Proposal, theme: &Theme, cells: usize) -> Fac
     let mut lines = fact("Binaries", &binaries.join(", "), theme, cells);
     lines.extend(fact("Asked by", &asker, theme, cells));
     let mut later = Vec::new();
-    match isolation(model, proposal) {
-        Some(Isolation::None) => lines.extend(sandbox(model, proposal, theme, cells)),
-        _ => later.extend(sandbox(model, proposal, theme, cells)),
-    }
+    let is_warned_of = kept_in(model, proposal).warning().is_some();
+    if is_warned_of { &mut lines } else { &mut later }.extend(sandbox(model, proposal, theme, cells));
     let rule = format!(
         "{}  ·  {}{}",
         shown::visible(proposal.draft.rule_name.as_str()),
@@ -206,17 +202,14 @@ fn facts(model: &Model, proposal: &Proposal, theme: &Theme, cells: usize) -> Fac
     Facts { facts: lines, later }
 }
 
-fn isolation(model: &Model, proposal: &Proposal) -> Option<Isolation> {
-    let view = model.inbox.as_ref().and_then(|inbox| inbox.sandboxes.get(&proposal.sandbox));
-    view.and_then(|view| view.isolation)
+fn kept_in(model: &Model, proposal: &Proposal) -> KeptIn {
+    model.inbox.as_ref().and_then(|inbox| inbox.sandboxes.get(&proposal.sandbox)).into()
 }
 
 fn sandbox(model: &Model, proposal: &Proposal, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
-    let (isolation, style) = match isolation(model, proposal) {
-        Some(Isolation::Netns) => ("netns", theme.dim),
-        Some(Isolation::None) => ("! unisolated: it can bypass the proxy", theme.warn),
-        None => ("isolation unknown", theme.dim),
-    };
+    let kept_in = kept_in(model, proposal);
+    let (isolation, style) =
+        (kept_in.fact(), if kept_in.warning().is_some() { theme.warn } else { theme.dim });
     let name = proposal.sandbox.as_str();
     let mut lines = fact("Sandbox", name, theme, cells);
     let room = cells.saturating_sub(LABEL);

@@ -1,0 +1,72 @@
+//! What a reviewer is told of how a sandbox's command is kept in: one wording for screen and verbs.
+//!
+//! Two things are warned of wherever a sandbox is named to a reviewer: a command that may go round the proxy, and
+//! one that is root outside. Called by the detail, `list` and `show`.
+
+use openshell_domain::event::Isolation;
+use openshell_domain::inbox::SandboxView;
+
+/// How the command is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptIn {
+    /// No run is known.
+    Unknown,
+    /// In namespaces of its own.
+    Netns,
+    /// In namespaces of its own, but as root of the host.
+    NetnsAsRoot,
+    /// Not at all.
+    Unisolated,
+}
+
+impl From<Option<&SandboxView>> for KeptIn {
+    fn from(view: Option<&SandboxView>) -> Self {
+        match view.and_then(|view| view.isolation.map(|isolation| (isolation, view.host_root))) {
+            None => Self::Unknown,
+            Some((Isolation::Netns, false)) => Self::Netns,
+            Some((Isolation::Netns, true)) => Self::NetnsAsRoot,
+            Some((Isolation::None, _)) => Self::Unisolated,
+        }
+    }
+}
+
+impl KeptIn {
+    /// What must not be out of sight, short.
+    #[must_use]
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown | Self::Netns => None,
+            Self::NetnsAsRoot => Some("! host root"),
+            Self::Unisolated => Some("! unisolated"),
+        }
+    }
+
+    /// The whole of it, on one line.
+    #[must_use]
+    pub fn fact(self) -> &'static str {
+        match self {
+            Self::Unknown => "isolation unknown",
+            Self::Netns => "netns",
+            Self::NetnsAsRoot => "! host root: isolated, but as uid 0",
+            Self::Unisolated => "! unisolated: it can bypass the proxy",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_that_is_kept_in_as_nobody_of_power_goes_without_a_warning() {
+        let of = |isolation, host_root| {
+            let view = SandboxView { isolation, host_root, ..SandboxView::default() };
+            KeptIn::from(Some(&view)).warning()
+        };
+        assert_eq!(of(Some(Isolation::Netns), false), None);
+        assert_eq!(of(Some(Isolation::Netns), true), Some("! host root"));
+        assert_eq!(of(Some(Isolation::None), false), Some("! unisolated"));
+        assert_eq!(of(Some(Isolation::None), true), Some("! unisolated"));
+        assert_eq!((of(None, false), KeptIn::from(None)), (None, KeptIn::Unknown));
+    }
+}
