@@ -130,6 +130,14 @@ pub enum Refusal {
     /// The policy with this rule in it would not load.
     #[error("would_not_load: {}", .0.join("; "))]
     WouldNotLoad(Vec<String>),
+    /// What it would change is too complex to be computed.
+    #[error(
+        "too_complex: what the rule would change cannot be computed within bounds; write it with literals, `*` and `**`, or ask for less at once"
+    )]
+    TooComplex,
+    /// Granting it would allow nothing, and not because all is allowed already.
+    #[error("changes_nothing: the rule would allow nothing new, because all that is not allowed is {}; asking for it cannot help", .0.join("; "))]
+    ChangesNothing(Vec<String>),
     /// The words are too long.
     #[error("the reason is {0} bytes long, at most {1} are allowed")]
     ReasonTooLong(usize, usize),

@@ -3,12 +3,15 @@
 //! Pure. The shell appends all events of one command in one transaction, so an approval and the policy revision
 //! that it causes can never be seen apart.
 
+use std::sync::Arc;
+
 use crate::command::{Command, Decide, Refusal, Report, StartRun, Submit};
 use crate::event::{Actor, ActorKind, Event, NewEvent};
 use crate::id::{ProposalId, RunId, SandboxName};
 use crate::policy::Policy;
 use crate::policy::effective;
-use crate::proposal::{Draft, Lease, Proposal, Status};
+use crate::proposal::{Closure, Draft, Lease, Proposal};
+use crate::review::{Idle, Review};
 use crate::state::{ADVISOR_SETTING, Sandbox, State};
 
 /// The longest reason, in bytes.
@@ -85,6 +88,13 @@ fn submit_proposal(state: &State, submit: &Submit) -> Result<Vec<NewEvent>, Refu
         rationale: submit.rationale.clone(),
     };
     with_grant(sandbox, submit.proposal, &draft)?;
+    let review = Review::of(sandbox, submit.proposal, &draft);
+    let closure = match (review.difference.is_some(), review.idle()) {
+        (false, _) => return Err(Refusal::TooComplex),
+        (true, Some(Idle::InVain(reasons))) => return Err(Refusal::ChangesNothing(reasons)),
+        (true, Some(Idle::Covered(rules))) => Some(Closure::AlreadyCovered(rules)),
+        (true, None) => None,
+    };
     let event = Event::ProposalSubmitted {
         proposal: submit.proposal,
         run,
@@ -98,12 +108,31 @@ fn submit_proposal(state: &State, submit: &Submit) -> Result<Vec<NewEvent>, Refu
         authenticated: "supervisor".to_owned(),
         unisolated: !sandbox.is_isolated(),
     };
-    Ok(vec![NewEvent { sandbox: submit.sandbox.clone(), actor, event }])
+    let submitted = NewEvent { sandbox: submit.sandbox.clone(), actor, event };
+    let closed = closure.map(|reason| NewEvent {
+        sandbox: submit.sandbox.clone(),
+        actor: gateway(),
+        event: Event::ProposalClosed { proposal: submit.proposal, reason, revision: sandbox.view.revision },
+    });
+    Ok(std::iter::once(submitted).chain(closed).collect())
+}
+
+/// The gateway itself as an actor.
+fn gateway() -> Actor {
+    Actor {
+        kind: ActorKind::System,
+        id: "gateway".to_owned(),
+        authenticated: "itself".to_owned(),
+        unisolated: false,
+    }
 }
 
 fn approve(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
-    let proposal = decidable(state, decision)?;
+    let (proposal, review) = decidable(state, decision)?;
     let sandbox = sandbox(state, &proposal.sandbox)?;
+    if review.difference.is_none() {
+        return Err(Refusal::TooComplex);
+    }
     let policy = with_grant(sandbox, proposal.id, &proposal.draft)?;
     let revision = sandbox.view.revision.next();
     let grants = sandbox.grants.iter().map(|grant| grant.proposal).chain([proposal.id]).collect();
@@ -111,6 +140,7 @@ fn approve(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
         proposal: proposal.id,
         draft: proposal.draft.number,
         digest: decision.digest,
+        difference: review.difference,
         lease: Lease::Run,
         reason: decision.reason.clone(),
         revision,
@@ -120,7 +150,7 @@ fn approve(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
 }
 
 fn reject(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
-    let proposal = decidable(state, decision)?;
+    let (proposal, _) = decidable(state, decision)?;
     let sandbox = sandbox(state, &proposal.sandbox)?;
     let rejected = Event::ProposalRejected {
         proposal: proposal.id,
@@ -131,17 +161,21 @@ fn reject(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
     Ok(by_reviewer(sandbox, proposal, decision, [rejected]))
 }
 
-/// The proposal, if this decision may be made on it.
-fn decidable<'s>(state: &'s State, decision: &Decide) -> Result<&'s Proposal, Refusal> {
+/// The proposal, if this decision may be made on it, as it looks now.
+fn decidable<'s>(state: &'s State, decision: &Decide) -> Result<(&'s Proposal, Review), Refusal> {
     let proposal = state.proposal(decision.proposal).ok_or(Refusal::UnknownProposal(decision.proposal))?;
     if decision.reason.len() > MAX_REASON {
         return Err(Refusal::ReasonTooLong(decision.reason.len(), MAX_REASON));
     }
-    match proposal.status {
-        Status::Pending if proposal.digest() == decision.digest => Ok(proposal),
-        Status::Pending => Err(Refusal::Stale(Box::new(proposal.clone()))),
-        _ => Err(Refusal::AlreadyDecided(Box::new(proposal.clone()))),
+    if !proposal.is_pending() {
+        return Err(Refusal::AlreadyDecided(Box::new(proposal.clone())));
     }
+    let review = Review::of(sandbox(state, &proposal.sandbox)?, proposal.id, &proposal.draft);
+    if review.digest == decision.digest {
+        return Ok((proposal, review));
+    }
+    let fresh = Proposal { review: Some(Arc::new(review)), ..proposal.clone() };
+    Err(Refusal::Stale(Box::new(fresh)))
 }
 
 /// The sandbox's policy with one more grant, if it would load.

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::id::{Digest, EventId, ProposalId, Revision, RunId, SandboxName, Seq};
 use crate::policy::Policy;
-use crate::proposal::{Draft, Lease, Origin};
+use crate::policy::authority::Difference;
+use crate::proposal::{Closure, Draft, Lease, Origin};
 
 /// The version in which events are written now.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -119,6 +120,9 @@ pub enum Event {
         draft: u32,
         /// What was on the screen.
         digest: Digest,
+        /// What it would change, as it was shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Difference>,
         /// How long the grant lives.
         lease: Lease,
         /// The reviewer's words.
@@ -136,6 +140,15 @@ pub enum Event {
         digest: Digest,
         /// The reviewer's words, for the agent to read.
         reason: String,
+    },
+    /// Nothing was left to decide.
+    ProposalClosed {
+        /// The proposal's id.
+        proposal: ProposalId,
+        /// Why.
+        reason: Closure,
+        /// The revision that made it so.
+        revision: Revision,
     },
     /// A grant ended with its lease.
     GrantExpired {
@@ -231,6 +244,7 @@ impl Event {
             Self::ProposalSubmitted { proposal, .. }
             | Self::ProposalApproved { proposal, .. }
             | Self::ProposalRejected { proposal, .. }
+            | Self::ProposalClosed { proposal, .. }
             | Self::GrantExpired { proposal } => Some(*proposal),
             _ => None,
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Envelope, Event, Isolation};
-use crate::id::{ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
 use crate::proposal::{Decision, Proposal, Status};
 
 /// What is known of one sandbox without its policy.
@@ -58,8 +58,12 @@ impl SandboxView {
 
 /// Applies one event to the proposals that it is about.
 pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelope: &Envelope) {
-    let decision =
-        |reason: &str| Decision { by: envelope.actor.clone(), at: envelope.at, reason: reason.to_owned() };
+    let decision = |reason: &str, digest: Digest| Decision {
+        by: envelope.actor.clone(),
+        at: envelope.at,
+        reason: reason.to_owned(),
+        digest,
+    };
     if let Event::ProposalSubmitted { proposal, run, origin, submitted_by, draft } = &envelope.event {
         let fresh = Proposal {
             id: *proposal,
@@ -70,18 +74,22 @@ pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelo
             submitted_at: envelope.at,
             draft: draft.clone(),
             status: Status::Pending,
+            review: None,
         };
         proposals.insert(*proposal, fresh);
         return;
     }
     let Some(known) = envelope.event.proposal().and_then(|id| proposals.get_mut(&id)) else { return };
     match &envelope.event {
-        Event::ProposalApproved { lease, reason, revision, .. } => {
-            known.status =
-                Status::Approved { decision: decision(reason), revision: *revision, lease: *lease };
+        Event::ProposalApproved { lease, reason, revision, digest, .. } => {
+            let decision = decision(reason, *digest);
+            known.status = Status::Approved { decision, revision: *revision, lease: *lease };
         }
-        Event::ProposalRejected { reason, .. } => {
-            known.status = Status::Rejected { decision: decision(reason) }
+        Event::ProposalRejected { reason, digest, .. } => {
+            known.status = Status::Rejected { decision: decision(reason, *digest) }
+        }
+        Event::ProposalClosed { reason, revision, .. } => {
+            known.status = Status::Closed { reason: reason.clone(), at: envelope.at, revision: *revision };
         }
         Event::GrantExpired { .. } => {
             if let Some(granted) = known.status.decision().cloned() {

@@ -12,5 +12,6 @@ pub mod inbox;
 pub mod node;
 pub mod policy;
 pub mod proposal;
+pub mod review;
 pub mod state;
 pub mod untrusted;

@@ -1,17 +1,18 @@
 //! A proposal: an ask to widen one sandbox's policy, its wordings, and what became of it.
 //!
-//! Owns the life cycle (`domain.md` §5) as a fold over its own events, and the digest that binds a decision to
-//! what the reviewer saw. A draft is immutable; nothing here decides.
+//! Owns the life cycle (`domain.md` §5) as a fold over its own events. A draft is immutable; nothing here decides.
 
 pub mod body;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::event::Actor;
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
 use crate::policy::Rule;
+use crate::review::Review;
 
 /// Who drafted a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,26 +61,6 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// What a decision is bound to: SHA-256 over tag, proposal, draft number, name and canonical rule, each
-    /// with its length in front (`domain.md` §5). The difference joins it when it is computed.
-    #[must_use]
-    pub fn digest(&self, proposal: ProposalId) -> Digest {
-        // Serializing these types cannot fail: no map in them has a key that is not text.
-        let rule = serde_json::to_vec(&self.rule).unwrap_or_default();
-        let mut hash = Sha256::new();
-        for part in [
-            b"openshell-inbox/draft/1".as_slice(),
-            proposal.0.as_bytes(),
-            &self.number.to_be_bytes(),
-            self.rule_name.as_str().as_bytes(),
-            &rule,
-        ] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Digest(hash.finalize().into())
-    }
-
     /// The first binary of the rule: what one-line displays name.
     #[must_use]
     pub fn binary(&self) -> &str {
@@ -96,6 +77,8 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// The reviewer's words; may be empty.
     pub reason: String,
+    /// What was on the screen.
+    pub digest: Digest,
 }
 
 /// Where a proposal is in its life.
@@ -118,6 +101,15 @@ pub enum Status {
         /// The decision.
         decision: Decision,
     },
+    /// Nothing was left to decide.
+    Closed {
+        /// Why.
+        reason: Closure,
+        /// When.
+        at: DateTime<Utc>,
+        /// The revision that made it so.
+        revision: Revision,
+    },
     /// The grant has ended.
     Expired {
         /// The decision that granted it.
@@ -125,6 +117,24 @@ pub enum Status {
         /// When it ended.
         at: DateTime<Utc>,
     },
+}
+
+/// Why a proposal was closed without a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closure {
+    /// Everything that it asks for is allowed already, by these rules.
+    AlreadyCovered(Vec<String>),
+}
+
+impl Closure {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::AlreadyCovered(_) => "already_covered",
+        }
+    }
 }
 
 impl Status {
@@ -135,6 +145,7 @@ impl Status {
             Self::Pending => "pending",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
+            Self::Closed { .. } => "closed",
             Self::Expired { .. } => "expired",
         }
     }
@@ -143,7 +154,7 @@ impl Status {
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Self::Pending => None,
+            Self::Pending | Self::Closed { .. } => None,
             Self::Approved { decision, .. }
             | Self::Rejected { decision }
             | Self::Expired { decision, .. } => Some(decision),
@@ -170,13 +181,17 @@ pub struct Proposal {
     pub draft: Draft,
     /// Where it is in its life.
     pub status: Status,
+    /// What a reviewer is shown beside it, for as long as it is pending and once somebody has looked.
+    #[serde(skip)]
+    pub review: Option<Arc<Review>>,
 }
 
 impl Proposal {
-    /// The digest of its wording in force.
+    /// What a decision must quote, or has quoted; `None` until somebody has looked at it.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.draft.digest(self.id)
+    pub fn digest(&self) -> Option<Digest> {
+        let decided = self.status.decision().map(|decision| decision.digest);
+        decided.or_else(|| self.review.as_ref().map(|review| review.digest))
     }
 
     /// Whether a decision is still wanted.

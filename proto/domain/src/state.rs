@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Envelope, Event, Isolation};
-use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
 use crate::inbox::{Gap, SandboxView, apply_to_proposals};
-use crate::policy::Policy;
-use crate::policy::effective::{Addition, compose};
+use crate::policy::effective::{Addition, compose, keys};
+use crate::policy::{Policy, Rule};
 use crate::proposal::{Lease, Proposal};
 
 /// The setting that lets agents of a sandbox propose.
@@ -61,14 +61,17 @@ impl Sandbox {
     #[must_use]
     pub fn compose(&self, base: &Policy, grants: impl IntoIterator<Item = ProposalId>) -> Policy {
         let known = grants.into_iter().filter_map(|id| self.proposals.get(&id));
-        compose(
-            base,
-            known.map(|proposal| Addition {
-                proposal: proposal.id,
-                name: &proposal.draft.rule_name,
-                rule: &proposal.draft.rule,
-            }),
-        )
+        compose(base, known.map(addition))
+    }
+
+    /// The rules of the grants in force with the keys that they have, in order of approval.
+    #[must_use]
+    pub fn granted(&self) -> Vec<(RuleName, &Rule)> {
+        let known = self.grants.iter().filter_map(|grant| self.proposals.get(&grant.proposal));
+        keys(&self.base, known.map(addition))
+            .into_iter()
+            .map(|(key, addition)| (key, addition.rule))
+            .collect()
     }
 
     /// Whether the command of its latest run is kept in.
@@ -104,6 +107,10 @@ impl Sandbox {
             _ => {}
         }
     }
+}
+
+fn addition(proposal: &Proposal) -> Addition<'_> {
+    Addition { proposal: proposal.id, name: &proposal.draft.rule_name, rule: &proposal.draft.rule }
 }
 
 impl State {

@@ -6,10 +6,10 @@ use super::*;
 use crate::event::{Envelope, Isolation};
 use crate::id::{Digest, EventId, Revision, RuleName};
 use crate::inbox::Inbox;
-use crate::policy::Rule;
 use crate::policy::read::{Source, policy_from_yaml, rule_from_node};
 use crate::policy::render::endpoint_lines;
-use crate::proposal::Origin;
+use crate::policy::{Endpoint, Protocol, Rule};
+use crate::proposal::{Origin, Status};
 
 const BASE: &str = "version: 1\nnetwork_policies:\n  github: {endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
 
@@ -41,8 +41,12 @@ fn reviewer() -> Actor {
 }
 
 fn put(path: &str) -> Rule {
+    rule("PUT", path)
+}
+
+fn rule(method: &str, path: &str) -> Rule {
     let json = format!(
-        r#"{{"endpoints":[{{"host":"api.github.com","port":443,"protocol":"rest","rules":[{{"allow":{{"method":"PUT","path":"{path}"}}}}]}}],"binaries":[{{"path":"/usr/bin/curl"}}]}}"#
+        r#"{{"endpoints":[{{"host":"api.github.com","port":443,"protocol":"rest","rules":[{{"allow":{{"method":"{method}","path":"{path}"}}}}]}}],"binaries":[{{"path":"/usr/bin/curl"}}]}}"#
     );
     rule_from_node(&crate::node::from_json(json.as_bytes()).unwrap(), Source::Proposal, "rule").unwrap()
 }
@@ -117,8 +121,13 @@ impl World {
     }
 
     fn decision(&self, proposal: ProposalId, reason: &str) -> Decide {
-        let digest = self.state.proposal(proposal).unwrap().digest();
+        let digest = self.look_at(proposal).digest;
         Decide { proposal, digest, reviewer: reviewer(), reason: reason.into() }
+    }
+
+    fn look_at(&self, proposal: ProposalId) -> Review {
+        let proposal = self.state.proposal(proposal).unwrap();
+        Review::of(&self.state.sandboxes[&proposal.sandbox], proposal.id, &proposal.draft)
     }
 
     fn approve(&mut self, proposal: ProposalId) -> Result<usize, Refusal> {
@@ -197,33 +206,84 @@ fn a_draft_is_decided_at_most_once_and_the_loser_learns_how() {
 #[test]
 fn a_decision_is_bound_to_what_was_shown() {
     let mut world = World::new();
-    let (first, second) = (world.submit(10, "/a"), world.submit(11, "/a"));
-    let wrong =
-        Decide { digest: world.state.proposal(second).unwrap().digest(), ..world.decision(first, "") };
+    let (first, same) = (world.submit(10, "/a"), world.submit(11, "/a"));
+    let other = world.submit(12, "/b");
+    let wrong = Decide { digest: world.look_at(same).digest, ..world.decision(first, "") };
     let before = world.state.seq;
     match world.run(Command::Approve(wrong)) {
-        Err(Refusal::Stale(fresh)) => assert_eq!(fresh.id, first),
+        Err(Refusal::Stale(fresh)) => {
+            assert_eq!((fresh.id, fresh.digest()), (first, Some(world.look_at(first).digest)));
+        }
         other => panic!("{other:?}"),
     }
     assert_eq!(world.state.seq, before);
+    let (shown_same, shown_other) = (world.decision(same, ""), world.decision(other, ""));
     world.approve(first).unwrap();
-    assert_eq!(world.approve(second), Ok(2), "an approval does not make another proposal stale");
+    assert_eq!(world.run(Command::Approve(shown_other)), Ok(2), "its own difference is the same");
+    match world.run(Command::Approve(shown_same)) {
+        Err(Refusal::Stale(fresh)) => {
+            let difference = fresh.review.unwrap().difference.clone().unwrap();
+            assert!(difference.added.is_empty(), "it has been granted");
+            assert_eq!(difference.latent[0].until, ["put_file"], "until that grant ends");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn every_part_of_a_draft_is_in_its_digest() {
+    let world = World::new();
     let id = ProposalId(uuid(1));
+    let digest_of = |id, draft: &Draft| Review::of(world.demo(), id, draft).digest;
     let draft = Draft { number: 1, rule_name: "a".parse().unwrap(), rule: put("/a"), rationale: "x".into() };
-    let digest = draft.digest(id);
-    assert_ne!(draft.digest(ProposalId(uuid(2))), digest);
-    assert_ne!(Draft { number: 2, ..draft.clone() }.digest(id), digest);
-    assert_ne!(Draft { rule_name: "b".parse().unwrap(), ..draft.clone() }.digest(id), digest);
-    assert_ne!(Draft { rule: put("/b"), ..draft.clone() }.digest(id), digest);
-    assert_eq!(
-        Draft { rationale: "y".into(), ..draft }.digest(id),
-        digest,
-        "words are a hint, not the contract"
-    );
+    let digest = digest_of(id, &draft);
+    assert_ne!(digest_of(ProposalId(uuid(2)), &draft), digest);
+    assert_ne!(digest_of(id, &Draft { number: 2, ..draft.clone() }), digest);
+    assert_ne!(digest_of(id, &Draft { rule_name: "b".parse().unwrap(), ..draft.clone() }), digest);
+    assert_ne!(digest_of(id, &Draft { rule: put("/b"), ..draft.clone() }), digest);
+    let words = Draft { rationale: "y".into(), ..draft };
+    assert_eq!(digest_of(id, &words), digest, "words are a hint, not the contract");
+}
+
+#[test]
+fn what_is_allowed_already_is_closed_and_what_is_in_vain_is_refused() {
+    let mut world = World::new();
+    let get = rule("GET", "/a");
+    let covered = world.submit_with(10, "get", get, 32).unwrap();
+    match &world.state.proposal(covered).unwrap().status {
+        Status::Closed { reason: Closure::AlreadyCovered(by), revision, .. } => {
+            assert_eq!((by.as_slice(), *revision), (["github".to_owned()].as_slice(), Revision(1)));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(
+        world.run(Command::Approve(world.decision(covered, ""))),
+        Err(Refusal::AlreadyDecided(_))
+    ));
+    let mut tunnel = put("/a");
+    tunnel.endpoints[0] = Endpoint {
+        protocol: Protocol::L4,
+        enforcement: None,
+        rules: Vec::new(),
+        ..tunnel.endpoints[0].clone()
+    };
+    match world.submit_with(11, "raw", tunnel, 32) {
+        Err(Refusal::ChangesNothing(reasons)) => assert_eq!(reasons, ["inspected by github"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_approval_records_what_it_was_shown_to_change() {
+    let mut world = World::new();
+    let id = world.submit(10, "/a");
+    let shown = world.look_at(id).difference;
+    world.approve(id).unwrap();
+    let recorded = world.log.iter().find_map(|envelope| match &envelope.event {
+        Event::ProposalApproved { difference, .. } => Some(difference.clone()),
+        _ => None,
+    });
+    assert_eq!(recorded, Some(shown));
 }
 
 #[test]

@@ -21,12 +21,26 @@ pub struct Addition<'a> {
 #[must_use]
 pub fn compose<'a>(base: &Policy, additions: impl IntoIterator<Item = Addition<'a>>) -> Policy {
     let mut policy = base.clone();
-    for Addition { proposal, name, rule } in additions {
-        let is_taken = policy.network_policies.contains_key(name);
-        let key = if is_taken { name.beside(proposal) } else { name.clone() };
-        policy.network_policies.insert(key, rule.clone());
-    }
+    let added = keys(base, additions).into_iter().map(|(key, addition)| (key, addition.rule.clone()));
+    policy.network_policies.extend(added);
     policy
+}
+
+/// Every addition with its key: the asked name, or `name~<short id>` where taken.
+#[must_use]
+pub fn keys<'a>(
+    base: &Policy,
+    additions: impl IntoIterator<Item = Addition<'a>>,
+) -> Vec<(RuleName, Addition<'a>)> {
+    let mut keyed: Vec<(RuleName, Addition<'a>)> = Vec::new();
+    for addition in additions {
+        let name = addition.name;
+        let is_taken =
+            base.network_policies.contains_key(name) || keyed.iter().any(|(taken, _)| taken == name);
+        let key = if is_taken { name.beside(addition.proposal) } else { name.clone() };
+        keyed.push((key, addition));
+    }
+    keyed
 }
 
 /// Why a composed policy would not load, if it would not.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::language::{Language, parts};
 use super::{Budget, TooComplex};
 use crate::policy::pattern::{Automaton, ByteSet, Pattern, States};
 
@@ -23,7 +24,7 @@ pub(super) struct Class {
 /// # Errors
 /// [`TooComplex`] when the budget is spent.
 pub(super) fn classes(
-    language: &Automaton,
+    language: &Language,
     required: &[&Pattern],
     patterns: &[&Pattern],
     budget: &mut Budget,
@@ -40,7 +41,7 @@ pub(super) fn classes(
     let mut found = Vec::new();
     for (text, at) in &literals {
         budget.spend(1 + globs.len() / 64)?;
-        if language.matches_all(text.as_bytes()) && required.iter().all(|p| p.matches(text)) {
+        if language.holds(text) && required.iter().all(|p| p.matches(text)) {
             let mut matched = at.clone();
             matched.extend(globs.iter().filter(|(_, p)| p.matches(text)).map(|(at, _)| at));
             matched.sort_unstable();
@@ -77,7 +78,7 @@ enum Role {
 
 /// The language and the patterns, run side by side.
 struct Product<'a> {
-    language: &'a Automaton,
+    language: &'a Language,
     runners: Vec<(Role, std::borrow::Cow<'a, Automaton>)>,
     required: usize,
     /// The sets of states that were met, by runner, and the numbers that stand for them.
@@ -85,14 +86,12 @@ struct Product<'a> {
     sets: Vec<States>,
 }
 
-/// Where all runs are: the language's states, and each living runner with its own.
-type Position = (u32, Vec<(usize, u32)>);
-
-const LANGUAGE: usize = usize::MAX;
+/// Where all runs are: the language's state, and each living runner with its states.
+type Position = (usize, Vec<(usize, u32)>);
 
 impl<'a> Product<'a> {
     fn new(
-        language: &'a Automaton,
+        language: &'a Language,
         required: &[&'a Pattern],
         patterns: &[&'a Pattern],
         avoided: &BTreeSet<&str>,
@@ -125,9 +124,8 @@ impl<'a> Product<'a> {
     }
 
     /// How many states the runs are in together.
-    fn size(&self, (language, living): &Position) -> usize {
-        let sizes = living.iter().map(|(_, number)| self.states(*number).len());
-        self.states(*language).len() + sizes.sum::<usize>()
+    fn size(&self, (_, living): &Position) -> usize {
+        living.iter().map(|(_, number)| self.states(*number).len()).sum()
     }
 
     fn classes(mut self, budget: &mut Budget) -> Result<Vec<Class>, TooComplex> {
@@ -136,15 +134,21 @@ impl<'a> Product<'a> {
         let mut queue: VecDeque<(Position, Vec<u8>)> = VecDeque::from([(start, Vec::new())]);
         let mut signatures: HashSet<Vec<usize>> = HashSet::new();
         let mut found = Vec::new();
+        let telling = self.runners.iter().filter(|(role, _)| matches!(role, Role::Telling(_))).count();
+        let most =
+            u32::try_from(telling).ok().and_then(|bits| 1_usize.checked_shl(bits)).unwrap_or(usize::MAX);
         while let Some((position, text)) = queue.pop_front() {
             if let Some(matched) = self.accepts(&position)
                 && signatures.insert(matched.clone())
                 && let Ok(witness) = String::from_utf8(text.clone())
             {
                 found.push(Class { matched, witness });
+                if found.len() == most {
+                    break;
+                }
             }
-            for byte in self.next_bytes(&position) {
-                let Some(next) = self.step(&position, byte) else { continue };
+            for (byte, language) in self.next_bytes(&position) {
+                let Some(next) = self.step(&position, byte, language) else { continue };
                 budget.spend(1 + self.size(&next))?;
                 if seen.insert(next.clone()) {
                     let mut longer = text.clone();
@@ -157,15 +161,14 @@ impl<'a> Product<'a> {
     }
 
     fn start(&mut self) -> Position {
-        let language = self.number(LANGUAGE, self.language.start());
         let starts: Vec<States> = self.runners.iter().map(|(_, automaton)| automaton.start()).collect();
         let living = starts.into_iter().enumerate().map(|(at, states)| (at, self.number(at, states)));
-        (language, living.collect())
+        (0, living.collect())
     }
 
     /// The patterns that match what was read, if it is a text of the language that counts.
     fn accepts(&self, (language, living): &Position) -> Option<Vec<usize>> {
-        if !self.language.accepts(self.states(*language)) {
+        if !self.language.accepts(*language) {
             return None;
         }
         let mut required = 0;
@@ -183,36 +186,30 @@ impl<'a> Product<'a> {
         (required == self.required).then_some(matched)
     }
 
-    /// One byte for each way in which the next byte can matter, the most readable one.
-    fn next_bytes(&self, (language, living): &Position) -> Vec<u8> {
-        let mut allowed = union(self.language.distinguishes(self.states(*language)));
-        let mut telling: Vec<ByteSet> = self.language.distinguishes(self.states(*language)).collect();
+    /// One byte for each way in which the next byte can matter, the most readable one, and where it leads in the
+    /// language.
+    fn next_bytes(&self, (language, living): &Position) -> Vec<(u8, usize)> {
+        let mut required = ByteSet::ALL;
+        let mut telling: HashSet<ByteSet> = HashSet::new();
         for (at, number) in living {
             let Some((role, automaton)) = self.runners.get(*at) else { continue };
-            let sets: Vec<ByteSet> = automaton.distinguishes(self.states(*number)).collect();
+            let states = self.states(*number);
             if *role == Role::Required {
-                allowed = allowed.and(&union(sets.iter().copied()));
+                required = required.and(&union(automaton.distinguishes(states)));
             }
-            telling.extend(sets);
+            telling.extend(automaton.distinguishes(states));
         }
-        let mut parts = vec![allowed];
-        let mut seen = HashSet::new();
-        for set in telling.into_iter().filter(|set| seen.insert(*set)) {
-            let split = parts.iter().flat_map(|part| [part.and(&set), part.without(&set)]);
-            parts = split.filter(|part| !part.is_empty()).collect();
+        let mut bytes: Vec<(u8, usize)> = Vec::new();
+        for (led, to) in self.language.moves(*language) {
+            let cut = parts(led.and(&required), telling.iter().copied());
+            bytes.extend(cut.iter().filter_map(most_readable).map(|byte| (byte, to)));
         }
-        let mut bytes: Vec<u8> = parts.iter().filter_map(most_readable).collect();
-        bytes.sort_unstable_by_key(|byte| readability(*byte));
+        bytes.sort_unstable_by_key(|(byte, _)| readability(*byte));
         bytes
     }
 
     /// Where all runs are after `byte`; `None` where no text of the class can begin like that.
-    fn step(&mut self, (language, living): &Position, byte: u8) -> Option<Position> {
-        let next = self.language.step(self.states(*language), byte);
-        if next.is_empty() {
-            return None;
-        }
-        let language = self.number(LANGUAGE, next);
+    fn step(&mut self, (_, living): &Position, byte: u8, language: usize) -> Option<Position> {
         let mut alive = Vec::with_capacity(living.len());
         for (at, number) in living {
             let Some((role, automaton)) = self.runners.get(*at) else { continue };
