@@ -34,7 +34,7 @@ pub fn compose<'a>(base: &Policy, additions: impl IntoIterator<Item = Addition<'
 /// # Errors
 /// One line for each conflict, naming the rules.
 pub fn check(policy: &Policy) -> Result<(), Vec<String>> {
-    let conflicts = super::overlap::conflicts(policy);
+    let conflicts: Vec<String> = super::overlap::conflicts(policy).iter().map(ToString::to_string).collect();
     if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
 }
 
