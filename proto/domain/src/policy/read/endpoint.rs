@@ -159,24 +159,13 @@ fn read_enforcement(
 fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoint: &Endpoint) {
     let at = |key: &str| fields.node_of(key).or(Some(node));
     let has_rules = fields.node_of("rules").is_some();
-    if !endpoint.is_l7() {
-        for key in ["rules", "access", "deny_rules", "enforcement", "path", "allow_encoded_slash"] {
-            let is_blank = match fields.node_of(key).map(|node| &node.value) {
-                Some(Value::Text(text)) => text.is_empty(),
-                Some(Value::List(items)) => items.is_empty(),
-                Some(Value::Bool(flag)) => !flag,
-                Some(_) => false,
-                None => true,
-            };
-            if !is_blank {
-                reader.problem(
-                    at(key),
-                    key,
-                    &format!("`{key}` without `protocol`: add `protocol: rest`, or remove it"),
-                );
-            }
-        }
+    let protocol = fields.node_of("protocol").map(|node| &node.value);
+    if !endpoint.is_l7() && protocol.is_some_and(|value| *value != Value::Text(String::new())) {
+        // Refused already: what would be right depends on the protocol that is meant.
         return;
+    }
+    if !endpoint.is_l7() {
+        return check_unread(reader, fields);
     }
     let proposal_blank = |list: &[AllowRule]| reader.is_proposal() && list.is_empty();
     if has_rules
@@ -188,7 +177,7 @@ fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoin
     if !endpoint.rules.is_empty() && endpoint.access.is_some() {
         reader.problem(at("access"), "access", "`access` and `rules` exclude each other: keep one");
     }
-    if !has_rules && endpoint.access.is_none() {
+    if !has_rules && fields.node_of("access").is_none() {
         reader.problem(Some(node), "rules", "`protocol: rest` needs `rules` or `access`");
     }
     if reader.is_proposal() && !endpoint.deny_rules.is_empty() {
@@ -209,5 +198,22 @@ fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoin
             "allow_encoded_slash",
             "a path holds %2F: set `allow_encoded_slash: true` as well",
         );
+    }
+}
+
+/// What needs requests that are read cannot stand on an endpoint whose bytes are not.
+fn check_unread(reader: &mut Reader, fields: &Fields<'_>) {
+    for key in ["rules", "access", "deny_rules", "enforcement", "path", "allow_encoded_slash"] {
+        let Some(node) = fields.node_of(key) else { continue };
+        let is_blank = match &node.value {
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Bool(flag) => !flag,
+            _ => false,
+        };
+        if !is_blank {
+            let message = format!("`{key}` without `protocol`: add `protocol: rest`, or remove it");
+            reader.problem(Some(node), key, &message);
+        }
     }
 }

@@ -96,12 +96,9 @@ pub(super) fn check_path(reader: &mut Reader, node: &Node, text: &str) {
         return;
     }
     if !text.starts_with('/') {
-        let message = if reader.is_proposal() {
-            "must begin with /"
-        } else {
-            "must begin with /, or be `**` for every path"
-        };
-        return reader.problem(Some(node), "path", message);
+        let or_all = if reader.is_proposal() { "" } else { ", or be `**` for every path" };
+        let message = format!("{text:?} must begin with /{or_all}");
+        return reader.problem(Some(node), "path", &message);
     }
     if text.contains('?') && reader.is_proposal() {
         return reader.problem(Some(node), "path", "holds a `?`: a query is not part of a path; use `query`");

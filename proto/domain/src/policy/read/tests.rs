@@ -1,5 +1,7 @@
 use super::*;
 
+mod strict;
+
 /// Reads a policy whose only rule has this endpoint and these binaries.
 fn load(endpoint: &str, binaries: &str) -> Result<Loaded, String> {
     let text = format!(
