@@ -1,5 +1,6 @@
 use super::*;
 
+mod schema;
 mod strict;
 
 /// Reads a policy whose only rule has this endpoint and these binaries.
