@@ -42,6 +42,15 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// `FILE:line:column: key: message`, as editors and compilers have it.
+    #[must_use]
+    pub fn in_file(&self, file: &str) -> String {
+        let gap = if self.place.is_some() { "" } else { " " };
+        format!("{file}:{gap}{self}")
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Place { line, column }) = self.place {
