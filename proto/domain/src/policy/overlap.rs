@@ -54,6 +54,7 @@ struct Site<'p> {
     endpoint: &'p Endpoint,
     /// `None` where the host does not compile: it may meet anything.
     pattern: Option<Pattern>,
+    is_glob: bool,
     networks: BTreeSet<IpNet>,
 }
 
@@ -70,6 +71,7 @@ fn sites(policy: &Policy) -> impl Iterator<Item = Site<'_>> {
             index,
             endpoint,
             pattern: Pattern::compile(&endpoint.host, Separator::Dot).ok(),
+            is_glob: is_glob(&endpoint.host),
             networks: endpoint.allowed_ips.iter().copied().collect(),
         })
     })
@@ -121,7 +123,7 @@ fn hosts_may_meet(a: &Site<'_>, b: &Site<'_>) -> bool {
         return true;
     }
     let matches = |site: &Site<'_>, text: &str| site.pattern.as_ref().is_none_or(|p| p.matches(text));
-    match (is_glob(a_host), is_glob(b_host)) {
+    match (a.is_glob, b.is_glob) {
         (false, false) => a_host == b_host,
         (true, false) => matches(a, b_host),
         (false, true) => matches(b, a_host),
