@@ -2,7 +2,7 @@
 //!
 //! Policy files (YAML) and proposal bodies (JSON) are both read into this tree first, so that one reader can
 //! name line, column and key of *every* mistake instead of stopping at the first. Keeps what a reader must see to
-//! refuse it (duplicate keys, numbers that are not whole); [`yaml`] refuses what has no tree.
+//! refuse it (duplicate keys, numbers that are not whole); the YAML reader refuses what has no tree.
 
 mod yaml;
 

@@ -34,7 +34,7 @@ impl fmt::Display for Conflict {
 /// The most conflicts that are told: a policy with more of them has one cause.
 const MOST: usize = 100;
 
-/// The conflicts between two endpoints of a policy, at most [`MOST`] of them.
+/// The conflicts between two endpoints of a policy, at most 100 of them.
 #[must_use]
 pub fn conflicts(policy: &Policy) -> Vec<Conflict> {
     let sites: Vec<Site<'_>> = sites(policy).collect();

@@ -116,7 +116,7 @@ impl Reader {
     /// Ends the reading.
     ///
     /// # Errors
-    /// The mistakes that were reported, in the order of the document, at most [`MOST`] of them.
+    /// The mistakes that were reported, in the order of the document, at most 100 of them.
     pub fn finish<T>(mut self, value: T) -> Result<(T, Vec<Problem>), Problems> {
         self.problems.sort_by_key(|problem| problem.place);
         if let Some(left) = self.problems.get(MOST) {
