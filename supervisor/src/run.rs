@@ -3,6 +3,7 @@
 //! Policy read, gateway attached, first policy in force, proxy listening; only then does the command start.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use clap::Args;
 use openshell_domain::event::Isolation;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::Policy;
-use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::read::{MAX_FILE, Problems, policy_from_bytes};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
@@ -195,9 +196,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let own_provider = Arc::clone(&provider);
     let authority =
         tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
-    let policy_yaml = std::fs::read_to_string(&args.policy)
-        .map_err(|error| RunError::File { path: args.policy.clone(), error })?;
-    let policy = check_policy(&args.policy, &policy_yaml)?;
+    let (policy, policy_yaml) = read_policy(&args.policy)?;
     let trust = Trust::load(&args.extra_ca)?;
     let door = match door {
         Some(path) => path.to_owned(),
@@ -238,16 +237,24 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     Ok(command.wait().await)
 }
 
-fn check_policy(path: &Path, yaml: &str) -> Result<Policy, RunError> {
-    let prefixed = |text: &str| -> String {
-        text.lines().map(|line| format!("{}:{line}", path.display())).collect::<Vec<_>>().join("\n")
-    };
-    let loaded =
-        policy_from_yaml(yaml).map_err(|problems| RunError::Policy(prefixed(&problems.to_string())))?;
+/// The policy and the file that it stands in. Every mistake and every warning names the file.
+fn read_policy(path: &Path) -> Result<(Policy, String), RunError> {
+    let name = path.display().to_string();
+    let unread = |error| RunError::File { path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unread)?;
+    // One byte more than a policy may have is enough to refuse it.
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    let loaded = policy_from_bytes(&bytes).map_err(|Problems(problems)| {
+        let lines: Vec<String> = problems.iter().map(|problem| problem.in_file(&name)).collect();
+        RunError::Policy(lines.join("\n"))
+    })?;
     for warning in loaded.warnings {
-        eprintln!("warning: {}", Untrusted::new(&prefixed(&warning.to_string())));
+        eprintln!("warning: {}", Untrusted::new(&warning.in_file(&name)));
     }
-    Ok(loaded.policy)
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unread(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+    Ok((loaded.policy, text))
 }
 
 fn gateway(

@@ -31,8 +31,15 @@ fn without_a_gateway_nothing_starts_and_the_remedy_is_named() {
 #[test]
 fn what_was_written_wrong_is_exit_2_and_named() {
     for (policy, options, wanted) in [
-        ("version: 2\n", &[][..], "p.yaml:1:10: version: expected 1"),
-        ("version: [\n", &[], "p.yaml:"),
+        ("version: 2\n", &[][..], "p.yaml:1:10: version: found the number 2, allowed is 1"),
+        ("version: 1\nx: 1\nlandlock: {}\ny: 1\n", &[], "p.yaml:4:1: y: unknown key"),
+        ("version: [\n", &[], "p.yaml:1:10: unclosed bracket"),
+        ("version: 1\n---\nversion: 1\n", &[], "p.yaml:3:1: a second document begins here"),
+        (
+            "version: 1\nversion: 1\n",
+            &[],
+            "p.yaml:2:1: version: stands here twice: first at line 1, column 1",
+        ),
         (POLICY, &["--extra-ca", "/nonexistent.pem"], "/nonexistent.pem"),
         (POLICY, &["--extra-ca", "/etc/passwd"], "holds no certificate"),
         (POLICY, &["--resolve", "a.b:80"], "three or four parts"),

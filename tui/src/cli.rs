@@ -44,6 +44,29 @@ pub enum Verb {
     Reject(Reject),
 }
 
+/// What can be asked about policy files. Needs no gateway.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Say whether policy files load, and everything that is wrong with them.
+    #[command(after_help = CHECK_CODES)]
+    Check(PolicyCheck),
+}
+
+/// Exit codes of `policy check`, as its help tells them.
+pub const CHECK_CODES: &str =
+    "Exit codes: 0 every file loads, 1 one does not, 2 usage, or a file that cannot be read.";
+
+/// `policy check`.
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// Policy files; `-` is standard input.
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    pub files: Vec<PathBuf>,
+    /// Print the JSON Schema of policy files instead (draft 2020-12, for editors).
+    #[arg(long, conflicts_with = "files")]
+    pub schema: bool,
+}
+
 /// `list`.
 #[derive(Debug, Args)]
 pub struct List {

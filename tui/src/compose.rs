@@ -16,6 +16,7 @@ use crate::cli::{self, Options, Output};
 use crate::client::Client;
 use crate::demo::{self, AgentArgs, DemoArgs, Ending};
 use crate::screen::{self, Exit, ScreenError, ScreenOptions};
+use crate::verbs::policy::{self, Checked};
 use crate::verbs::{self, VerbError};
 
 /// Done.
@@ -40,6 +41,11 @@ pub struct Cli {
 enum Verb {
     #[command(flatten)]
     Reviewer(cli::Verb),
+    /// Policy files, without a gateway.
+    Policy {
+        #[command(subcommand)]
+        verb: cli::PolicyVerb,
+    },
     /// Start a command behind the supervisor's proxy.
     Run(RunArgs),
     /// Say whether this machine can isolate a command.
@@ -73,6 +79,7 @@ pub fn dispatch(cli: Cli) -> u8 {
     match cli.verb {
         None => on_runtime(reviewing(gateway, open)),
         Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
+        Some(Verb::Policy { verb: cli::PolicyVerb::Check(ask) }) => check(&ask, output),
         Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), args),
         Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
         Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
@@ -105,6 +112,13 @@ async fn reviewing<F: Future<Output = u8>>(door: Option<PathBuf>, work: impl FnO
 async fn act(verb: cli::Verb, output: Output, door: PathBuf) -> u8 {
     let mut out = std::io::stdout();
     verbs::run(verb, output, &door, &mut out).await.map_or_else(|error| failed(&error), |()| DONE)
+}
+
+fn check(ask: &cli::PolicyCheck, output: Output) -> u8 {
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let checked = policy::check(ask, output, &mut std::io::stdin().lock(), (&mut out, &mut err));
+    drop(err);
+    checked.map_or_else(|error| failed(&VerbError::from(error)), Checked::code)
 }
 
 async fn play(args: DemoArgs) -> u8 {

@@ -1,4 +1,4 @@
-//! The inbox without a screen: `list`, `show`, `approve`, `reject`.
+//! The inbox without a screen: `list`, `show`, `approve`, `reject`; and `policy check`, without a gateway.
 //!
 //! Owns what is printed, in both forms, and the exit codes. All text of others goes through [`crate::shown`] in
 //! tables and is escaped by JSON otherwise.
@@ -6,6 +6,7 @@
 mod decide;
 mod error;
 mod list;
+pub mod policy;
 mod record;
 mod show;
 mod target;

@@ -103,8 +103,8 @@ async fn start(
 /// The policy of the file, or every mistake in it, each with the file's name in front.
 fn policy(hello: &pb::Hello) -> Result<Policy, Status> {
     let loaded = policy_from_yaml(&hello.policy_yaml).map_err(|problems| {
-        let file = Untrusted::new(&hello.policy_file);
-        let lines: Vec<String> = problems.0.iter().map(|problem| format!("{file}:{problem}")).collect();
+        let file = Untrusted::new(&hello.policy_file).visible();
+        let lines: Vec<String> = problems.0.iter().map(|problem| problem.in_file(&file)).collect();
         status::refuse(Code::InvalidArgument, "policy", &lines.join("\n"))
     })?;
     Ok(loaded.policy)

@@ -1,14 +1,17 @@
 //! A document before it has a meaning: values with the place where each of them stands.
 //!
 //! Policy files (YAML) and proposal bodies (JSON) are both read into this tree first, so that one reader can
-//! name line, column and key of *every* mistake instead of stopping at the first. Refuses duplicate keys, YAML
-//! aliases to huge documents (the parser's budget) and numbers that are not whole.
+//! name line, column and key of *every* mistake instead of stopping at the first. Keeps what a reader must see to
+//! refuse it (duplicate keys, numbers that are not whole); the YAML reader refuses what has no tree.
+
+mod yaml;
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+
+pub use yaml::from_yaml;
 
 /// Where a value stands in its file, counted from 1. Documents that did not come from a file have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,20 +63,40 @@ impl Node {
         Self::bare(Value::Text(text.into()))
     }
 
-    /// What kind of value this is, for "expected …, found …".
+    /// What stands here, for "expected …, found …": short, on one line.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Int(_) => "a whole number",
-            Value::Float(_) => "a number with a fraction",
-            Value::Text(_) => "text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
+    pub fn found(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Int(number) => format!("the number {number}"),
+            Value::Float(number) => format!("the number {number:?}"),
+            Value::Text(text) if text.chars().count() > MAX_FOUND => {
+                format!("the text {:?}…", text.chars().take(MAX_FOUND).collect::<String>())
+            }
+            Value::Text(text) => format!("the text {text:?}"),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
         }
     }
+
+    /// The value of `key`, where this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|(k, _)| matches!(&k.value, Value::Text(text) if text == key)).map(|(_, v)| v)
+    }
+
+    /// The item at `index`, where this is a list that has it.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Option<&Self> {
+        let Value::List(items) = &self.value else { return None };
+        items.get(index)
+    }
 }
+
+/// How many characters of a text [`Node::found`] shows.
+const MAX_FOUND: usize = 50;
 
 /// A document that could not be read at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,23 +106,6 @@ pub struct SyntaxError {
     pub place: Option<Place>,
     /// What stood there.
     pub message: String,
-}
-
-/// Reads YAML 1.2 with strict booleans; duplicate keys, merge keys and custom tags are errors.
-///
-/// # Errors
-/// The first mistake of syntax, with its place.
-pub fn from_yaml(text: &str) -> Result<Node, SyntaxError> {
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
-        merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options::<Spanned<Yaml>>(text, options).map(Node::from).map_err(|error| {
-        let place = error.location().map(|at| Place { line: at.line(), column: at.column() });
-        SyntaxError { place, message: error.to_string() }
-    })
 }
 
 /// Reads JSON (RFC 8259).
@@ -113,28 +119,12 @@ pub fn from_json(bytes: &[u8]) -> Result<Node, SyntaxError> {
     })
 }
 
-/// A value as the YAML parser gives it: every part of it inside a `Spanned`.
-struct Yaml(Value);
-
 /// A value as the JSON parser gives it: without places.
 struct Json(Value);
-
-impl From<Spanned<Yaml>> for Node {
-    fn from(spanned: Spanned<Yaml>) -> Self {
-        let (line, column) = (spanned.referenced.line(), spanned.referenced.column());
-        Self { place: (line > 0).then_some(Place { line, column }), value: spanned.value.0 }
-    }
-}
 
 impl From<Json> for Node {
     fn from(json: Json) -> Self {
         Self::bare(json.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Yaml {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor::<Spanned<Self>>(PhantomData)).map(Self)
     }
 }
 
@@ -201,48 +191,4 @@ impl<'de, P: Deserialize<'de> + Into<Node>> Visitor<'de> for ValueVisitor<P> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn first(node: &Node) -> (&Node, &Node) {
-        match &node.value {
-            Value::Map(entries) => (&entries[0].0, &entries[0].1),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn yaml_keys_and_values_know_their_places() {
-        let node = from_yaml("# comment\nouter:\n  inner: [1, yes]\n").unwrap();
-        let (key, value) = first(&node);
-        assert_eq!(key.place, Some(Place { line: 2, column: 1 }));
-        let (key, value) = first(value);
-        assert_eq!(key.value, Value::Text("inner".into()));
-        assert_eq!(key.place, Some(Place { line: 3, column: 3 }));
-        let Value::List(items) = &value.value else { panic!() };
-        assert_eq!(items[0].value, Value::Int(1));
-        assert_eq!(items[1].value, Value::Text("yes".into()), "`yes` is text, not true");
-        assert_eq!(items[1].place, Some(Place { line: 3, column: 14 }));
-    }
-
-    #[test]
-    fn yaml_duplicate_keys_are_refused_with_their_place() {
-        let error = from_yaml("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!(error.place.map(|p| p.line), Some(3), "{error}");
-    }
-
-    #[test]
-    fn json_keeps_duplicates_for_the_reader_to_report() {
-        let node = from_json(br#"{"a":1,"a":2}"#).unwrap();
-        let Value::Map(entries) = node.value else { panic!() };
-        assert_eq!(entries.len(), 2);
-        assert!(from_json(b"{").is_err());
-        assert!(from_json(b"{} x").is_err());
-    }
-
-    #[test]
-    fn deep_nesting_ends_in_an_error() {
-        assert!(from_yaml(&"[".repeat(20_000)).is_err());
-        assert!(from_json("[".repeat(20_000).as_bytes()).is_err());
-    }
-}
+mod tests;

@@ -5,6 +5,8 @@
 //! events are read back as they were written. Meaning lives in [`verdict`], wording in [`render`].
 
 pub mod address;
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod authority;
 pub mod effective;
 pub mod host;

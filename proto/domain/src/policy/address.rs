@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::host::Host;
+use super::pattern::is_glob;
 
 /// What kind of destination an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,20 @@ pub fn always_blocked(host: &Host) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Like [`always_blocked`] for the host of an endpoint, which may be a pattern: blocked where everything that it
+/// matches lies below a name that is blocked.
+#[must_use]
+pub fn always_blocked_pattern(pattern: &str) -> Option<&'static str> {
+    if !is_glob(pattern) {
+        return always_blocked(&Host::parse(pattern).ok()?);
+    }
+    let labels: Vec<&str> = pattern.split('.').collect();
+    (1..labels.len())
+        .filter_map(|first| labels.get(first..))
+        .filter(|tail| !tail.iter().any(|label| is_glob(label)))
+        .find_map(|tail| always_blocked(&Host::Name(tail.join("."))))
 }
 
 /// Whether `network` holds an address that is never reachable: such a range may not stand in `allowed_ips`.
@@ -138,6 +153,20 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_below_a_blocked_name_is_blocked() {
+        for blocked in
+            ["*.x.localhost", "**.metadata.google.internal", "x-*.policy.local", "*.a.metadata.goog"]
+        {
+            assert!(always_blocked_pattern(blocked).is_some(), "{blocked}");
+        }
+        for open in
+            ["*.google.internal", "*.localhost.example", "policy.local.example", "*.policy-local.example"]
+        {
+            assert!(always_blocked_pattern(open).is_none(), "{open}");
+        }
+    }
 
     fn class(text: &str) -> Class {
         classify(text.parse().unwrap())

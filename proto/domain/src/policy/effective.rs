@@ -48,7 +48,7 @@ pub fn keys<'a>(
 /// # Errors
 /// One line for each conflict, naming the rules.
 pub fn check(policy: &Policy) -> Result<(), Vec<String>> {
-    let conflicts = super::overlap::conflicts(policy);
+    let conflicts: Vec<String> = super::overlap::conflicts(policy).iter().map(ToString::to_string).collect();
     if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
 }
 

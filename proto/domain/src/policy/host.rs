@@ -7,6 +7,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::pattern::{is_glob, is_simple};
+
 /// A canonical host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
@@ -23,6 +25,9 @@ pub struct HostError(pub String);
 
 /// The longest DNS name, in bytes (RFC 1035 §2.3.4).
 pub const MAX_HOST: usize = 253;
+
+/// The longest label, in bytes (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
 
 impl Host {
     /// Reads a host as it stands in a request target, a `Host` header, a policy or an SNI.
@@ -44,7 +49,7 @@ impl Host {
             url::Host::Ipv4(address) => Ok(Self::Address(IpAddr::V4(address))),
             url::Host::Ipv6(address) => Ok(Self::Address(IpAddr::V6(address))),
             url::Host::Domain(name) => {
-                let labels_fit = name.split('.').all(|label| (1..=63).contains(&label.len()));
+                let labels_fit = name.split('.').all(|label| (1..=MAX_LABEL).contains(&label.len()));
                 if labels_fit && name.len() <= MAX_HOST && name.bytes().all(is_name_byte) {
                     Ok(Self::Name(name))
                 } else {
@@ -133,21 +138,55 @@ pub fn parse_pattern(text: &str) -> Result<String, String> {
         return Err(wide.to_owned());
     }
     for (index, label) in labels.iter().enumerate() {
-        if label.is_empty() {
-            return Err("a label is empty".to_owned());
-        }
-        if label.contains("**") && (index > 0 || *label != "**") {
-            return Err("`**` may only be the whole first label, as in `**.example.com`".to_owned());
-        }
-        if index > 0 && label.contains('*') && *label != "*" {
-            return Err("`*` in a later label must be the whole label".to_owned());
-        }
-        if !label.bytes().all(|b| is_name_byte(b) || b"*?[]{},!".contains(&b)) {
-            return Err(format!("the label {label:?} has a character that host names do not have"));
-        }
+        check_label(label, index == 0)?;
     }
-    let literal_tail = labels.iter().rev().take_while(|label| !super::pattern::is_glob(label)).count();
+    let literal_tail = labels.iter().rev().take_while(|label| !is_glob(label)).count();
+    // Read by the rule that makes `10.0.1` an address (WHATWG URL, "ends in a number").
+    if labels
+        .last()
+        .is_some_and(|last| Host::parse(&format!("0.{last}")).is_ok_and(|h| h.address().is_some()))
+    {
+        return Err(
+            "a wildcard host is a name, and addresses have no names: list them in `allowed_ips`".to_owned()
+        );
+    }
     if literal_tail < 2 { Err(wide.to_owned()) } else { Ok(lower) }
+}
+
+fn check_label(label: &str, is_first: bool) -> Result<(), String> {
+    if label.is_empty() {
+        return Err("a label is empty".to_owned());
+    }
+    if label.contains("**") && (!is_first || label != "**") {
+        return Err("`**` may only be the whole first label, as in `**.example.com`".to_owned());
+    }
+    if !is_first && label.contains('*') && label != "*" {
+        return Err("`*` in a later label must be the whole label".to_owned());
+    }
+    if !is_glob(label) {
+        return check_literal_label(label);
+    }
+    if !label.bytes().all(|b| is_name_byte(b) || b"*?[]{},!".contains(&b)) {
+        return Err(format!("the label {label:?} has a character that host names do not have"));
+    }
+    let literals = label.bytes().filter(|b| *b != b'*').count();
+    if is_simple(label) && literals > MAX_LABEL {
+        return Err(format!("the label {label:?} is longer than {MAX_LABEL} characters"));
+    }
+    Ok(())
+}
+
+/// A literal label beside a wildcard must stand as hosts are judged, because it is not read as a host.
+fn check_literal_label(label: &str) -> Result<(), String> {
+    let canonical = Host::parse(&format!("{label}.example")).map(|host| host.to_string());
+    match canonical.as_deref().map(|host| host.strip_suffix(".example")) {
+        Ok(Some(same)) if same == label => Ok(()),
+        Ok(Some(other)) => Err(format!("the label {label:?} never matches: write {other:?}")),
+        _ if label.len() > MAX_LABEL => {
+            Err(format!("the label {label:?} is longer than {MAX_LABEL} characters"))
+        }
+        _ => Err(format!("the label {label:?} is not a part of a host name")),
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +270,21 @@ mod tests {
             "[::1]x",
         ] {
             assert!(parse_pattern(bad).is_err(), "{bad} must be refused");
+        }
+        let long = "x".repeat(64);
+        for (bad, wanted) in [
+            ("10.*.0.1", "`allowed_ips`"),
+            ("*.0.1", "`allowed_ips`"),
+            ("*.a.0x1f", "`allowed_ips`"),
+            ("*.ü.example", "write \"xn--tda\""),
+            ("*.xn--a.example", "not a part of a host name"),
+            ("*.a b.example", "not a part of a host name"),
+            ("*.example.com.", "a label is empty"),
+            (&format!("*.{long}.example"), "longer than 63"),
+            (&format!("*{long}.a.example"), "longer than 63"),
+        ] {
+            let message = parse_pattern(bad).expect_err(bad);
+            assert!(message.contains(wanted), "{bad}: {message}");
         }
         assert_eq!(parse_pattern("*.GitHub.COM").unwrap(), "*.github.com");
     }

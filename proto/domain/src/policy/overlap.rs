@@ -5,6 +5,7 @@
 //! person a minute, a `tls: skip` beside an inspected endpoint would open what the other rule denies.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use ipnet::IpNet;
 
@@ -12,70 +13,120 @@ use super::pattern::{Pattern, Separator, is_glob};
 use super::{Endpoint, Policy, Tls};
 use crate::id::RuleName;
 
-/// Every conflict between two endpoints of a policy, in words.
+/// Two endpoints that may not stand together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The rule of the endpoint that makes the trouble.
+    pub rule: RuleName,
+    /// Its place in `endpoints`, from 0.
+    pub endpoint: usize,
+    /// The key of that endpoint which would have to change.
+    pub key: &'static str,
+    message: String,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The most conflicts that are told: a policy with more of them has one cause.
+const MOST: usize = 100;
+
+/// The conflicts between two endpoints of a policy, at most 100 of them.
 #[must_use]
-pub fn conflicts(policy: &Policy) -> Vec<String> {
-    let skipped = endpoints(policy).filter(|(_, endpoint)| endpoint.tls == Tls::Skip);
-    let listed = endpoints(policy).filter(|(_, endpoint)| !endpoint.allowed_ips.is_empty());
+pub fn conflicts(policy: &Policy) -> Vec<Conflict> {
+    let sites: Vec<Site<'_>> = sites(policy).collect();
+    let skipped = sites.iter().filter(|site| site.endpoint.tls == Tls::Skip);
+    let listed = sites.iter().filter(|site| !site.endpoint.allowed_ips.is_empty());
     skipped
-        .flat_map(|skip| inspected_beside(policy, skip))
-        .chain(listed.flat_map(|listed| otherwise_listed_beside(policy, listed)))
+        .flat_map(|skip| inspected_beside(&sites, skip))
+        .chain(listed.flat_map(|listed| otherwise_listed_beside(&sites, listed)))
+        .take(MOST)
         .collect()
 }
 
-type Place<'p> = (&'p RuleName, &'p Endpoint);
-
-fn endpoints(policy: &Policy) -> impl Iterator<Item = Place<'_>> {
-    policy
-        .network_policies
-        .iter()
-        .flat_map(|(name, rule)| rule.endpoints.iter().map(move |endpoint| (name, endpoint)))
+/// One endpoint, where it stands, and its host as it is compared.
+struct Site<'p> {
+    name: &'p RuleName,
+    index: usize,
+    endpoint: &'p Endpoint,
+    /// `None` where the host does not compile: it may meet anything.
+    pattern: Option<Pattern>,
+    is_glob: bool,
+    networks: BTreeSet<IpNet>,
 }
 
-fn inspected_beside<'p>(policy: &'p Policy, (name, skip): Place<'p>) -> impl Iterator<Item = String> + 'p {
-    endpoints(policy)
-        .filter(move |(_, other)| {
-            other.is_l7() && may_share_destination(skip, other)
+impl Site<'_> {
+    fn conflict(&self, key: &'static str, message: String) -> Conflict {
+        Conflict { rule: self.name.clone(), endpoint: self.index, key, message }
+    }
+}
+
+fn sites(policy: &Policy) -> impl Iterator<Item = Site<'_>> {
+    policy.network_policies.iter().flat_map(|(name, rule)| {
+        rule.endpoints.iter().enumerate().map(move |(index, endpoint)| Site {
+            name,
+            index,
+            endpoint,
+            pattern: Pattern::compile(&endpoint.host, Separator::Dot).ok(),
+            is_glob: is_glob(&endpoint.host),
+            networks: endpoint.allowed_ips.iter().copied().collect(),
         })
-        .map(move |(other_name, other)| {
-            format!(
-                "`tls: skip` in {name} for {:?} stands beside the inspected endpoint {:?} of {other_name} on the same port: one of them must go",
-                skip.host, other.host
-            )
+    })
+}
+
+fn inspected_beside<'s>(sites: &'s [Site<'s>], skip: &'s Site<'s>) -> impl Iterator<Item = Conflict> + 's {
+    sites
+        .iter()
+        .filter(move |other| other.endpoint.is_l7() && may_share_destination(skip, other))
+        .map(move |other| {
+            let message = format!(
+                "`tls: skip` in {} for {:?} stands beside the inspected endpoint {:?} of {} on the same port: one of them must go",
+                skip.name, skip.endpoint.host, other.endpoint.host, other.name
+            );
+            skip.conflict("tls", message)
         })
 }
 
 /// Two endpoints for one destination with different `allowed_ips`: OpenShell goes by the first of them, so the same
-/// policy could allow more here.
-fn otherwise_listed_beside<'p>(
-    policy: &'p Policy,
-    (name, listed): Place<'p>,
-) -> impl Iterator<Item = String> + 'p {
-    let networks =
-        |endpoint: &Endpoint| -> BTreeSet<IpNet> { endpoint.allowed_ips.iter().copied().collect() };
-    endpoints(policy)
-        .filter(move |(_, other)| networks(other) != networks(listed) && may_share_destination(listed, other))
-        .map(move |(other_name, other)| {
-            format!(
-                "{name} and {other_name} list different `allowed_ips` for {:?} and {:?} on the same port: list the same in both",
-                listed.host, other.host
-            )
+/// policy could allow more here. Where both list some, the later one is told.
+fn otherwise_listed_beside<'s>(
+    sites: &'s [Site<'s>],
+    listed: &'s Site<'s>,
+) -> impl Iterator<Item = Conflict> + 's {
+    let is_told_there = |other: &Site<'_>| {
+        !other.networks.is_empty() && (other.name, other.index) > (listed.name, listed.index)
+    };
+    sites
+        .iter()
+        .filter(move |other| {
+            other.networks != listed.networks && !is_told_there(other) && may_share_destination(listed, other)
+        })
+        .map(move |other| {
+            let message = format!(
+                "{} and {} list different `allowed_ips` for {:?} and {:?} on the same port: list the same in both",
+                listed.name, other.name, listed.endpoint.host, other.endpoint.host
+            );
+            listed.conflict("allowed_ips", message)
         })
 }
 
-fn may_share_destination(a: &Endpoint, b: &Endpoint) -> bool {
-    let hosts_meet = a.host.is_empty() || b.host.is_empty() || may_meet(&a.host, &b.host, Separator::Dot);
-    hosts_meet && a.ports.iter().any(|port| b.ports.contains(port))
+fn may_share_destination(a: &Site<'_>, b: &Site<'_>) -> bool {
+    a.endpoint.ports.iter().any(|port| b.endpoint.ports.contains(port)) && hosts_may_meet(a, b)
 }
 
-fn may_meet(a: &str, b: &str, separator: Separator) -> bool {
-    let matches = |pattern: &str, text: &str| {
-        Pattern::compile(pattern, separator).map_or(true, |pattern| pattern.matches(text))
-    };
-    match (is_glob(a), is_glob(b)) {
-        (false, false) => a == b,
-        (true, false) => matches(a, b),
-        (false, true) => matches(b, a),
+fn hosts_may_meet(a: &Site<'_>, b: &Site<'_>) -> bool {
+    let (a_host, b_host) = (&a.endpoint.host, &b.endpoint.host);
+    if a_host.is_empty() || b_host.is_empty() {
+        return true;
+    }
+    let matches = |site: &Site<'_>, text: &str| site.pattern.as_ref().is_none_or(|p| p.matches(text));
+    match (a.is_glob, b.is_glob) {
+        (false, false) => a_host == b_host,
+        (true, false) => matches(a, b_host),
+        (false, true) => matches(b, a_host),
         (true, true) => true,
     }
 }

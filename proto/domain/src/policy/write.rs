@@ -1,4 +1,8 @@
 //! A policy as YAML again: what `/v1/policy/current` answers and what a reviewer can read.
+//!
+//! Order: rules are written by name, because that is the order in which they are judged and logged; endpoints, rules,
+//! denies, binaries, paths and addresses keep the order of their lists; ports are a set and are written sorted.
+//! Comments, anchors and what merely repeats a default are gone.
 
 use super::Policy;
 
@@ -12,8 +16,29 @@ pub fn to_yaml(policy: &Policy) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::policy::read::policy_from_yaml;
+
+    proptest! {
+        #[test]
+        fn every_policy_is_read_back_the_same_and_written_again_the_same(policy in crate::policy::arbitrary::policy()) {
+            let yaml = to_yaml(&policy).unwrap();
+            let read = policy_from_yaml(&yaml).map_err(|e| TestCaseError::fail(format!("{e}\n{yaml}")))?;
+            prop_assert_eq!(&read.policy, &policy, "{}", yaml);
+            prop_assert_eq!(to_yaml(&read.policy).unwrap(), yaml);
+        }
+    }
+
+    #[test]
+    fn lists_keep_their_order_and_rules_are_sorted_by_name() {
+        let text = "version: 1\nnetwork_policies:\n  b: {endpoints: [{host: z.b, ports: [9, 1]}, {host: a.b, port: 1}], binaries: [{path: /z}, {path: /a}]}\n  a: {endpoints: [{host: a.b, port: 1}], binaries: [{path: /a}]}\n";
+        let yaml = to_yaml(&policy_from_yaml(text).unwrap().policy).unwrap();
+        let at = |part: &str| yaml.find(part).unwrap_or_else(|| panic!("{part} in {yaml}"));
+        assert!(at("  a:") < at("  b:") && at("z.b") < yaml.rfind("a.b").unwrap(), "{yaml}");
+        assert!(at("/z") < yaml.rfind("/a").unwrap() && at("- 1") < at("- 9"), "{yaml}");
+    }
 
     #[test]
     fn what_is_written_is_read_back_the_same() {

@@ -47,7 +47,7 @@ pub fn read(bytes: &[u8]) -> Result<Body, Problems> {
     let operations: &[Node] = match fields.take("operations") {
         Some(Node { value: Value::List(items), .. }) => items,
         Some(other) => {
-            reader.problem(Some(other), "operations", &format!("expected a list, found {}", other.kind()));
+            reader.problem(Some(other), "operations", &format!("expected a list, found {}", other.found()));
             &[]
         }
         None => &[],
@@ -79,7 +79,7 @@ fn summary(reader: &mut Reader, node: &Node) -> Option<String> {
             None
         }
         _ => {
-            reader.problem(Some(node), "intent_summary", &format!("expected text, found {}", node.kind()));
+            reader.problem(Some(node), "intent_summary", &format!("expected text, found {}", node.found()));
             None
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! Knows nothing about policies except which characters and patterns a source may use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Problem, Problems, Source, hidden_character};
-use crate::node::{Node, Value};
+use crate::node::{Node, Place, Value};
 use crate::policy::pattern::{Pattern, Separator, is_simple};
 
 /// Collects mistakes while a document is read.
@@ -13,11 +15,17 @@ pub struct Reader {
     pub(super) problems: Vec<Problem>,
     warnings: Vec<Problem>,
     path: Vec<String>,
+    /// The keys whose value is of the wrong kind: nothing is said about what would follow from that.
+    unreadable: BTreeSet<Vec<String>>,
 }
+
+/// The most mistakes that are told: a document with more of them has one cause.
+const MOST: usize = 100;
 
 /// The fields of one map. A field that is never taken is unknown, and reported as such by [`Fields::finish`].
 #[derive(Debug)]
 pub struct Fields<'n> {
+    map: &'n Node,
     entries: Vec<Field<'n>>,
     known: Vec<&'static str>,
 }
@@ -34,7 +42,13 @@ impl Reader {
     /// A reader for a document of `source`.
     #[must_use]
     pub fn new(source: Source) -> Self {
-        Self { source, problems: Vec::new(), warnings: Vec::new(), path: Vec::new() }
+        Self {
+            source,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            path: Vec::new(),
+            unreadable: BTreeSet::new(),
+        }
     }
 
     /// Whether the document is a proposal.
@@ -53,8 +67,33 @@ impl Reader {
 
     /// Reports a mistake in `key` of the current map.
     pub fn problem(&mut self, node: Option<&Node>, key: &str, message: &str) {
+        if !self.unreadable.is_empty() && self.lies_in_unreadable(key) {
+            return;
+        }
         let problem = self.describe(node, key, message);
         self.problems.push(problem);
+    }
+
+    /// Reports that `key` holds something else than what it must: "expected …, found …".
+    pub fn unexpected(&mut self, node: &Node, key: &str, wanted: &str) {
+        self.problem(Some(node), key, &format!("expected {wanted}, found {}", node.found()));
+        self.unreadable.insert(self.full_path(key));
+    }
+
+    fn full_path(&self, key: &str) -> Vec<String> {
+        let last = Some(key).filter(|key| !key.is_empty()).map(str::to_owned);
+        self.path.iter().cloned().chain(last).collect()
+    }
+
+    fn lies_in_unreadable(&self, key: &str) -> bool {
+        let mut path = self.full_path(key);
+        while !path.is_empty() {
+            if self.unreadable.contains(&path) {
+                return true;
+            }
+            path.pop();
+        }
+        self.unreadable.contains(&path)
     }
 
     /// Reports something that loads but is probably not meant.
@@ -77,9 +116,15 @@ impl Reader {
     /// Ends the reading.
     ///
     /// # Errors
-    /// Every mistake that was reported, in the order of the document.
+    /// The mistakes that were reported, in the order of the document, at most 100 of them.
     pub fn finish<T>(mut self, value: T) -> Result<(T, Vec<Problem>), Problems> {
         self.problems.sort_by_key(|problem| problem.place);
+        if let Some(left) = self.problems.get(MOST) {
+            let message = format!("and {} more mistakes from here on", self.problems.len() - MOST);
+            let rest = Problem { place: left.place, key: String::new(), message };
+            self.problems.truncate(MOST);
+            self.problems.push(rest);
+        }
         if self.problems.is_empty() { Ok((value, self.warnings)) } else { Err(Problems(self.problems)) }
     }
 
@@ -87,31 +132,39 @@ impl Reader {
     pub fn fields<'n>(&mut self, node: &'n Node) -> Fields<'n> {
         let mut entries: Vec<Field<'n>> = Vec::new();
         let Value::Map(map) = &node.value else {
-            self.problem(Some(node), "", &format!("expected a map, found {}", node.kind()));
-            return Fields { entries, known: Vec::new() };
+            self.unexpected(node, "", "a map");
+            return Fields { map: node, entries, known: Vec::new() };
         };
+        let mut seen: BTreeMap<String, &Node> = BTreeMap::new();
         for (key, value) in map {
             let name = match &key.value {
                 Value::Text(name) => name.clone(),
                 Value::Int(number) => number.to_string(),
                 _ => {
-                    self.problem(Some(key), "", &format!("expected text as a key, found {}", key.kind()));
+                    self.problem(Some(key), "", &format!("expected text as a key, found {}", key.found()));
                     continue;
                 }
             };
-            if entries.iter().any(|field| field.name == name) {
-                self.problem(Some(key), &name, "the key stands here twice");
+            if let Some(first) = seen.get(&name) {
+                let message = match first.place {
+                    Some(Place { line, column }) => {
+                        format!("stands here twice: first at line {line}, column {column}; keep one")
+                    }
+                    None => "stands here twice: keep one".to_owned(),
+                };
+                self.problem(Some(key), &name, &message);
                 continue;
             }
+            seen.insert(name.clone(), key);
             entries.push(Field { name, key, value, is_taken: false });
         }
-        Fields { entries, known: Vec::new() }
+        Fields { map: node, entries, known: Vec::new() }
     }
 
     /// Reads each item of a list; a mistake and no items where it is none.
     pub fn list<T>(&mut self, node: &Node, key: &str, mut read: impl FnMut(&mut Self, &Node) -> T) -> Vec<T> {
         let Value::List(items) = &node.value else {
-            self.problem(Some(node), key, &format!("expected a list, found {}", node.kind()));
+            self.unexpected(node, key, "a list");
             return Vec::new();
         };
         let indexed = items.iter().enumerate();
@@ -123,7 +176,7 @@ impl Reader {
     /// A text of at most `max` bytes without characters that a terminal does not show.
     pub fn text(&mut self, node: &Node, key: &str, max: usize) -> Option<String> {
         let Value::Text(text) = &node.value else {
-            self.problem(Some(node), key, &format!("expected text, found {}", node.kind()));
+            self.unexpected(node, key, "text");
             return None;
         };
         if text.len() > max {
@@ -147,7 +200,7 @@ impl Reader {
     pub fn required_text(&mut self, fields: &mut Fields<'_>, key: &'static str, max: usize) -> String {
         match fields.take(key) {
             None => {
-                self.problem(fields.any_node(), key, "missing");
+                self.problem(Some(fields.map), key, "missing");
                 String::new()
             }
             Some(node) => match self.text(node, key, max) {
@@ -167,7 +220,7 @@ impl Reader {
             None => false,
             Some(Node { value: Value::Bool(flag), .. }) => *flag,
             Some(node) => {
-                self.problem(Some(node), key, &format!("expected true or false, found {}", node.kind()));
+                self.unexpected(node, key, "true or false");
                 false
             }
         }
@@ -181,11 +234,17 @@ impl Reader {
         words: &[(&str, T)],
     ) -> Option<T> {
         let node = fields.take(key)?;
-        let text = self.text(node, key, 64)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        let found = match &node.value {
+            Value::Text(text) => words.iter().find(|(word, _)| word == text).map(|(_, value)| *value),
+            _ => None,
+        };
         if found.is_none() {
             let allowed: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-            self.problem(Some(node), key, &format!("found {text:?}, allowed are {}", allowed.join(", ")));
+            let found = node.found();
+            let found = found.strip_prefix("the text ").unwrap_or(&found);
+            let message = format!("found {found}, allowed are {}", allowed.join(", "));
+            self.problem(Some(node), key, &message);
+            self.unreadable.insert(self.full_path(key));
         }
         found
     }
@@ -228,10 +287,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|field| field.name == name).map(|field| field.value)
     }
 
-    /// Some node of this map, for the place of what is missing.
-    #[must_use]
-    pub fn any_node(&self) -> Option<&'n Node> {
-        self.entries.first().map(|field| field.key)
+    /// The value of `name` where it stands here, without making `name` a known field.
+    pub fn take_unsupported(&mut self, name: &'static str) -> Option<&'n Node> {
+        let field = self.entries.iter_mut().find(|field| field.name == name)?;
+        field.is_taken = true;
+        Some(field.value)
     }
 
     /// Reports every field that was never taken, with the names that exist.

@@ -1,13 +1,9 @@
-//! One endpoint: host, ports, protocol, and the rules about what may go together.
-
-use ipnet::IpNet;
+//! One endpoint: protocol, what is done with its requests, and the rules about what may go together.
 
 use super::document::{Fields, Reader};
-use super::request;
+use super::{destination, request};
 use crate::node::{Node, Value};
-use crate::policy::host::{self, MAX_HOST};
-use crate::policy::pattern::Separator;
-use crate::policy::{Access, AllowRule, Endpoint, Enforcement, Protocol, RequestPattern, Tls, address};
+use crate::policy::{Access, AllowRule, Endpoint, Enforcement, Protocol, Tls};
 
 /// Keys of OpenShell's endpoints that would change what is sent and are not enforced here.
 const UNSUPPORTED: [&str; 13] = [
@@ -31,8 +27,8 @@ const UNSUPPORTED_PROTOCOLS: [&str; 6] = ["tcp", "websocket", "graphql", "mcp", 
 
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Endpoint {
     let mut fields = reader.fields(node);
-    let host = read_host(reader, &mut fields, node);
-    let ports = read_ports(reader, &mut fields, node);
+    let host = destination::host(reader, &mut fields, node);
+    let ports = destination::ports(reader, &mut fields, node);
     let protocol = read_protocol(reader, &mut fields);
     let tls = read_tls(reader, &mut fields);
     let path = read_path(reader, &mut fields);
@@ -51,12 +47,12 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Endpoint {
         None => Vec::new(),
     };
     let allowed_ips = match fields.take("allowed_ips") {
-        Some(list) => reader.list(list, "allowed_ips", read_network).into_iter().flatten().collect(),
+        Some(list) => reader.list(list, "allowed_ips", destination::network).into_iter().flatten().collect(),
         None => Vec::new(),
     };
     let allow_encoded_slash = reader.flag(&mut fields, "allow_encoded_slash");
     for key in UNSUPPORTED {
-        if let Some(node) = fields.take(key) {
+        if let Some(node) = fields.take_unsupported(key) {
             reader.problem(Some(node), key, "not supported: it is not enforced here, remove it");
         }
     }
@@ -76,88 +72,6 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Endpoint {
     check_together(reader, &fields, node, &endpoint);
     fields.finish(reader);
     endpoint
-}
-
-fn read_host(reader: &mut Reader, fields: &mut Fields<'_>, endpoint: &Node) -> String {
-    let Some(node) = fields.take("host") else {
-        if reader.is_proposal() || fields.node_of("allowed_ips").is_none() {
-            reader.problem(Some(endpoint), "host", "missing");
-        }
-        return String::new();
-    };
-    let Some(text) = reader.text(node, "host", MAX_HOST) else { return String::new() };
-    if text.is_empty() && !reader.is_proposal() && fields.node_of("allowed_ips").is_some() {
-        return text;
-    }
-    if reader.is_proposal() && !crate::policy::pattern::is_simple(text.trim_matches(['[', ']'])) {
-        reader.problem(Some(node), "host", &format!("{text:?} uses more than literals, `*` and `**`"));
-        return String::new();
-    }
-    match host::parse_pattern(&text) {
-        Ok(host) => {
-            reader.pattern(Some(node), "host", &host, Separator::Dot);
-            let literal = host::Host::parse(&host).ok();
-            if let Some(reason) = literal.as_ref().and_then(address::always_blocked) {
-                reader.problem(Some(node), "host", &format!("{text:?} can never be granted: {reason}"));
-            }
-            host
-        }
-        Err(reason) => {
-            reader.problem(Some(node), "host", &reason);
-            String::new()
-        }
-    }
-}
-
-fn read_ports(reader: &mut Reader, fields: &mut Fields<'_>, endpoint: &Node) -> Vec<u16> {
-    let single = fields.take("port").and_then(|node| read_port(reader, node, "port"));
-    let mut ports: Vec<u16> = match fields.take("ports") {
-        Some(list) => reader
-            .list(list, "ports", |reader, node| read_port(reader, node, ""))
-            .into_iter()
-            .flatten()
-            .collect(),
-        None => Vec::new(),
-    };
-    if let Some(port) = single {
-        if ports.is_empty() {
-            ports.push(port);
-        } else if !ports.contains(&port) {
-            reader.problem(
-                fields.node_of("port"),
-                "port",
-                "`port` and `ports` say different things: write `ports` only",
-            );
-        }
-    }
-    if ports.is_empty() && fields.node_of("port").is_none() && fields.node_of("ports").is_none() {
-        reader.problem(Some(endpoint), "port", "missing: write `port` or `ports`");
-    } else if ports.is_empty() && single.is_none() && fields.node_of("port").is_none() {
-        reader.problem(fields.node_of("ports"), "ports", "must name at least one port");
-    }
-    ports.sort_unstable();
-    ports.dedup();
-    ports
-}
-
-fn read_port(reader: &mut Reader, node: &Node, key: &str) -> Option<u16> {
-    match &node.value {
-        Value::Int(number) => {
-            let port = u16::try_from(*number).ok().filter(|port| *port > 0);
-            if port.is_none() {
-                reader.problem(Some(node), key, &format!("{number} is not a port: 1 to 65535"));
-            }
-            port
-        }
-        _ => {
-            reader.problem(
-                Some(node),
-                key,
-                &format!("expected a port from 1 to 65535, found {}", node.kind()),
-            );
-            None
-        }
-    }
 }
 
 fn read_protocol(reader: &mut Reader, fields: &mut Fields<'_>) -> Protocol {
@@ -241,52 +155,17 @@ fn read_enforcement(
     Some(written.unwrap_or(omitted))
 }
 
-fn read_network(reader: &mut Reader, node: &Node) -> Option<IpNet> {
-    let text = reader.text(node, "", 64)?;
-    let parsed =
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-    match parsed {
-        None => {
-            reader.problem(
-                Some(node),
-                "",
-                &format!("{text:?} is not an address or a range such as 10.20.0.0/16"),
-            );
-            None
-        }
-        Some(network) if address::overlaps_blocked(&network) => {
-            let message = format!(
-                "{text} overlaps loopback, link-local, multicast, unspecified or metadata addresses, which can never be granted"
-            );
-            reader.problem(Some(node), "", &message);
-            None
-        }
-        Some(network) => Some(network.trunc()),
-    }
-}
-
 /// What may stand beside what.
 fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoint: &Endpoint) {
     let at = |key: &str| fields.node_of(key).or(Some(node));
     let has_rules = fields.node_of("rules").is_some();
-    if !endpoint.is_l7() {
-        for key in ["rules", "access", "deny_rules", "enforcement", "path", "allow_encoded_slash"] {
-            let is_blank = match fields.node_of(key).map(|node| &node.value) {
-                Some(Value::Text(text)) => text.is_empty(),
-                Some(Value::List(items)) => items.is_empty(),
-                Some(Value::Bool(flag)) => !flag,
-                Some(_) => false,
-                None => true,
-            };
-            if !is_blank {
-                reader.problem(
-                    at(key),
-                    key,
-                    &format!("`{key}` without `protocol`: add `protocol: rest`, or remove it"),
-                );
-            }
-        }
+    let protocol = fields.node_of("protocol").map(|node| &node.value);
+    if !endpoint.is_l7() && protocol.is_some_and(|value| *value != Value::Text(String::new())) {
+        // Refused already: what would be right depends on the protocol that is meant.
         return;
+    }
+    if !endpoint.is_l7() {
+        return check_unread(reader, fields);
     }
     let proposal_blank = |list: &[AllowRule]| reader.is_proposal() && list.is_empty();
     if has_rules
@@ -298,7 +177,7 @@ fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoin
     if !endpoint.rules.is_empty() && endpoint.access.is_some() {
         reader.problem(at("access"), "access", "`access` and `rules` exclude each other: keep one");
     }
-    if !has_rules && endpoint.access.is_none() {
+    if !has_rules && fields.node_of("access").is_none() {
         reader.problem(Some(node), "rules", "`protocol: rest` needs `rules` or `access`");
     }
     if reader.is_proposal() && !endpoint.deny_rules.is_empty() {
@@ -311,16 +190,30 @@ fn check_together(reader: &mut Reader, fields: &Fields<'_>, node: &Node, endpoin
             "`tls: skip` leaves nothing to inspect: remove it, or remove `protocol`",
         );
     }
-    if endpoint.host.is_empty() && endpoint.allowed_ips.is_empty() {
-        reader.problem(at("host"), "host", "empty without `allowed_ips`");
-    }
-    let all: Vec<&RequestPattern> =
-        endpoint.rules.iter().map(|rule| &rule.allow).chain(&endpoint.deny_rules).collect();
-    if !endpoint.allow_encoded_slash && all.iter().any(|pattern| pattern.path.contains("%2F")) {
+    let requests = endpoint.rules.iter().map(|rule| &rule.allow).chain(&endpoint.deny_rules);
+    let mut paths = requests.map(|request| &request.path).chain([&endpoint.path]);
+    if !endpoint.allow_encoded_slash && paths.any(|path| path.contains("%2F")) {
         reader.problem(
             Some(node),
             "allow_encoded_slash",
             "a path holds %2F: set `allow_encoded_slash: true` as well",
         );
+    }
+}
+
+/// What needs requests that are read cannot stand on an endpoint whose bytes are not.
+fn check_unread(reader: &mut Reader, fields: &Fields<'_>) {
+    for key in ["rules", "access", "deny_rules", "enforcement", "path", "allow_encoded_slash"] {
+        let Some(node) = fields.node_of(key) else { continue };
+        let is_blank = match &node.value {
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Bool(flag) => !flag,
+            _ => false,
+        };
+        if !is_blank {
+            let message = format!("`{key}` without `protocol`: add `protocol: rest`, or remove it");
+            reader.problem(Some(node), key, &message);
+        }
     }
 }

@@ -16,6 +16,9 @@ const UNSUPPORTED: [&str; 6] = ["command", "operation_type", "operation_name", "
 /// Methods that no rule opens: they turn a request into a tunnel or send it back to its sender.
 const NEVER: [&str; 2] = ["CONNECT", "TRACE"];
 
+/// What OpenShell knows; with others it warns too.
+const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "*"];
+
 pub(super) fn allow_rule(reader: &mut Reader, node: &Node) -> AllowRule {
     let mut fields = reader.fields(node);
     let allow = match fields.take("allow") {
@@ -55,7 +58,7 @@ pub(super) fn pattern(reader: &mut Reader, node: &Node) -> RequestPattern {
     };
     for key in UNSUPPORTED {
         let is_blank = |node: &Node| matches!(&node.value, Value::Text(text) if text.is_empty());
-        if let Some(node) = fields.take(key).filter(|node| !is_blank(node)) {
+        if let Some(node) = fields.take_unsupported(key).filter(|node| !is_blank(node)) {
             reader.problem(Some(node), key, "belongs to a protocol that is not supported: remove it");
         }
     }
@@ -80,6 +83,9 @@ fn method(reader: &mut Reader, fields: &mut Fields<'_>, rule: &Node) -> String {
         reader.problem(Some(node), "method", &format!("{text:?} is not a method: write GET, PUT … or `*`"));
     } else if NEVER.contains(&method.as_str()) {
         reader.problem(Some(node), "method", &format!("{method} is never forwarded, whatever a rule says"));
+    } else if !KNOWN.contains(&method.as_str()) {
+        let message = format!("{method} is not one of {}: it is compared letter by letter", KNOWN.join(", "));
+        reader.warning(Some(node), "method", &message);
     }
     method
 }
@@ -90,12 +96,9 @@ pub(super) fn check_path(reader: &mut Reader, node: &Node, text: &str) {
         return;
     }
     if !text.starts_with('/') {
-        let message = if reader.is_proposal() {
-            "must begin with /"
-        } else {
-            "must begin with /, or be `**` for every path"
-        };
-        return reader.problem(Some(node), "path", message);
+        let or_all = if reader.is_proposal() { "" } else { ", or be `**` for every path" };
+        let message = format!("{text:?} must begin with /{or_all}");
+        return reader.problem(Some(node), "path", &message);
     }
     if text.contains('?') && reader.is_proposal() {
         return reader.problem(Some(node), "path", "holds a `?`: a query is not part of a path; use `query`");
@@ -138,31 +141,30 @@ fn query(reader: &mut Reader, node: &Node) -> BTreeMap<String, QueryPattern> {
 
 fn query_pattern(reader: &mut Reader, node: &Node, key: &str) -> Option<QueryPattern> {
     let Value::Map(_) = &node.value else {
-        let text = reader.text(node, key, 1024)?;
-        reader.pattern(Some(node), key, &text, Separator::Dot);
-        return Some(QueryPattern::Glob(text));
+        return glob(reader, node, key).map(QueryPattern::Glob);
     };
     reader.within(key, |reader| {
+        let before = reader.problems.len();
         let mut fields = reader.fields(node);
-        let glob = fields.take("glob").and_then(|node| reader.text(node, "glob", 1024));
+        let single = fields.take("glob").and_then(|node| glob(reader, node, "glob"));
         let any: Option<Vec<String>> = fields.take("any").map(|list| {
-            reader
-                .list(list, "any", |reader, node| reader.text(node, "", 1024))
-                .into_iter()
-                .flatten()
-                .collect()
+            reader.list(list, "any", |reader, node| glob(reader, node, "")).into_iter().flatten().collect()
         });
         fields.finish(reader);
-        for text in glob.iter().chain(any.iter().flatten()) {
-            reader.pattern(Some(node), "", text, Separator::Dot);
-        }
-        match (glob, any) {
+        match (single, any) {
             (Some(glob), None) => Some(QueryPattern::Glob(glob)),
             (None, Some(any)) if !any.is_empty() => Some(QueryPattern::Any { any }),
+            _ if reader.problems.len() > before => None,
             _ => {
                 reader.problem(Some(node), "", "write a glob, or `any: [glob, …]` with at least one");
                 None
             }
         }
     })
+}
+
+fn glob(reader: &mut Reader, node: &Node, key: &str) -> Option<String> {
+    let text = reader.text(node, key, 1024)?;
+    reader.pattern(Some(node), key, &text, Separator::Dot);
+    Some(text)
 }

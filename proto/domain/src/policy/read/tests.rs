@@ -1,5 +1,8 @@
 use super::*;
 
+mod schema;
+mod strict;
+
 /// Reads a policy whose only rule has this endpoint and these binaries.
 fn load(endpoint: &str, binaries: &str) -> Result<Loaded, String> {
     let text = format!(
@@ -68,7 +71,10 @@ const STRICTNESS: &[(&str, &[&str])] = &[
     ),
     ("{host: a.b, port: 0}", &["0 is not a port"]),
     ("{host: a.b, port: 65536}", &["65536 is not a port"]),
-    ("{host: a.b, port: \"443\"}", &["expected a port from 1 to 65535, found text"]),
+    (
+        "{host: a.b, port: \"443\"}",
+        &["expected a port from 1 to 65535, as a plain number, found the text \"443\""],
+    ),
     ("{host: a.b}", &["port: missing"]),
     ("{port: 443}", &["host: missing"]),
     ("{host: \"*\", port: 443}", &["two literal labels"]),
@@ -76,7 +82,7 @@ const STRICTNESS: &[(&str, &[&str])] = &[
     ("{host: a.b, port: 443, allowed_ips: [127.0.0.0/8]}", &["can never be granted"]),
     ("{host: a.b, port: 443, allowed_ips: [10.0.0.0/33]}", &["not an address or a range"]),
     ("{host: a.b, port: 443, credential_signing: sigv4}", &["not supported"]),
-    ("{host: a.b, port: 443, protocol: rest, access: 1}", &["expected text, found a whole number"]),
+    ("{host: a.b, port: 443, protocol: rest, access: 1}", &["access: found the number 1, allowed are"]),
     (
         "{host: a.b, port: 443, protocol: rest, rules: [{allow: {method: TRACE, path: /}}]}",
         &["never forwarded"],
@@ -99,10 +105,9 @@ fn every_row_of_the_strictness_table_is_a_load_error_with_place_key_and_remedy()
 
 #[test]
 fn empty_or_missing_binaries_and_endpoints_are_load_errors() {
-    for binaries in ["[]", "~"] {
-        let message = load("{host: a.b, port: 443}", binaries).unwrap_err();
-        assert!(message.contains("write `- path: /**` for any binary"), "{message}");
-    }
+    let message = load("{host: a.b, port: 443}", "[]").unwrap_err();
+    assert!(message.contains("write `- path: /**` for any binary"), "{message}");
+    assert!(load("{host: a.b, port: 443}", "~").unwrap_err().contains("expected a list, found nothing"));
     assert!(load("{host: a.b, port: 443}", "[{path: curl}]").unwrap_err().contains("not absolute"));
     let message = policy_from_yaml("version: 1\nnetwork_policies: {api: {binaries: [{path: /a}]}}")
         .unwrap_err()
