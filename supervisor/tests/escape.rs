@@ -179,18 +179,9 @@ fn run(command: Command, world: &World, targets: &Targets, said: &Path) -> BTree
     ended
 }
 
-/// Many of the cases are written in it.
-fn has_python() -> bool {
-    let is_there = Path::new("/usr/bin/python3").exists();
-    if !is_there {
-        eprintln!("skipped: there is no /usr/bin/python3 on this machine");
-    }
-    is_there
-}
-
 #[test]
 fn nothing_gets_out() {
-    if !world::is_able() || !has_python() {
+    if !world::is_able() || !world::has_python() {
         return;
     }
     for user in users() {

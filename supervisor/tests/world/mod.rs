@@ -222,6 +222,15 @@ pub(crate) fn is_able() -> bool {
     false
 }
 
+/// Many scripts are written in it.
+pub(crate) fn has_python() -> bool {
+    let is_there = std::path::Path::new("/usr/bin/python3").exists();
+    if !is_there {
+        eprintln!("skipped: there is no /usr/bin/python3 on this machine");
+    }
+    is_there
+}
+
 /// Runs to the end, but not longer than `seconds`.
 pub(crate) fn finish(mut command: Command, seconds: u64) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

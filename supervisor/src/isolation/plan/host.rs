@@ -1,10 +1,12 @@
 //! The facts about this machine from which the tree is planned.
 
+mod git;
+
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use super::super::IsolationError;
+use super::super::{IsolationError, Wishes};
 
 /// The programs that decide and enforce: what is inside may not replace them.
 const PROGRAMS: [&str; 3] = ["openshell-supervisor", "openshell-gateway", "openshell-inbox"];
@@ -42,10 +44,13 @@ impl Host {
     ///
     /// # Errors
     /// When there is no working directory (any more).
-    pub(in super::super) fn read() -> Result<Self, IsolationError> {
+    pub(in super::super) fn read(wishes: &Wishes<'_>) -> Result<Self, IsolationError> {
         let workdir = std::env::current_dir()
             .map_err(|error| IsolationError::Path { path: "the working directory".into(), error })?;
-        let mut kept = git(&workdir);
+        let listed = wishes.policy.filesystem_policy.iter().flat_map(|policy| &policy.read_write);
+        let named = wishes.writable.iter().cloned().chain(listed.map(PathBuf::from));
+        let mut kept = git::kept(&workdir);
+        kept.extend(named.filter_map(|path| fs::canonicalize(path).ok()).flat_map(|path| git::kept(&path)));
         kept.extend(programs());
         Ok(Self { home: home(), etc: etc(), root: root(), sockets: sockets(), kept, workdir })
     }
@@ -86,27 +91,18 @@ fn sockets() -> Vec<PathBuf> {
     found
 }
 
-/// What git runs: hooks, and whatever a configuration names. A `.git` that is a file leads elsewhere and must
-/// not be led astray.
-fn git(workdir: &Path) -> Vec<PathBuf> {
-    let git = workdir.join(".git");
-    match git.symlink_metadata() {
-        Ok(data) if data.is_dir() => {
-            let hooks = git.join("hooks");
-            // Absent, it could be made inside. Whoever may not make it here has nothing to fear for it.
-            let _ = fs::create_dir(&hooks);
-            [hooks, git.join("config"), git.join("config.worktree")]
-                .into_iter()
-                .filter(|path| path.symlink_metadata().is_ok_and(|data| !data.is_symlink()))
-                .collect()
-        }
-        Ok(data) if data.is_file() => vec![git],
-        _ => Vec::new(),
-    }
-}
-
+/// Our programs, by every name that cargo gives them: one in `deps` is the same file.
 fn programs() -> Vec<PathBuf> {
     let Ok(own) = std::env::current_exe() else { return Vec::new() };
     let Some(folder) = own.parent() else { return Vec::new() };
-    PROGRAMS.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect()
+    let mut found: Vec<PathBuf> =
+        PROGRAMS.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
+    let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino(), data.nlink()));
+    let twins: Vec<_> = found.iter().filter_map(|path| file(path)).filter(|(.., links)| *links > 1).collect();
+    if !twins.is_empty() {
+        let others =
+            fs::read_dir(folder.join("deps")).into_iter().flatten().flatten().map(|entry| entry.path());
+        found.extend(others.filter(|path| file(path).is_some_and(|file| twins.contains(&file))));
+    }
+    found
 }
