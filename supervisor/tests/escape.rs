@@ -75,18 +75,10 @@ fn greet_unix(listener: UnixListener) {
     });
 }
 
-fn own_addresses() -> (String, String) {
-    let output =
-        Command::new("hostname").arg("-I").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-    let all: Vec<String> = output.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
-    let pick = |v6: bool| all.iter().find(|a| a.contains(':') == v6).cloned().unwrap_or_default();
-    (pick(false), pick(true))
-}
-
 impl Targets {
     fn new(world: &World) -> Self {
         let mut variables = BTreeMap::new();
-        let (host4, host6) = own_addresses();
+        let (host4, host6) = world::own_addresses();
         variables.insert("TCP4", greet(TcpListener::bind("0.0.0.0:0").unwrap()));
         variables.insert("TCP6", TcpListener::bind("[::]:0").map(greet).unwrap_or_default());
         variables.insert("UDP4", answer(UdpSocket::bind("0.0.0.0:0").unwrap()));

@@ -222,6 +222,15 @@ pub(crate) fn is_able() -> bool {
     false
 }
 
+/// This machine's own addresses, v4 and v6; empty where it has none.
+pub(crate) fn own_addresses() -> (String, String) {
+    let output =
+        Command::new("hostname").arg("-I").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let all: Vec<String> = output.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
+    let pick = |v6: bool| all.iter().find(|a| a.contains(':') == v6).cloned().unwrap_or_default();
+    (pick(false), pick(true))
+}
+
 /// Many scripts are written in it.
 pub(crate) fn has_python() -> bool {
     let is_there = std::path::Path::new("/usr/bin/python3").exists();
