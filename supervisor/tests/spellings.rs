@@ -2,11 +2,7 @@
 //!
 //! The spellings and what each is answered are `fixtures/escape/spellings.txt`; `OPENSHELL_BLESS=1` writes the answers.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops where something is not as it must be"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod world;
 

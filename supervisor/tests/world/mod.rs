@@ -179,11 +179,15 @@ impl World {
 
     /// Any program as the user of this world, in the same surroundings but outside.
     pub(crate) fn plain(&self, program: &str) -> Command {
-        let mut command = if self.user == rustix::process::geteuid().as_raw() {
+        self.plain_as(self.user, program)
+    }
+
+    /// The same as somebody else, which only root can play.
+    pub(crate) fn plain_as(&self, user: u32, program: &str) -> Command {
+        let mut command = if user == rustix::process::geteuid().as_raw() {
             Command::new(program)
         } else {
             let mut command = Command::new("setpriv");
-            let user = self.user;
             command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", program]);
             command
         };
