@@ -9,6 +9,8 @@
 )]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -278,4 +280,47 @@ pub(crate) fn until(what: &str, claim: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("not in time: {what}");
+}
+
+/// Starts a command that says `ready`, and waits for the word.
+pub(crate) fn started(mut command: Command) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut word = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"ready\n");
+    child
+}
+
+/// Processes whose program is this world's.
+pub(crate) fn processes(world: &World) -> Vec<String> {
+    let ours = world.folder.path().to_string_lossy().into_owned();
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let exe =
+            fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
+        (line.contains(&ours) || exe.contains(&ours)).then_some(line)
+    });
+    all.collect()
+}
+
+/// An origin that answers every request with `UPSTREAM`; gives the `--resolve` that leads to it.
+pub(crate) fn origin() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    format!("up.example:80:127.0.0.1:{port}")
+}
+
+fn serve(mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    while let Some(Ok(line)) = lines.next() {
+        if line.is_empty() {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nUPSTREAM\n");
+        }
+    }
 }
