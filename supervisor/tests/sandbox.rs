@@ -1,7 +1,5 @@
 //! The sandbox from outside: real programs in it, exits and signals, what it shows and what it refuses.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
-
 mod world;
 
 use std::fs;
