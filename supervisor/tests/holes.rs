@@ -139,6 +139,32 @@ fn a_socket_that_is_made_again_comes_out_from_under_its_mask() {
 }
 
 #[test]
+fn a_socket_that_was_bound_by_a_relative_name() {
+    if !world::is_able() || !world::has_python() {
+        return;
+    }
+    let world = World::new(*users().last().unwrap());
+    fs::create_dir(world.at("home/deep")).unwrap();
+    world.give_away();
+    let mut server = world.plain("/usr/bin/python3");
+    server.args(["-c", "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('there'); s.listen(); time.sleep(1000)"]);
+    let mut server = server.current_dir(world.at("home/deep")).spawn().unwrap();
+    until("it listens", || world.at("home/deep/there").exists());
+    let reach = format!(
+        "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{}\"); print(\"reached\")'",
+        world.at("home/deep/there").display()
+    );
+    let output = finish(world.run(&[], &["bash", "-c", &reach]), 20);
+    let mut control = world.plain("bash");
+    control.args(["-c", &reach]);
+    let control = finish(control, 20);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(!text(&output).contains("reached"), "{}", text(&output));
+    assert!(text(&control).contains("reached"), "the control: {}", text(&control));
+}
+
+#[test]
 fn a_door_among_what_can_be_seen_is_refused() {
     if !world::is_able() {
         return;

@@ -106,11 +106,43 @@ fn no_agent_approves_its_own_proposal() {
     }
     let others = world.inbox_json(&["list", "--sandbox", "other"]);
     assert_eq!((others.as_array().map(Vec::len), &others[0]["status"]), (Some(1), &Value::from("pending")));
-    the_controls(&world, [&id, &other]);
+    let outside = the_controls(&world, [&id, &other]);
+    let table =
+        table(&tried, &outside, |way| way.replace(&id, "ID").replace(world.door().to_str().unwrap(), "DOOR"));
+    println!("{table}");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/escape/approvals.txt");
+    if std::env::var_os("OPENSHELL_BLESS").is_some() {
+        fs::write(&fixture, &table).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&fixture).unwrap(), table, "OPENSHELL_BLESS=1 writes the table");
+}
+
+/// The ways with what each gave; what only the sandbox has cannot be tried outside, where the way is the program.
+fn table(
+    inside: &BTreeMap<String, String>,
+    outside: &BTreeMap<String, String>,
+    plain: impl Fn(&str) -> String,
+) -> String {
+    let mut rows: Vec<String> = inside
+        .iter()
+        .filter(|(way, _)| !way.starts_with("a descriptor"))
+        .map(|(way, result)| {
+            let control = if outside.contains_key(way) { "succeeds" } else { "-" };
+            let answer = match result.as_str() {
+                "pending" => "pending".to_owned(),
+                "202" => "pending (202)".to_owned(),
+                code if code.parse::<u16>().is_ok() => format!("refused ({code})"),
+                _ => "refused".to_owned(),
+            };
+            format!("{:<84} {control:<9} {answer}", plain(way))
+        })
+        .collect();
+    rows.sort();
+    format!("{:<84} {:<9} inside\n{}\n", "way", "outside", rows.join("\n"))
 }
 
 /// Outside, every wall is gone; but the sandbox door cannot decide even there.
-fn the_controls(world: &World, [id, other]: [&str; 2]) {
+fn the_controls(world: &World, [id, other]: [&str; 2]) -> BTreeMap<String, String> {
     let mut control = Command::new("/usr/bin/python3");
     control.arg(world.path("work/ways.py")).env("CONTROL", "1").current_dir(world.path("work"));
     let control = control.envs(variables(world, [id, other], "show")).output().unwrap();
@@ -132,4 +164,5 @@ fn the_controls(world: &World, [id, other]: [&str; 2]) {
     assert_eq!(world.inbox_json(&["show", id])["status"], "pending");
     assert!(world.inbox(&["approve", id]).status.success());
     assert_eq!(world.inbox_json(&["show", id])["status"], "approved");
+    tried
 }

@@ -76,19 +76,42 @@ fn root() -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-/// `/proc/net/unix`: the last field is the name, absent or `@…` for sockets that no path leads to.
+/// `/proc/net/unix`: the last field is the name as it was bound, absent or `@…` for sockets that no path leads to. One
+/// that is relative is looked for where processes are that may have bound it.
 fn sockets() -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.find(" /").and_then(|at| line.get(at + 1..)));
+    let names = text.lines().filter_map(bound_name).filter(|name| !name.starts_with('@'));
+    let (absolute, relative): (Vec<&str>, Vec<&str>) = names.partition(|name| name.starts_with('/'));
+    let folders = if relative.is_empty() { Vec::new() } else { working_directories() };
+    let found_there = folders.iter().flat_map(|folder| relative.iter().map(|name| folder.join(name)));
     let is_socket = |path: &Path| path.symlink_metadata().is_ok_and(|data| data.file_type().is_socket());
-    let mut found: Vec<PathBuf> = names
+    let mut found: Vec<PathBuf> = absolute
+        .into_iter()
         .map(PathBuf::from)
+        .chain(found_there)
         .filter(|path| is_socket(path))
         .filter_map(|path| fs::canonicalize(path).ok())
         .collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// What follows the seven fields of a line.
+fn bound_name(line: &str) -> Option<&str> {
+    let after = (0..7).try_fold(line, |rest, _| Some(rest.trim_start().split_once(' ')?.1));
+    after.map(str::trim_start).filter(|name| !name.is_empty())
+}
+
+/// Where the processes are into which this one may look, and the home: a server that goes there first binds there.
+fn working_directories() -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> =
+        processes.filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok()).collect();
+    folders.extend(home().map(|home| home.path));
+    folders.sort_unstable();
+    folders.dedup();
+    folders
 }
 
 /// Our programs, by every name that cargo gives them: one in `deps` is the same file.
@@ -105,4 +128,18 @@ fn programs() -> Vec<PathBuf> {
         found.extend(others.filter(|path| file(path).is_some_and(|file| twins.contains(&file))));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_socket_is_what_follows_seven_fields() {
+        let line = |name: &str| format!("00000000f9148e86: 00000002 00000000 00010000 0001 01 1142630{name}");
+        assert_eq!(bound_name(&line(" /run/a b")), Some("/run/a b"));
+        assert_eq!(bound_name(&line(" rel.sock")), Some("rel.sock"));
+        assert_eq!(bound_name(&line(" @x")), Some("@x"));
+        assert_eq!(bound_name(&line("")), None);
+    }
 }
