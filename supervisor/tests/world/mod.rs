@@ -291,7 +291,7 @@ pub(crate) fn started(mut command: Command) -> Child {
     child
 }
 
-/// Processes whose program is this world's.
+/// Processes whose program, arguments or working directory is of this world.
 pub(crate) fn processes(world: &World) -> Vec<String> {
     let ours = world.folder.path().to_string_lossy().into_owned();
     let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
@@ -299,7 +299,8 @@ pub(crate) fn processes(world: &World) -> Vec<String> {
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let exe =
             fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
-        (line.contains(&ours) || exe.contains(&ours)).then_some(line)
+        let is_there = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&ours));
+        (is_there || line.contains(&ours) || exe.contains(&ours)).then_some(line)
     });
     all.collect()
 }
