@@ -8,6 +8,7 @@
 mod control;
 pub mod doctor;
 mod failure;
+mod handed;
 mod launch;
 mod plan;
 mod seccomp;
@@ -102,6 +103,8 @@ pub struct Wishes<'a> {
     pub may_stay_root: bool,
     /// Folders and files of ours that nothing inside may see or replace.
     pub ours: Vec<PathBuf>,
+    /// The gateway's doors: whoever starts it again makes them again.
+    pub doors: Vec<PathBuf>,
     /// The trust bundle.
     pub bundle: String,
     /// The command and its arguments.
@@ -126,7 +129,8 @@ pub struct Built {
 /// # Errors
 /// [`IsolationError`].
 pub fn build(wishes: Wishes<'_>) -> Result<Built, IsolationError> {
-    let host = plan::Host::read()?;
+    handed::check()?;
+    let host = plan::Host::read(&wishes)?;
     let process = wishes.policy.process.as_ref();
     let user = user::User::choose(process, &host.workdir, wishes.may_stay_root);
     let mut plan = plan::plan(&host, &wishes, user)?;

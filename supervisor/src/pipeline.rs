@@ -222,6 +222,8 @@ pub struct Route {
     host: Host,
     port: u16,
     addresses: Addresses,
+    /// The first of them at which this machine itself answers.
+    own: Option<IpAddr>,
 }
 
 /// Something may be dialled.
@@ -244,7 +246,8 @@ impl Clearance<'_> {
     pub async fn route(&self, resolver: &Resolver) -> Result<Route, ResolveError> {
         let Intent { host, port, .. } = &self.admission.intent;
         let addresses = resolver.resolve(host, *port).await?;
-        Ok(Route { host: host.clone(), port: *port, addresses })
+        let own = addresses.own();
+        Ok(Route { host: host.clone(), port: *port, addresses, own })
     }
 
     /// Checks every address of the destination, for every holder.
@@ -270,6 +273,10 @@ impl Clearance<'_> {
                         rule: self.rule.clone(),
                         ..Refused::l4("ssrf_denied", "ssrf", format!("{host} {reason}, connection rejected"))
                     })?;
+                }
+                if let Some(own) = route.own {
+                    let reason = format!("{host} resolves to {own}, an address of this machine itself");
+                    return Err(Refused { rule: self.rule, ..Refused::l4("ssrf_denied", "ssrf", reason) });
                 }
                 targets.clone()
             }

@@ -3,7 +3,7 @@
 //! Called only with an [`crate::pipeline::Clearance`] in hand: no name is resolved before a rule said yes to it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -79,6 +79,33 @@ pub enum Addresses {
     Pinned(SocketAddr),
     /// DNS says so, or the host is a literal: to be checked, all of them.
     Resolved(Vec<SocketAddr>),
+}
+
+impl Addresses {
+    /// The first of the addresses at which this machine itself answers: what listens here on all of its addresses is
+    /// not what a rule about a host is for. A pin is exempt.
+    #[must_use]
+    pub(crate) fn own(&self) -> Option<IpAddr> {
+        match self {
+            Self::Pinned(_) => None,
+            Self::Resolved(addresses) => {
+                addresses.iter().map(SocketAddr::ip).find(|address| is_own(*address))
+            }
+        }
+    }
+}
+
+/// A machine talks to itself from the address that it talks to, and to nobody else (RFC 6724 §5, rule 1); nothing is
+/// sent to find out.
+fn is_own(address: IpAddr) -> bool {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let source = UdpSocket::bind((any, 0)).and_then(|socket| {
+        // Any port will do: it is not asked.
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    source.is_ok_and(|source| source.ip() == address)
 }
 
 /// Why a name has no address.
@@ -157,6 +184,15 @@ mod tests {
         ] {
             assert!(bad.parse::<Pin>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_known_as_one() {
+        let resolved = |text: &[&str]| Addresses::Resolved(text.iter().map(|t| t.parse().unwrap()).collect());
+        assert_eq!(resolved(&["192.0.2.77:80"]).own(), None);
+        let own = "127.0.0.1".parse().unwrap();
+        assert_eq!(resolved(&["192.0.2.77:80", "127.0.0.1:80"]).own(), Some(own));
+        assert_eq!(Addresses::Pinned("127.0.0.1:9".parse().unwrap()).own(), None);
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! The supervisor's side: starts stage 1, takes the sockets, says go, and is the command's way to signals.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, Stdio};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal};
 
 use super::control::{self, Control, News, Order};
 use super::failure::{At as _, Failure, Step};
+use super::handed;
 use super::spec::Spec;
 use super::user::User;
 
@@ -96,7 +97,7 @@ impl Sandbox {
     /// # Errors
     /// [`StartError`].
     pub(crate) fn start(self) -> Result<Signals, StartError> {
-        let (given, beside) = handed_in();
+        let (given, beside) = handed::in_order();
         let sent = self.control.send(&Order::Start { given }, &beside);
         sent.map_err(|error| StartError::Failed(Failure::new(Step::Control, "the start", error)))?;
         match next(&self.control).map_err(StartError::Failed)?.0 {
@@ -109,12 +110,6 @@ impl Sandbox {
             }
         }
     }
-}
-
-/// The standard descriptors that are not terminals, with their numbers.
-fn handed_in() -> (Vec<u8>, Vec<BorrowedFd<'static>>) {
-    let all = [(0, rustix::stdio::stdin()), (1, rustix::stdio::stdout()), (2, rustix::stdio::stderr())];
-    all.into_iter().filter(|(_, descriptor)| !descriptor.is_terminal()).unzip()
 }
 
 /// The way to the command's signals. When it is dropped, the sandbox ends.

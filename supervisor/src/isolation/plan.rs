@@ -13,7 +13,8 @@ use openshell_domain::policy::{Compatibility, FilesystemPolicy};
 
 pub(super) use host::Host;
 use lists::{
-    DEVICE_LINKS, DEVICES, HOME_MASKED, HOME_START_FILES, HOST_BUNDLES, OWN, PRIVATE, SHARED, SYSTEM,
+    DEVICE_LINKS, DEVICES, HOME_MASKED, HOME_SHARED, HOME_START_FILES, HOST_BUNDLES, OWN, PRIVATE, SHARED,
+    SYSTEM,
 };
 
 use super::spec::{Place, Tree, Wall};
@@ -50,11 +51,11 @@ pub(super) fn plan(host: &Host, wishes: &Wishes<'_>, user: User) -> Result<Plan,
         draft.places.insert(path.clone(), Place::Writable);
     }
     wall.writable.extend(writable.clone());
-    let protected = draft.protected(&wishes.ours);
+    let protected = draft.protected(wishes);
     for (path, _) in draft.places.iter().filter(|(_, place)| **place == Place::Writable) {
         check(path, &protected, path == &host.workdir)?;
     }
-    draft.protect(&wishes.ours);
+    draft.protect(wishes)?;
     draft.finish_links();
     draft.ours(&wishes.bundle);
     let workdir = if draft.is_visible(&host.workdir) { host.workdir.clone() } else { PathBuf::from("/") };
@@ -229,9 +230,10 @@ impl Draft<'_> {
     }
 
     /// What no writable place may touch, and what it is.
-    fn protected(&self, ours: &[PathBuf]) -> Vec<(PathBuf, &'static str)> {
+    fn protected(&self, wishes: &Wishes<'_>) -> Vec<(PathBuf, &'static str)> {
+        let ours = wishes.ours.iter().chain(&wishes.doors);
         let mut protected: Vec<(PathBuf, &str)> =
-            ours.iter().map(|path| (path.clone(), "openshell's own place")).collect();
+            ours.map(|path| (path.clone(), "openshell's own place")).collect();
         protected.push(("/etc/openshell".into(), "openshell's own place"));
         if let Some(home) = &self.host.home {
             protected.extend(HOME_MASKED.iter().map(|name| (home.path.join(name), "keys or services")));
@@ -244,27 +246,65 @@ impl Draft<'_> {
     }
 
     /// Covers what must not be seen and pins what must not be replaced.
-    fn protect(&mut self, ours: &[PathBuf]) {
-        let mut masked = ours.to_vec();
+    fn protect(&mut self, wishes: &Wishes<'_>) -> Result<(), IsolationError> {
+        let mut masked = wishes.ours.clone();
         if let Some(home) = &self.host.home {
             masked.extend(HOME_MASKED.iter().map(|name| home.path.join(name)));
         }
-        masked.extend(self.host.sockets.iter().cloned());
+        for door in &wishes.doors {
+            masked.extend(self.cover_of_door(door)?);
+        }
+        masked.extend(self.host.sockets.iter().map(|socket| self.cover_of_socket(socket)));
         let is_outermost =
             |path: &&PathBuf| !masked.iter().any(|other| other != *path && lies_in(path, other));
         let outermost: Vec<PathBuf> = masked.iter().filter(is_outermost).cloned().collect();
         for path in outermost {
-            let holds_a_place = self.places.keys().any(|place| place != &path && lies_in(place, &path));
             if !self.is_visible(&path) {
                 continue;
             }
             // A place below needs a folder that can be made inside the cover.
-            self.put(path, if holds_a_place { Place::Private(0o755) } else { Place::Masked });
+            let place = if self.holds_a_place(&path) { Place::Private(0o755) } else { Place::Masked };
+            self.put(path, place);
         }
         let kept = self.host.kept.clone();
         for path in kept {
             self.pin(&path);
         }
+        Ok(())
+    }
+
+    /// What to cover so that a door stays covered: its folder, since a mount is gone with the name under it, and a
+    /// gateway that is started again makes its doors again.
+    fn cover_of_door(&self, door: &Path) -> Result<Option<PathBuf>, IsolationError> {
+        let folder = door.parent().filter(|folder| self.is_visible(folder));
+        match folder {
+            Some(folder) if self.is_shared(folder) => Err(IsolationError::Refused(format!(
+                "the gateway's socket {} lies among what the sandbox sees: give it a folder of its own",
+                door.display()
+            ))),
+            folder => Ok(folder.map(Path::to_owned)),
+        }
+    }
+
+    /// The same for anybody's socket, but only where its folder may be taken away: not where projects lie.
+    fn cover_of_socket(&self, socket: &Path) -> PathBuf {
+        let is_read_only = self.nearest(socket) == Some(&Place::ReadOnly);
+        let folder = socket.parent().filter(|folder| is_read_only && !self.is_shared(folder));
+        folder.unwrap_or(socket).to_owned()
+    }
+
+    /// Whether a folder holds more than one program's things, or a place that must be seen.
+    fn is_shared(&self, folder: &Path) -> bool {
+        let in_home = |home: &host::Home| HOME_SHARED.iter().any(|name| folder == home.path.join(name));
+        let is_system = SYSTEM.iter().any(|system| lies_in(folder, system.as_ref()));
+        is_system
+            || self.places.contains_key(folder)
+            || self.holds_a_place(folder)
+            || self.host.home.as_ref().is_some_and(in_home)
+    }
+
+    fn holds_a_place(&self, folder: &Path) -> bool {
+        self.places.keys().any(|place| place != folder && lies_in(place, folder))
     }
 
     /// Makes `path` read-only in the writable place that it lies in, and each folder on the way a mount of its own: a
@@ -280,8 +320,12 @@ impl Draft<'_> {
 
     /// Whether the host's `path` can be seen: the place nearest above shows the host's.
     fn is_visible(&self, path: &Path) -> bool {
-        let nearest = path.ancestors().find_map(|above| self.places.get(above));
-        matches!(nearest, Some(Place::ReadOnly | Place::Writable))
+        matches!(self.nearest(path), Some(Place::ReadOnly | Place::Writable))
+    }
+
+    /// The place in which `path` lies.
+    fn nearest(&self, path: &Path) -> Option<&Place> {
+        path.ancestors().find_map(|above| self.places.get(above))
     }
 
     /// Names that are links on the host are links inside, where nothing of the host's shows them anyway.

@@ -79,7 +79,8 @@ pub(super) fn isolated(
         policy,
         writable: &args.rw,
         may_stay_root: args.allow_root_uid,
-        ours: ours(args, door)?,
+        ours: ours(args)?,
+        doors: [door.to_owned(), door::sandbox_door(door)].map(|door| real(&door)).to_vec(),
         bundle: environment::bundle(roots, &authority.pem()),
         command: args.command.clone(),
         variables: environment::isolated(std::env::vars_os(), &told),
@@ -99,9 +100,9 @@ pub(super) fn isolated(
 }
 
 /// Our places, which nothing inside may see or replace.
-fn ours(args: &RunArgs, door: &Path) -> Result<Vec<PathBuf>, RunError> {
+fn ours(args: &RunArgs) -> Result<Vec<PathBuf>, RunError> {
     let env = |key: &str| std::env::var_os(key);
-    let mut ours = vec![log_folder(args)?, door.to_owned(), door::sandbox_door(door)];
+    let mut ours = vec![log_folder(args)?];
     ours.extend(door::state_folder(env).ok());
     ours.extend(door::default_door(env).ok().and_then(|door| door.parent().map(Path::to_owned)));
     let absolute = |key: &str| env(key).map(PathBuf::from).filter(|path| path.is_absolute());

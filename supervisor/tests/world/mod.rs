@@ -9,6 +9,8 @@
 )]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -176,11 +178,15 @@ impl World {
 
     /// Any program as the user of this world, in the same surroundings but outside.
     pub(crate) fn plain(&self, program: &str) -> Command {
-        let mut command = if self.user == rustix::process::geteuid().as_raw() {
+        self.plain_as(self.user, program)
+    }
+
+    /// The same as somebody else, which only root can play.
+    pub(crate) fn plain_as(&self, user: u32, program: &str) -> Command {
+        let mut command = if user == rustix::process::geteuid().as_raw() {
             Command::new(program)
         } else {
             let mut command = Command::new("setpriv");
-            let user = self.user;
             command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", program]);
             command
         };
@@ -219,6 +225,24 @@ pub(crate) fn is_able() -> bool {
     false
 }
 
+/// This machine's own addresses, v4 and v6; empty where it has none.
+pub(crate) fn own_addresses() -> (String, String) {
+    let output =
+        Command::new("hostname").arg("-I").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let all: Vec<String> = output.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect();
+    let pick = |v6: bool| all.iter().find(|a| a.contains(':') == v6).cloned().unwrap_or_default();
+    (pick(false), pick(true))
+}
+
+/// Many scripts are written in it.
+pub(crate) fn has_python() -> bool {
+    let is_there = std::path::Path::new("/usr/bin/python3").exists();
+    if !is_there {
+        eprintln!("skipped: there is no /usr/bin/python3 on this machine");
+    }
+    is_there
+}
+
 /// Runs to the end, but not longer than `seconds`.
 pub(crate) fn finish(mut command: Command, seconds: u64) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -253,4 +277,48 @@ pub(crate) fn until(what: &str, claim: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("not in time: {what}");
+}
+
+/// Starts a command that says `ready`, and waits for the word.
+pub(crate) fn started(mut command: Command) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut word = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"ready\n");
+    child
+}
+
+/// Processes whose program, arguments or working directory is of this world.
+pub(crate) fn processes(world: &World) -> Vec<String> {
+    let ours = world.folder.path().to_string_lossy().into_owned();
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let exe =
+            fs::read_link(entry.path().join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default();
+        let is_there = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&ours));
+        (is_there || line.contains(&ours) || exe.contains(&ours)).then_some(line)
+    });
+    all.collect()
+}
+
+/// An origin that answers every request with `UPSTREAM`; gives the `--resolve` that leads to it.
+pub(crate) fn origin() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    format!("up.example:80:127.0.0.1:{port}")
+}
+
+fn serve(mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    while let Some(Ok(line)) = lines.next() {
+        if line.is_empty() {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nUPSTREAM\n");
+        }
+    }
 }

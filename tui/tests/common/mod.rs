@@ -97,6 +97,10 @@ impl World {
         self.path("work").join(name)
     }
 
+    pub fn gateway_pid(&self) -> u32 {
+        self.gateway.id()
+    }
+
     /// `kill -9`.
     pub fn kill_gateway(&mut self) {
         self.gateway.kill().unwrap();

@@ -25,6 +25,8 @@ pub(super) const HOST_BUNDLES: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"];
 /// In the home: keys, and what runs outside when its owner comes back.
 pub(super) const HOME_MASKED: [&str; 3] = [".ssh", ".gnupg", ".config/systemd"];
+/// In the home: folders that many programs share, which no socket in them may take away.
+pub(super) const HOME_SHARED: [&str; 6] = ["", ".config", ".cache", ".local", ".local/share", ".local/state"];
 /// In the home: what a shell, a desktop or git runs.
 pub(super) const HOME_START_FILES: [&str; 22] = [
     ".bashrc",

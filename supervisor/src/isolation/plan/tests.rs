@@ -23,6 +23,7 @@ fn try_plan(host: &Host, policy: &Policy, writable: &[PathBuf]) -> Result<Plan, 
         writable,
         may_stay_root: false,
         ours: vec!["/home/u/.local/state/openshell-inbox".into(), "/home/u/deep/door".into()],
+        doors: vec!["/home/u/gateway/g.sock".into()],
         bundle: "CERTIFICATES".into(),
         command: Vec::new(),
         variables: Vec::new(),
@@ -41,7 +42,8 @@ fn the_defaults_show_the_system_and_the_home_and_hide_what_must_be_hidden() {
     assert_eq!(at("/home/u/deep/work/.git/hooks"), Some(&Place::ReadOnly));
     assert_eq!(at("/home/u/.ssh"), Some(&Place::Masked));
     assert_eq!(at("/home/u/.local/state/openshell-inbox"), Some(&Place::Masked));
-    assert_eq!(at("/home/u/.docker/run/docker.sock"), Some(&Place::Masked));
+    assert_eq!(at("/home/u/.docker/run"), Some(&Place::Masked), "its socket may be made again");
+    assert_eq!(at("/home/u/gateway"), Some(&Place::Masked), "its doors may be made again");
     assert_eq!(at("/var/lib/x.sock"), None, "not visible anyway");
     assert_eq!(at("/usr/bin/openshell-gateway"), None, "read-only anyway");
     assert_eq!(at("/etc/mtab"), Some(&Place::Link("../proc/mounts".into())));
