@@ -24,6 +24,7 @@ use crate::inbox_service::InboxService;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
 use crate::registry::Registry;
+use crate::reviews::Reviews;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
 use crate::supervisor_service::SupervisorService;
@@ -92,6 +93,7 @@ impl From<StoreError> for ServeError {
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) registry: Registry,
+    pub(crate) reviews: Reviews,
     pub(crate) limits: Limits,
     /// Cancelled when the gateway stops: streams end, so that connections can.
     pub(crate) stopping: CancellationToken,
@@ -144,6 +146,7 @@ impl Gateway {
         let shared = Shared {
             ledger,
             registry: Registry::default(),
+            reviews: Reviews::default(),
             limits: args.limits,
             stopping: CancellationToken::new(),
         };

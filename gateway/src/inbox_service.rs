@@ -53,7 +53,15 @@ impl Inbox for InboxService {
         &self,
         request: Request<pb::ListProposalsRequest>,
     ) -> Result<Response<pb::ListProposalsResponse>, Status> {
-        list::page(&self.shared.ledger.state(), request.get_ref()).map(Response::new)
+        let state = self.shared.ledger.state();
+        let mut answer = list::page(&state, request.get_ref())?;
+        for message in answer.proposals.iter_mut().filter(|message| message.status == "pending") {
+            let known = message.id.parse().ok().and_then(|id| state.proposal(id));
+            if let Some(proposal) = known {
+                *message = (&self.shared.reviews.with(&state, proposal).await).into();
+            }
+        }
+        Ok(Response::new(answer))
     }
 
     async fn get_proposal(
@@ -64,7 +72,7 @@ impl Inbox for InboxService {
         let proposal = find(&state, &request.get_ref().id)?;
         let sandbox = state.sandboxes.get(&proposal.sandbox);
         Ok(Response::new(pb::GetProposalResponse {
-            proposal: Some(proposal.into()),
+            proposal: Some((&self.shared.reviews.with(&state, proposal).await).into()),
             sandbox: sandbox.map(|sandbox| sandbox_record(&proposal.sandbox, &sandbox.view)),
             attached: self.shared.registry.is_attached(&proposal.sandbox),
         }))

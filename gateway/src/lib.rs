@@ -14,6 +14,7 @@ mod ledger;
 mod lock;
 mod program;
 mod registry;
+mod reviews;
 mod status;
 mod store;
 mod supervisor_service;

@@ -56,6 +56,8 @@ pub(crate) fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::AlreadyDecided(_) => (Code::FailedPrecondition, "already_decided"),
         Refusal::AdvisorOff(_) => (Code::FailedPrecondition, "feature_disabled"),
         Refusal::WouldNotLoad(_) => (Code::FailedPrecondition, "would_not_load"),
+        Refusal::TooComplex => (Code::FailedPrecondition, "too_complex"),
+        Refusal::ChangesNothing(_) => (Code::FailedPrecondition, "changes_nothing"),
         Refusal::DuplicateId(_) => (Code::AlreadyExists, "duplicate_id"),
         Refusal::TooManyPending(..) => (Code::ResourceExhausted, "limit"),
         Refusal::ReasonTooLong(..) => (Code::InvalidArgument, "invalid"),

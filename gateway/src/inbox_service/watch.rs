@@ -4,13 +4,14 @@
 //! frame by frame from a state that does not change, as fast as the client reads it. Refuses a `from_seq` that
 //! lies beyond the log: the database was replaced, and the client has to ask for a snapshot.
 
-use std::collections::btree_map;
+use std::collections::{VecDeque, btree_map};
 use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
+use openshell_domain::event::{Envelope, Event};
 use openshell_domain::id::{ProposalId, SandboxName, Seq};
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox::{self as pb, inbox_frame::Frame};
@@ -47,7 +48,14 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     };
     let snapshot = stream::iter(snapshot.into_iter().flatten()).map(|part| Ok(frame(Frame::Snapshot(part))));
     let stopped = shared.stopping.clone().cancelled_owned();
-    let frames = snapshot.chain(events(tail.from(from), from)).take_until(stopped);
+    let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.proposals.values());
+    let follow = Follow {
+        shared: shared.clone(),
+        tail: tail.from(from),
+        cursor: from,
+        unseen: pending.filter(|known| known.is_pending()).map(|known| known.id).collect(),
+    };
+    let frames = snapshot.chain(events(follow)).take_until(stopped);
     let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
     Ok(Box::pin(frames.chain(farewell).scan(false, |has_failed, frame| {
         // Nothing follows an error: not the farewell after a failed read.
@@ -64,26 +72,72 @@ fn frame(frame: Frame) -> pb::InboxFrame {
     pb::InboxFrame { frame: Some(frame) }
 }
 
-/// Every event after `from`, and heartbeats between them.
-fn events(tail: Tail, from: Seq) -> impl Stream<Item = Result<pb::InboxFrame, Status>> + Send {
-    stream::unfold((tail, from), |(mut tail, cursor)| async move {
-        let Ok(next) = tokio::time::timeout(HEARTBEAT, tail.next()).await else {
-            return Some((Ok(frame(Frame::Heartbeat(pb::Heartbeat {}))), (tail, cursor)));
+/// One client's place in the log.
+struct Follow {
+    shared: Shared,
+    tail: Tail,
+    cursor: Seq,
+    /// Pending proposals of which the client has to be told what they would change.
+    unseen: VecDeque<ProposalId>,
+}
+
+/// Every event after the cursor, what each changes of the pending proposals behind it, and heartbeats.
+fn events(follow: Follow) -> impl Stream<Item = Result<pb::InboxFrame, Status>> + Send {
+    stream::unfold(follow, |mut follow| async move {
+        if let Some(reviewed) = follow.reviewed().await {
+            return Some((Ok(frame(Frame::Reviewed(reviewed))), follow));
+        }
+        let Ok(next) = tokio::time::timeout(HEARTBEAT, follow.tail.next()).await else {
+            return Some((Ok(frame(Frame::Heartbeat(pb::Heartbeat {}))), follow));
         };
         match next {
             Ok(event) => {
-                let record = envelope::record(&event, cursor)
+                let record = envelope::record(&event, follow.cursor)
                     .map(|record| frame(Frame::Event(record)))
                     .map_err(|error| Status::internal(error.to_string()));
-                Some((record, (tail, event.seq)))
+                follow.cursor = event.seq;
+                follow.note(&event);
+                Some((record, follow))
             }
             Err(TailEnd::Stopped) => None,
             Err(error) => {
                 let failed = status::refuse(Code::Unavailable, "unavailable", &error.to_string());
-                Some((Err(failed), (tail, cursor)))
+                Some((Err(failed), follow))
             }
         }
     })
+}
+
+impl Follow {
+    /// Remembers of which proposals an event may have changed what they would change.
+    fn note(&mut self, event: &Envelope) {
+        match &event.event {
+            Event::ProposalSubmitted { proposal, .. } => self.unseen.push_back(*proposal),
+            Event::PolicyRevised { .. } => {
+                let state = self.shared.ledger.state();
+                let sandbox = state.sandboxes.get(&event.sandbox);
+                let pending =
+                    sandbox.into_iter().flat_map(|s| s.proposals.values()).filter(|p| p.is_pending());
+                self.unseen.extend(pending.map(|known| known.id));
+            }
+            _ => {}
+        }
+    }
+
+    /// The next of them that is still pending, as it is now.
+    async fn reviewed(&mut self) -> Option<pb::Reviewed> {
+        while let Some(id) = self.unseen.pop_front() {
+            let state = self.shared.ledger.state();
+            let Some(proposal) = state.proposal(id) else { continue };
+            if let Some(review) = self.shared.reviews.of(&state, proposal).await {
+                return Some(pb::Reviewed {
+                    proposal: id.to_string(),
+                    review: proposal::review_text(&review),
+                });
+            }
+        }
+        None
+    }
 }
 
 /// The frames of a snapshot, made one at a time.

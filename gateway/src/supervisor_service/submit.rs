@@ -158,7 +158,7 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
 /// The word of a refusal among those that `SubmitResult.code` may hold.
 fn word(refusal: &Refusal) -> &'static str {
     match status::code_of(refusal).1 {
-        word @ ("limit" | "would_not_load" | "feature_disabled") => word,
+        word @ ("limit" | "would_not_load" | "too_complex" | "changes_nothing" | "feature_disabled") => word,
         _ => "invalid",
     }
 }

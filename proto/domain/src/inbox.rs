@@ -4,12 +4,14 @@
 //! screen that missed an event would lie. Also the part of the gateway's state that it sends as that snapshot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Envelope, Event, Isolation};
 use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
 use crate::proposal::{Decision, Proposal, Status};
+use crate::review::Review;
 
 /// What is known of one sandbox without its policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelo
         return;
     }
     let Some(known) = envelope.event.proposal().and_then(|id| proposals.get_mut(&id)) else { return };
+    // Whatever happens to it, what was said of it as pending is over.
+    known.review = None;
     match &envelope.event {
         Event::ProposalApproved { lease, reason, revision, digest, .. } => {
             let decision = decision(reason, *digest);
@@ -122,6 +126,13 @@ pub struct Gap {
 }
 
 impl Inbox {
+    /// Takes in what a pending proposal would change now.
+    pub fn reviewed(&mut self, proposal: ProposalId, review: Review) {
+        if let Some(known) = self.proposals.get_mut(&proposal).filter(|known| known.is_pending()) {
+            known.review = Some(Arc::new(review));
+        }
+    }
+
     /// Applies the next event.
     ///
     /// # Errors

@@ -61,6 +61,14 @@ pub enum WireError {
     /// A rule or policy is not sound.
     #[error("{0}")]
     Policy(#[from] openshell_domain::policy::read::Problems),
+    /// A field that holds JSON does not.
+    #[error("{field}: {error}")]
+    Json {
+        /// The field.
+        field: &'static str,
+        /// What the parser said.
+        error: String,
+    },
     /// An event cannot be read.
     #[error("{0}")]
     Event(#[from] openshell_domain::event::EventError),

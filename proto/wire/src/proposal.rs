@@ -1,10 +1,13 @@
 //! Proposals, decisions and sandboxes on the wire.
 
+use std::sync::Arc;
+
 use openshell_domain::event::{Actor, ActorKind, Isolation};
 use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::read::Source;
 use openshell_domain::proposal::{Decision, Draft, Lease, Origin, Proposal, Status};
+use openshell_domain::review::Review;
 
 use crate::pb::inbox as pb;
 use crate::{WireError, policy, time};
@@ -63,12 +66,40 @@ fn unknown(field: &'static str, found: &str, allowed: &'static str) -> WireError
     WireError::Unknown { field, found: found.to_owned(), allowed }
 }
 
+/// A review for the wire.
+#[must_use]
+pub fn review_text(review: &Review) -> String {
+    json(review)
+}
+
+/// A review from the wire.
+///
+/// # Errors
+/// [`WireError::Json`]
+pub fn review(text: &str) -> Result<Review, WireError> {
+    from_json("review", text)
+}
+
+/// The types that come here have no map with a key that is not text: this cannot fail.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(field: &'static str, text: &str) -> Result<T, WireError> {
+    serde_json::from_str(text).map_err(|error| WireError::Json { field, error: error.to_string() })
+}
+
 impl From<&Proposal> for pb::Proposal {
     fn from(proposal: &Proposal) -> Self {
-        let (revision, expired_at_us) = match &proposal.status {
+        let (revision, ended_at_us) = match &proposal.status {
             Status::Approved { revision, .. } => (revision.0, 0),
             Status::Expired { at, .. } => (0, at.timestamp_micros()),
+            Status::Closed { at, revision, .. } => (revision.0, at.timestamp_micros()),
             Status::Pending | Status::Rejected { .. } => (0, 0),
+        };
+        let closure = match &proposal.status {
+            Status::Closed { reason, .. } => json(reason),
+            _ => String::new(),
         };
         Self {
             id: proposal.id.to_string(),
@@ -81,7 +112,7 @@ impl From<&Proposal> for pb::Proposal {
             rule_name: proposal.draft.rule_name.to_string(),
             rule: Some((&proposal.draft.rule).into()),
             rationale: proposal.draft.rationale.clone(),
-            digest: proposal.digest().to_string(),
+            digest: proposal.digest().map(|digest| digest.to_string()).unwrap_or_default(),
             status: proposal.status.as_str().to_owned(),
             decision: proposal.status.decision().map(|decision| pb::Decision {
                 by: Some((&decision.by).into()),
@@ -89,7 +120,9 @@ impl From<&Proposal> for pb::Proposal {
                 reason: decision.reason.clone(),
             }),
             revision,
-            expired_at_us,
+            ended_at_us,
+            review: proposal.review.as_deref().map(review_text).unwrap_or_default(),
+            closure,
         }
     }
 }
@@ -118,6 +151,10 @@ impl TryFrom<&pb::Proposal> for Proposal {
                 rationale: proposal.rationale.clone(),
             },
             status: status(proposal)?,
+            review: match proposal.review.as_str() {
+                "" => None,
+                text => Some(Arc::new(review(text)?)),
+            },
         })
     }
 }
@@ -126,7 +163,12 @@ fn status(proposal: &pb::Proposal) -> Result<Status, WireError> {
     let decision = || -> Result<Decision, WireError> {
         let decision = proposal.decision.as_ref().ok_or(WireError::Missing("decision"))?;
         let by = decision.by.as_ref().ok_or(WireError::Missing("decision.by"))?;
-        Ok(Decision { by: by.try_into()?, at: time(decision.at_us)?, reason: decision.reason.clone() })
+        Ok(Decision {
+            by: by.try_into()?,
+            at: time(decision.at_us)?,
+            reason: decision.reason.clone(),
+            digest: proposal.digest.parse()?,
+        })
     };
     match proposal.status.as_str() {
         "pending" => Ok(Status::Pending),
@@ -136,8 +178,13 @@ fn status(proposal: &pb::Proposal) -> Result<Status, WireError> {
             lease: Lease::Run,
         }),
         "rejected" => Ok(Status::Rejected { decision: decision()? }),
-        "expired" => Ok(Status::Expired { decision: decision()?, at: time(proposal.expired_at_us)? }),
-        other => Err(unknown("status", other, "pending, approved, rejected, expired")),
+        "expired" => Ok(Status::Expired { decision: decision()?, at: time(proposal.ended_at_us)? }),
+        "closed" => Ok(Status::Closed {
+            reason: from_json("closure", &proposal.closure)?,
+            at: time(proposal.ended_at_us)?,
+            revision: Revision(proposal.revision),
+        }),
+        other => Err(unknown("status", other, "pending, approved, rejected, closed, expired")),
     }
 }
 
@@ -176,7 +223,10 @@ pub fn sandbox_view(record: &pb::SandboxRecord) -> Result<(SandboxName, SandboxV
 
 #[cfg(test)]
 mod tests {
+    use openshell_domain::id::Digest;
+    use openshell_domain::policy::authority::Difference;
     use openshell_domain::policy::read::policy_from_yaml;
+    use openshell_domain::proposal::Closure;
 
     use super::*;
 
@@ -198,6 +248,7 @@ mod tests {
                 rationale: "one\n\u{202e}two".into(),
             },
             status,
+            review: None,
         }
     }
 
@@ -213,9 +264,16 @@ mod tests {
             by: by.clone(),
             at: time(1_800_000_001_000_000).unwrap(),
             reason: "no\n\"x\"".into(),
+            digest: Digest([7; 32]),
+        };
+        let closed = Status::Closed {
+            reason: Closure::AlreadyCovered(vec!["github".into()]),
+            at: time(1_800_000_001_000_000).unwrap(),
+            revision: Revision(1),
         };
         for status in [
             Status::Pending,
+            closed,
             Status::Approved { decision: decision(), revision: Revision(2), lease: Lease::Run },
             Status::Rejected { decision: decision() },
             Status::Expired { decision: decision(), at: time(1_800_000_002_000_000).unwrap() },
@@ -223,8 +281,19 @@ mod tests {
             let before = proposal(status);
             let message = pb::Proposal::from(&before);
             assert_eq!(Proposal::try_from(&message).unwrap(), before);
-            assert_eq!(message.digest, before.digest().to_string());
+            assert_eq!(message.digest, before.digest().map(|d| d.to_string()).unwrap_or_default());
         }
+    }
+
+    #[test]
+    fn a_review_crosses_the_wire_with_its_proposal() {
+        let review = Review { digest: Digest([9; 32]), difference: Some(Difference::default()) };
+        let before = Proposal { review: Some(Arc::new(review)), ..proposal(Status::Pending) };
+        let message = pb::Proposal::from(&before);
+        assert_eq!(message.digest, "09".repeat(32));
+        assert_eq!(Proposal::try_from(&message).unwrap(), before);
+        let broken = pb::Proposal { review: "{".into(), ..message };
+        assert!(Proposal::try_from(&broken).unwrap_err().to_string().starts_with("review: "));
     }
 
     #[test]

@@ -144,6 +144,9 @@ fn decided(proposal: &Proposal) -> Option<Line> {
             let reason = if decision.reason.is_empty() { "(no guidance)" } else { &decision.reason };
             ("REJECTED", Severity::Low, format!("rejected reason:{reason:?}"))
         }
+        ProposalStatus::Closed { reason, .. } => {
+            ("APPROVED", Severity::Info, format!("closed as {}", reason.as_str()))
+        }
         ProposalStatus::Pending | ProposalStatus::Expired { .. } => return None,
     };
     let by = proposal.status.decision().map(|decision| decision.by.kind.as_str()).unwrap_or_default();

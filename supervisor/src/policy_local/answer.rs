@@ -13,6 +13,7 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
     let (status, detail) = match &proposal.status {
         Status::Pending => ("pending", None),
         Status::Approved { .. } => ("approved", None),
+        Status::Closed { reason, .. } => ("approved", Some(reason.as_str())),
         Status::Rejected { .. } => ("rejected", None),
         Status::Expired { .. } => ("rejected", Some("expired")),
     };
@@ -45,7 +46,7 @@ fn rejection_reason(proposal: &Proposal) -> String {
     match &proposal.status {
         Status::Rejected { decision } => decision.reason.clone(),
         Status::Expired { .. } => "the grant has ended with its lease".to_owned(),
-        Status::Pending | Status::Approved { .. } => String::new(),
+        Status::Pending | Status::Approved { .. } | Status::Closed { .. } => String::new(),
     }
 }
 
@@ -54,6 +55,7 @@ fn rejection_reason(proposal: &Proposal) -> String {
 pub(super) fn is_reloaded(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
     match proposal.status {
         Status::Approved { revision, .. } => snapshot.has_grant(proposal.id, revision),
+        Status::Closed { revision, .. } => snapshot.quarantine().is_none() && snapshot.revision >= revision,
         _ => false,
     }
 }

@@ -71,7 +71,7 @@ async fn settled(context: &Context, watched: &mut watch::Receiver<Proposal>) {
 fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
     match &proposal.status {
         Status::Pending => false,
-        Status::Approved { revision, .. } => {
+        Status::Approved { revision, .. } | Status::Closed { revision, .. } => {
             answer::is_reloaded(proposal, snapshot)
                 || (snapshot.quarantine().is_some() && snapshot.revision >= *revision)
         }
