@@ -10,7 +10,7 @@ mod parse;
 pub use automaton::{Automaton, ByteSet, States};
 
 /// What a `*` does not cross.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Separator {
     /// `/`: paths and binaries.
     Slash,

@@ -154,7 +154,7 @@ fn destinations_are_checked_all_of_them() {
     let check = |host: &str, port: u16, addresses: &[&str]| {
         let Connect::Opaque(at) = connect(&policy, CURL, host, port) else { panic!() };
         let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        policy.destination(&at, &addresses, port).map(|at| policy.rule_name(at))
+        policy.destination(&at, &addresses, port).map(|at| policy.rule_name(at).to_owned())
     };
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     assert_eq!(check("api.example", 443, &["8.8.8.8", "2606:4700::1"]), Ok("a".into()));
