@@ -4,8 +4,9 @@
 //! few gates that a caller stands before, [`CompiledPolicy::request`] looks into them. Gates with the same endpoints
 //! (a rule of several ports and binaries) are one. What is built here is linear in what the policy says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashMapExt as _};
 use ipnet::IpNet;
 
 use super::EndpointRef;

@@ -5,7 +5,7 @@
 //! match it, nobody else does; the caller asks the pattern itself. A text costs one look-up for each of its
 //! segments, and each node is seen at most once, so an agent's long path cannot make a verdict slow.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::policy::pattern::is_glob;
 
