@@ -47,7 +47,8 @@ const ASKED_HOSTS: [&str; 9] = [
     "localhost",
 ];
 const NETWORKS: [&str; 3] = ["10.0.0.0/8", "8.8.8.0/24", "2001:db8::/32"];
-const ADDRESSES: [&str; 7] = ["8.8.8.8", "8.8.8.9", "1.1.1.1", "2606:4700::1111", "10.0.0.1", "127.0.0.1", "2001:db8::1"];
+const ADDRESSES: [&str; 7] =
+    ["8.8.8.8", "8.8.8.9", "1.1.1.1", "2606:4700::1111", "10.0.0.1", "127.0.0.1", "2001:db8::1"];
 
 fn words<const N: usize>(words: [&'static str; N]) -> impl Strategy<Value = String> {
     select(words.to_vec()).prop_map(str::to_owned)
