@@ -3,6 +3,8 @@
 //! The pattern is drawn as a tree and written down twice, so that nothing here reads glob syntax. Texts are drawn from
 //! the tree as well: a text at random would hardly ever match. `PROPTEST_CASES` says how many.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use openshell_domain::policy::pattern::{Pattern, PatternError, Separator};
 use proptest::collection::vec;
 use proptest::prelude::*;

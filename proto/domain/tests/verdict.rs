@@ -1,6 +1,8 @@
 //! The indexed verdict = a naive one that walks every rule, over random policies and requests.
 //! `PROPTEST_CASES` says how many.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::net::IpAddr;
