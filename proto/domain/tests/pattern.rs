@@ -48,8 +48,12 @@ fn part() -> impl Strategy<Value = Part> {
 
 fn pattern() -> impl Strategy<Value = Vec<Segment>> {
     let part = prop_oneof![9 => part(), 1 => Just(Part::DoubleStar)];
+    // Every other pattern is of the forms that are matched without an automaton, or nearly.
+    let plain =
+        select(vec![Part::Star, Part::Char('a'), Part::Char('b')]).prop_map(|p| Segment::Parts(vec![p]));
+    let any = prop_oneof![4 => plain, 1 => Just(Segment::Any)];
     let segment = prop_oneof![1 => Just(Segment::Any), 4 => vec(part, 0..4).prop_map(Segment::Parts)];
-    vec(segment, 1..5)
+    prop_oneof![vec(any, 1..5), vec(segment, 1..5)]
 }
 
 /// The glob, without what would be something else in it: stars in a row, a `**` that fills a segment by accident.
@@ -159,6 +163,10 @@ fn sample(segments: &[Segment], separator: char, dice: &mut impl FnMut(usize) ->
             Segment::Any => text.push_str(pieces[dice(pieces.len())]),
             Segment::Parts(parts) => sample_parts(parts, dice, &mut text),
         }
+    }
+    if dice(8) == 0 {
+        text.push(separator);
+        text.push_str(pieces[dice(pieces.len())]);
     }
     text
 }

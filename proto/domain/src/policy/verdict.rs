@@ -29,7 +29,7 @@ pub struct EndpointRef(usize);
 /// answers [`CompiledPolicy::destination`] for all of them.
 pub type Endpoints = SmallVec<[EndpointRef; 8]>;
 
-/// The inspected endpoints that a caller met; each request is judged against them.
+/// The gates that a caller met where some endpoint reads requests; each request is judged against those.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspected(SmallVec<[usize; 8]>);
 
@@ -163,15 +163,13 @@ impl CompiledPolicy {
             return Connect::Denied(ConnectDenial::AlwaysBlocked(reason));
         }
         let sites = self.sites(host, port);
-        let mut met = self.met(caller, &sites);
-        let is_inspected =
-            |gate: &usize| self.gates.get(*gate).is_some_and(|gate| !gate.inspected.is_empty());
-        if met.iter().any(is_inspected) {
-            met.retain(|gate| is_inspected(gate));
+        let met = self.met(caller, &sites);
+        let gates = met.iter().filter_map(|gate| self.gates.get(*gate));
+        if gates.clone().any(|gate| !gate.inspected.is_empty()) {
             return Connect::Inspected(Inspected(met));
         }
         let mut opaque = Endpoints::new();
-        for gate in met.iter().filter_map(|gate| self.gates.get(*gate)) {
+        for gate in gates {
             gate.opaque.iter().for_each(|at| self.keep(&mut opaque, *at));
         }
         if opaque.is_empty() { Connect::Denied(self.refused(&sites)) } else { Connect::Opaque(opaque) }
