@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::verdict::{
-    CompiledPolicy, Connect, ConnectDenial, EndpointRef, Request, RequestDenial, RequestVerdict,
+    CompiledPolicy, Connect, ConnectDenial, Endpoints, Inspected, Request, RequestDenial, RequestVerdict,
 };
 
 use crate::enforcement::PolicySnapshot;
@@ -66,8 +66,8 @@ pub struct Admission {
 /// What the rules say for one holder.
 #[derive(Debug)]
 enum View {
-    Opaque(Vec<EndpointRef>),
-    Inspected(Vec<EndpointRef>),
+    Opaque(Endpoints),
+    Inspected(Inspected),
 }
 
 impl Intent {
@@ -175,14 +175,10 @@ impl Admission {
         self.clearance(endpoints, is_audited)
     }
 
-    fn clearance(
-        &self,
-        endpoints: Vec<Vec<EndpointRef>>,
-        is_audited: bool,
-    ) -> Result<Clearance<'_>, Refused> {
+    fn clearance(&self, endpoints: Vec<Endpoints>, is_audited: bool) -> Result<Clearance<'_>, Refused> {
         let judge = judge(&self.snapshot)?;
         let first = endpoints.iter().flatten().next();
-        let rule = first.map_or_else(|| "-".to_owned(), |at| judge.rule_name(*at));
+        let rule = first.map_or("-", |at| judge.rule_name(*at)).to_owned();
         Ok(Clearance { admission: self, endpoints, rule, is_audited })
     }
 }
@@ -211,7 +207,7 @@ fn request_refused(request: &Request<'_>, denial: &RequestDenial) -> Refused {
 #[derive(Debug)]
 pub struct Clearance<'a> {
     admission: &'a Admission,
-    endpoints: Vec<Vec<EndpointRef>>,
+    endpoints: Vec<Endpoints>,
     rule: String,
     is_audited: bool,
 }

@@ -5,7 +5,10 @@
 //! any spelling as dotted decimal, IPv6 compressed and without brackets. Refuses everything else.
 
 use std::fmt;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smallvec::SmallVec;
 
 use super::pattern::{is_glob, is_simple};
 
@@ -17,6 +20,9 @@ pub enum Host {
     /// An IP literal.
     Address(IpAddr),
 }
+
+/// Room for the text of an address.
+pub(super) type TextBuffer = SmallVec<[u8; 48]>;
 
 /// A text that is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +71,19 @@ impl Host {
         match self {
             Self::Name(_) => None,
             Self::Address(address) => Some(*address),
+        }
+    }
+
+    /// The canonical text, without allocating.
+    pub(super) fn text<'t>(&'t self, buffer: &'t mut TextBuffer) -> &'t str {
+        match self {
+            Self::Name(name) => name,
+            Self::Address(address) => {
+                buffer.clear();
+                // Writing into memory does not fail, and an address is ASCII; no text would match no rule.
+                let written = write!(buffer, "{address}").ok();
+                written.and_then(|()| std::str::from_utf8(buffer).ok()).unwrap_or_default()
+            }
         }
     }
 

@@ -11,7 +11,7 @@ mod parse;
 pub use automaton::{Automaton, ByteSet, States};
 
 /// What a `*` does not cross.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Separator {
     /// `/`: paths and binaries.
     Slash,
@@ -59,6 +59,11 @@ enum Matcher {
     Literal,
     /// This many bytes of the text, then anything.
     Prefix(usize),
+    /// Anything, then the text but for its `**`.
+    Suffix,
+    /// Segment by segment, each literal or `*`, the last perhaps `**`; this many bytes are literal. Most patterns are
+    /// of this form, and an automaton would take longer to build and to run.
+    Segments(usize),
     /// This many bytes of the text, then whatever the automaton says from there.
     Glob(usize, Box<Automaton>),
 }
@@ -72,10 +77,15 @@ impl Pattern {
         let literal = text.find(['*', '?', '[', ']', '{', '}', '\\']).unwrap_or(text.len());
         let (head, tail) = text.split_at(literal);
         let crosses = tail == "**" && (head.is_empty() || head.ends_with(separator.as_char()));
+        let after_stars = tail.strip_prefix("**").filter(|rest| rest.starts_with(separator.as_char()));
         let matcher = if tail.is_empty() {
             Matcher::Literal
         } else if crosses {
             Matcher::Prefix(literal)
+        } else if head.is_empty() && after_stars.is_some_and(|rest| !is_glob(rest)) {
+            Matcher::Suffix
+        } else if is_segments(text, separator) {
+            Matcher::Segments(literal)
         } else {
             Matcher::Glob(literal, Box::new(parse::automaton(text, separator)?))
         };
@@ -93,7 +103,8 @@ impl Pattern {
     pub fn literal_prefix(&self) -> &str {
         match &self.matcher {
             Matcher::Literal => &self.text,
-            Matcher::Prefix(length) | Matcher::Glob(length, _) => {
+            Matcher::Suffix => "",
+            Matcher::Prefix(length) | Matcher::Segments(length) | Matcher::Glob(length, _) => {
                 self.text.get(..*length).unwrap_or_default()
             }
         }
@@ -111,6 +122,8 @@ impl Pattern {
         match &self.matcher {
             Matcher::Literal => *self.text == *subject,
             Matcher::Prefix(_) => subject.starts_with(self.literal_prefix()),
+            Matcher::Suffix => subject.ends_with(self.text.trim_start_matches('*')),
+            Matcher::Segments(_) => matches_segments(&self.text, subject, self.separator),
             Matcher::Glob(length, automaton) => {
                 subject.starts_with(self.literal_prefix())
                     && automaton.matches_from(*length, subject.as_bytes())
@@ -121,13 +134,33 @@ impl Pattern {
     /// The automaton of the whole pattern.
     ///
     /// # Errors
-    /// As [`Self::compile`], for a literal or prefix that is longer than an automaton may be.
+    /// As [`Self::compile`], for a text that matches without an automaton and is longer than one may be.
     pub fn automaton(&self) -> Result<std::borrow::Cow<'_, Automaton>, PatternError> {
         match &self.matcher {
             Matcher::Glob(_, automaton) => Ok(std::borrow::Cow::Borrowed(automaton)),
             _ => parse::automaton(&self.text, self.separator).map(std::borrow::Cow::Owned),
         }
     }
+}
+
+fn is_segments(text: &str, separator: Separator) -> bool {
+    let mut segments = text.split(separator.as_char()).peekable();
+    std::iter::from_fn(|| segments.next().map(|segment| (segment, segments.peek().is_none())))
+        .all(|(segment, is_last)| segment == "*" || (segment == "**" && is_last) || !is_glob(segment))
+}
+
+fn matches_segments(pattern: &str, subject: &str, separator: Separator) -> bool {
+    let mut rest = subject.split(separator.as_char());
+    for segment in pattern.split(separator.as_char()) {
+        match (segment, rest.next()) {
+            (_, None) => return false,
+            ("**", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (literal, Some(given)) if literal == given => {}
+            _ => return false,
+        }
+    }
+    rest.next().is_none()
 }
 
 /// Whether `text` has a character that is special in a pattern.

@@ -6,21 +6,32 @@
 //! answer is no.
 
 mod compile;
+mod index;
+mod query;
+mod request;
 
 use std::net::IpAddr;
 
-use super::address::{self, CONTROL_PLANE_PORTS, Class};
-use super::host::Host;
-use super::{Enforcement, Policy};
-pub use compile::{CompileError, CompiledPolicy};
-use compile::{CompiledEndpoint, CompiledRequest};
+use smallvec::SmallVec;
 
-/// Which endpoint of which rule: valid for the policy that gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndpointRef {
-    rule: usize,
-    endpoint: usize,
-}
+use super::Policy;
+use super::address::{self, CONTROL_PLANE_PORTS, Class};
+use super::host::{Host, TextBuffer};
+pub use compile::{CompileError, CompiledPolicy};
+use compile::{CompiledEndpoint, Site};
+use request::Case;
+
+/// Which endpoint of which rule, in the order of the rules: valid for the policy that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointRef(usize);
+
+/// Endpoints that something may pass through, in order. Of those that list the same addresses only the first: it
+/// answers [`CompiledPolicy::destination`] for all of them.
+pub type Endpoints = SmallVec<[EndpointRef; 8]>;
+
+/// The gates that a caller met where some endpoint reads requests; each request is judged against those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected(SmallVec<[usize; 8]>);
 
 /// The binaries behind a connection: the executable first, then its ancestors up to the command. Never empty in
 /// a [`Caller`] that was identified.
@@ -44,9 +55,9 @@ pub enum Connect {
     /// Nothing.
     Denied(ConnectDenial),
     /// The bytes may pass unread, to addresses that one of these endpoints allows.
-    Opaque(Vec<EndpointRef>),
+    Opaque(Endpoints),
     /// Each request must be judged against these endpoints.
-    Inspected(Vec<EndpointRef>),
+    Inspected(Inspected),
 }
 
 /// Why a connection was denied.
@@ -73,13 +84,22 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
 }
 
+/// What a connection carries, as far as authority goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind<'a> {
+    /// A stream that nobody reads.
+    Opaque,
+    /// An HTTP request.
+    Http(Request<'a>),
+}
+
 /// What may happen with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestVerdict {
     /// It may pass, to addresses that one of these endpoints allows.
-    Allowed(Vec<EndpointRef>),
+    Allowed(Endpoints),
     /// No rule allows it, every endpoint that is about it only audits: it may pass, marked.
-    Audited(Vec<EndpointRef>),
+    Audited(Endpoints),
     /// It may not pass.
     Denied(RequestDenial),
 }
@@ -136,88 +156,31 @@ pub enum DestinationDenial {
 }
 
 impl CompiledPolicy {
-    /// Whether `caller` may open a connection to `host:port`.
+    /// Whether `caller` may open a connection to `host:port`. Does not allocate where it may.
     #[must_use]
     pub fn connect(&self, caller: &Caller, host: &Host, port: u16) -> Connect {
         if let Some(reason) = address::always_blocked(host) {
             return Connect::Denied(ConnectDenial::AlwaysBlocked(reason));
         }
-        let host_text = host.to_string();
-        let mut inspected = Vec::new();
-        let mut opaque = Vec::new();
-        let mut others = Vec::new();
-        for (rule_index, rule) in self.rules.iter().enumerate() {
-            let mut hits =
-                rule.endpoints.iter().enumerate().filter(|(_, e)| e.is_for(&host_text, port)).peekable();
-            if hits.peek().is_none() {
-                continue;
-            }
-            if !rule.is_hit_by(caller) {
-                others.push(rule.name.clone());
-                continue;
-            }
-            for (endpoint_index, endpoint) in hits {
-                let found = EndpointRef { rule: rule_index, endpoint: endpoint_index };
-                if endpoint.is_l7 { inspected.push(found) } else { opaque.push(found) }
-            }
+        let sites = self.sites(host, port);
+        let met = self.met(caller, &sites);
+        let gates = met.iter().filter_map(|gate| self.gates.get(*gate));
+        if gates.clone().any(|gate| !gate.inspected.is_empty()) {
+            return Connect::Inspected(Inspected(met));
         }
-        if !inspected.is_empty() {
-            Connect::Inspected(inspected)
-        } else if !opaque.is_empty() {
-            Connect::Opaque(opaque)
-        } else if !others.is_empty() {
-            Connect::Denied(ConnectDenial::OtherBinaries(others))
-        } else if self.rules.is_empty() {
-            Connect::Denied(ConnectDenial::NoRules)
-        } else {
-            Connect::Denied(ConnectDenial::NoEndpoint)
+        let mut opaque = Endpoints::new();
+        for gate in gates {
+            gate.opaque.iter().for_each(|at| self.keep(&mut opaque, *at));
         }
+        if opaque.is_empty() { Connect::Denied(self.refused(&sites)) } else { Connect::Opaque(opaque) }
     }
 
     /// Whether a request may pass through an inspected connection, as far as method, path and query go.
-    /// `inspected` is what [`Self::connect`] gave for this policy.
+    /// `inspected` is what [`Self::connect`] gave for this policy. Does not allocate where it may, unless a rule is
+    /// about queries and this one is escaped or long.
     #[must_use]
-    pub fn request(&self, inspected: &[EndpointRef], request: &Request<'_>) -> RequestVerdict {
-        let about: Vec<EndpointRef> = inspected
-            .iter()
-            .copied()
-            .filter(|at| self.endpoint(*at).is_some_and(|e| e.is_about(request.path)))
-            .collect();
-        let Some(first) = about.first().copied() else {
-            let rule = inspected.first().map(|at| self.rule_name(*at)).unwrap_or_default();
-            return RequestVerdict::Denied(RequestDenial::NoPath(rule));
-        };
-        let query = compile::Query::read(request.query);
-        let constrained =
-            inspected.iter().find(|at| self.endpoint(**at).is_some_and(CompiledEndpoint::reads_queries));
-        if let (None, Some(at)) = (&query, constrained) {
-            return RequestVerdict::Denied(RequestDenial::UnclearQuery(self.rule_name(*at)));
-        }
-        let query = query.unwrap_or_default();
-        let denying = inspected.iter().find(|at| {
-            self.endpoint(**at)
-                .is_some_and(|e| e.denies.iter().any(|deny: &CompiledRequest| deny.denies(request, &query)))
-        });
-        let allowing: Vec<EndpointRef> = about
-            .iter()
-            .copied()
-            .filter(|at| {
-                self.endpoint(*at).is_some_and(|e| e.allows.iter().any(|allow| allow.allows(request, &query)))
-            })
-            .collect();
-        if denying.is_none() && !allowing.is_empty() {
-            return RequestVerdict::Allowed(allowing);
-        }
-        let audits =
-            |at: &EndpointRef| self.endpoint(*at).is_some_and(|e| e.enforcement == Enforcement::Audit);
-        if about.iter().all(audits) {
-            return RequestVerdict::Audited(about);
-        }
-        if let Some(at) = denying {
-            return RequestVerdict::Denied(RequestDenial::DenyRule(self.rule_name(*at)));
-        }
-        let enforcing = about.iter().copied().find(|at| !audits(at)).unwrap_or(first);
-        RequestVerdict::Denied(RequestDenial::NotAllowed(self.rule_name(enforcing)))
+    pub fn request(&self, inspected: &Inspected, request: &Request<'_>) -> RequestVerdict {
+        Case::new(self, inspected, request).verdict()
     }
 
     /// Which of `endpoints` allows a connection to every one of `addresses` at `port`.
@@ -247,14 +210,91 @@ impl CompiledPolicy {
         Err(denial)
     }
 
-    /// The key of the rule that `at` belongs to.
+    /// Whether all of this is inside the policy's authority, allowed or audited (`domain.md` §3).
     #[must_use]
-    pub fn rule_name(&self, at: EndpointRef) -> String {
-        self.rules.get(at.rule).map(|rule| rule.name.clone()).unwrap_or_default()
+    #[expect(clippy::too_many_arguments, reason = "the five dimensions of the request space")]
+    pub fn authority(
+        &self,
+        caller: &Caller,
+        host: &Host,
+        addresses: &[IpAddr],
+        port: u16,
+        kind: &Kind<'_>,
+    ) -> bool {
+        let reaches = |at: &Endpoints| self.destination(at, addresses, port).is_ok();
+        match (self.connect(caller, host, port), kind) {
+            (Connect::Denied(_), _) | (Connect::Inspected(_), Kind::Opaque) => false,
+            (Connect::Opaque(at), _) => reaches(&at),
+            (Connect::Inspected(inspected), Kind::Http(request)) => {
+                let case = Case::new(self, &inspected, request);
+                match case.verdict() {
+                    RequestVerdict::Denied(_) => false,
+                    RequestVerdict::Audited(at) => reaches(&at),
+                    // Allowed, but not to these addresses: another endpoint may still only audit.
+                    RequestVerdict::Allowed(at) => {
+                        reaches(&at) || case.audited().is_some_and(|at| reaches(&at))
+                    }
+                }
+            }
+        }
     }
 
-    fn endpoint(&self, at: EndpointRef) -> Option<&CompiledEndpoint> {
-        self.rules.get(at.rule).and_then(|rule| rule.endpoints.get(at.endpoint))
+    /// The key of the rule that `at` belongs to.
+    #[must_use]
+    pub fn rule_name(&self, at: EndpointRef) -> &str {
+        let rule = self.endpoint(at).and_then(|endpoint| self.rules.get(endpoint.rule));
+        rule.map(String::as_str).unwrap_or_default()
+    }
+
+    /// Where rules could speak about `host:port`.
+    fn sites(&self, host: &Host, port: u16) -> SmallVec<[Site; 8]> {
+        let mut buffer = TextBuffer::new();
+        let text = host.text(&mut buffer);
+        let mut sites = SmallVec::new();
+        sites.push((None, port));
+        self.hosts.search(text.rsplit('.'), |id| {
+            if self.patterns.matches(id, text) {
+                sites.push((Some(id), port));
+            }
+        });
+        sites
+    }
+
+    /// The gates that the caller meets there, in no order that means anything.
+    fn met(&self, caller: &Caller, sites: &[Site]) -> SmallVec<[usize; 8]> {
+        let mut met = SmallVec::new();
+        for path in &caller.chain {
+            self.binaries.search(path.split('/'), |id| {
+                if self.patterns.matches(id, path) {
+                    met.extend(sites.iter().filter_map(|site| self.doors.get(&(*site, id)).copied()));
+                }
+            });
+        }
+        met.sort_unstable();
+        met.dedup();
+        met
+    }
+
+    fn refused(&self, sites: &[Site]) -> ConnectDenial {
+        let mut named: Vec<usize> =
+            sites.iter().filter_map(|site| self.sites.get(site)).flatten().copied().collect();
+        named.sort_unstable();
+        named.dedup();
+        if !named.is_empty() {
+            let names = named.into_iter().filter_map(|rule| self.rules.get(rule).cloned());
+            return ConnectDenial::OtherBinaries(names.collect());
+        }
+        if self.rules.is_empty() { ConnectDenial::NoRules } else { ConnectDenial::NoEndpoint }
+    }
+
+    /// Adds an endpoint, unless one that lists the same addresses is there: of those, the first in order is kept.
+    fn keep(&self, kept: &mut Endpoints, at: EndpointRef) {
+        let lists = |at: EndpointRef| self.endpoint(at).map(|endpoint| endpoint.allowed_ips.as_slice());
+        match kept.iter_mut().find(|other| lists(**other) == lists(at)) {
+            Some(first) => *first = at.min(*first),
+            None => kept.push(at),
+        }
+        kept.sort_unstable();
     }
 }
 

@@ -8,7 +8,7 @@ use super::universe::{Side, Universe};
 use super::{Difference, Sides4, TooComplex, Witness};
 use crate::policy::Policy;
 use crate::policy::host::Host;
-use crate::policy::verdict::{self, Caller, CompiledPolicy, Connect, Request, RequestVerdict};
+use crate::policy::verdict::{self, Caller, CompiledPolicy, Kind, Request};
 
 /// Confirms the examples of a difference.
 pub(super) fn difference(
@@ -72,16 +72,8 @@ fn allows(policy: &CompiledPolicy, witness: &Witness) -> Result<bool, TooComplex
     let caller = Caller { chain: witness.chain.clone() };
     let public = [IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14))];
     let addresses = if witness.addresses.is_empty() { &public } else { witness.addresses.as_slice() };
-    let endpoints = match (policy.connect(&caller, &host, witness.port), &witness.method) {
-        (Connect::Denied(_), _) | (Connect::Inspected(_), None) => return Ok(false),
-        (Connect::Opaque(endpoints), _) => endpoints,
-        (Connect::Inspected(endpoints), Some(method)) => {
-            let request = Request { method, path: &witness.path, query: witness.query.as_deref() };
-            match policy.request(&endpoints, &request) {
-                RequestVerdict::Allowed(endpoints) | RequestVerdict::Audited(endpoints) => endpoints,
-                RequestVerdict::Denied(_) => return Ok(false),
-            }
-        }
-    };
-    Ok(policy.destination(&endpoints, addresses, witness.port).is_ok())
+    let kind = witness.method.as_ref().map_or(Kind::Opaque, |method| {
+        Kind::Http(Request { method, path: &witness.path, query: witness.query.as_deref() })
+    });
+    Ok(policy.authority(&caller, &host, addresses, witness.port, &kind))
 }

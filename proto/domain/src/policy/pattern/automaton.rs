@@ -171,11 +171,16 @@ impl Automaton {
     /// Whether the whole of `subject` is in the language, given that its first `skip` bytes lead to state `skip`.
     /// Does not allocate.
     pub(super) fn matches_from(&self, skip: usize, subject: &[u8]) -> bool {
-        let words = self.accepting.len().div_ceil(64).min(WORDS);
-        let (mut from, mut to) = ([0_u64; WORDS], [0_u64; WORDS]);
-        let (Some(mut now), Some(mut next)) = (from.get_mut(..words), to.get_mut(..words)) else {
-            return false;
-        };
+        // Room for the largest pattern takes longer to clear than a usual one takes to match.
+        if self.accepting.len() <= 128 {
+            self.run(&mut [0; 2], &mut [0; 2], skip, subject)
+        } else {
+            self.run(&mut [0; WORDS], &mut [0; WORDS], skip, subject)
+        }
+    }
+
+    /// `now` and `next` are empty sets with room for every state.
+    fn run<'s>(&self, mut now: &'s mut [u64], mut next: &'s mut [u64], skip: usize, subject: &[u8]) -> bool {
         mark(now, u16::try_from(skip).unwrap_or(u16::MAX));
         for byte in subject.get(skip..).unwrap_or_default() {
             next.fill(0);

@@ -154,7 +154,7 @@ fn destinations_are_checked_all_of_them() {
     let check = |host: &str, port: u16, addresses: &[&str]| {
         let Connect::Opaque(at) = connect(&policy, CURL, host, port) else { panic!() };
         let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        policy.destination(&at, &addresses, port).map(|at| policy.rule_name(at))
+        policy.destination(&at, &addresses, port).map(|at| policy.rule_name(at).to_owned())
     };
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     assert_eq!(check("api.example", 443, &["8.8.8.8", "2606:4700::1"]), Ok("a".into()));
@@ -195,4 +195,92 @@ fn encoded_slashes_reach_only_endpoints_that_allow_them() {
     assert_eq!(judge(&plain, CURL, "GET", "/a%2Fb"), 'p');
     let open = compiled(&GITHUB.replace("access: read-only", "access: read-only, allow_encoded_slash: true"));
     assert_eq!(judge(&open, CURL, "GET", "/a%2Fb"), 'A');
+}
+
+/// Whoever is not about a path can still forbid it.
+#[test]
+fn an_endpoint_without_encoded_slashes_denies_them_all_the_same() {
+    let open = "  open: {endpoints: [{host: api.example, port: 443, protocol: rest, enforcement: enforce, access: full, allow_encoded_slash: true}], binaries: [{path: /usr/bin/curl}]}\n";
+    let strict = "  strict: {endpoints: [{host: api.example, port: 443, protocol: rest, enforcement: enforce, access: full, deny_rules: [{method: GET, path: \"/admin/*\"}]}], binaries: [{path: /usr/bin/curl}]}\n";
+    let policy = compiled(&format!("{open}{strict}"));
+    assert_eq!(judge(&policy, CURL, "GET", "/admin/a%2Fb"), 'D');
+    assert_eq!(judge(&policy, CURL, "PUT", "/admin/a%2Fb"), 'A');
+    let audited =
+        format!("{open}{strict}").replace("enforcement: enforce, access: full, a", "access: full, a");
+    assert_eq!(
+        judge(&compiled(&audited), CURL, "GET", "/admin/a%2Fb"),
+        'a',
+        "only the endpoints that are about the path say how strict the answer is"
+    );
+}
+
+/// Not only the endpoints that are about the path: a deny of any of them counts, so its query must be clear.
+#[test]
+fn one_endpoint_with_a_query_clause_makes_every_query_matter() {
+    let elsewhere = "  z: {endpoints: [{host: api.example, port: 443, path: /z/**, protocol: rest, enforcement: enforce, access: full, deny_rules: [{method: PUT, path: /z/a, query: {q: x}}]}], binaries: [{path: /usr/bin/curl}]}\n";
+    let policy = compiled(&format!("{GITHUB}{elsewhere}"));
+    assert_eq!(judge(&policy, CURL, "GET", "/x?q=%zz"), 'q');
+    assert_eq!(judge(&policy, CURL, "GET", "/x?q=x"), 'A');
+    assert_eq!(judge(&compiled(GITHUB), CURL, "GET", "/x?q=%zz"), 'A', "nobody reads it");
+    let scoped = compiled(elsewhere);
+    assert_eq!(
+        judge(&scoped, CURL, "GET", "/x?q=%zz"),
+        'p',
+        "that no endpoint is about the path comes first"
+    );
+}
+
+#[test]
+fn keys_and_values_of_queries_are_decoded() {
+    let policy = compiled(
+        "  q: {endpoints: [{host: api.example, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /find, query: {\"a b\": \"x é\"}}}]}], binaries: [{path: /usr/bin/curl}]}\n",
+    );
+    for target in ["/find?a+b=x+%C3%A9", "/find?a%20b=x%20%c3%a9", "/find?&&z&%61+b=x+%c3%a9"] {
+        assert_eq!(judge(&policy, CURL, "GET", target), 'A', "{target}");
+    }
+    assert_eq!(judge(&policy, CURL, "GET", "/find?A+b=x+%C3%A9"), 'n');
+}
+
+#[test]
+fn denials_name_the_first_rule_in_the_order_of_keys() {
+    let rule = |name: &str| GITHUB.replace("  ro:", &format!("  {name}:"));
+    let denying = rule("b").replace("read-only", "full, deny_rules: [{method: PUT, path: \"**\"}]");
+    let policy = compiled(&format!("{}{denying}{}", rule("c"), denying.replace("  b:", "  d:")));
+    let Connect::Inspected(at) = connect(&policy, CURL, "api.example", 443) else { panic!() };
+    let denied = |method| policy.request(&at, &Request { method, path: "/x", query: None });
+    assert_eq!(denied("PUT"), RequestVerdict::Denied(RequestDenial::DenyRule("b".into())));
+    let RequestVerdict::Allowed(endpoints) = denied("GET") else { panic!() };
+    assert_eq!(endpoints.iter().map(|at| policy.rule_name(*at)).collect::<Vec<_>>(), ["b"], "one for all");
+    let plain = compiled(&format!("{}{}", rule("c"), rule("a")));
+    let Connect::Inspected(at) = connect(&plain, CURL, "api.example", 443) else { panic!() };
+    let request = Request { method: "PUT", path: "/x", query: None };
+    let denied = RequestVerdict::Denied(RequestDenial::NotAllowed("a".into()));
+    assert_eq!(plain.request(&at, &request), denied);
+    assert_eq!(
+        connect(&plain, &["/bin/other"], "api.example", 443),
+        Connect::Denied(ConnectDenial::OtherBinaries(vec!["a".into(), "c".into()]))
+    );
+}
+
+#[test]
+fn authority_is_all_three_questions() {
+    let policy = compiled(&format!(
+        "{GITHUB}  l4: {{endpoints: [{{host: l4.example, ports: [443, 6443]}}], binaries: [{{path: /usr/bin/curl}}]}}\n  audit: {{endpoints: [{{host: audit.example, port: 443, protocol: rest, enforcement: audit, access: read-only}}], binaries: [{{path: /usr/bin/curl}}]}}\n"
+    ));
+    let has = |host: &str, port: u16, address: &str, kind: Kind<'_>| {
+        let (host, address) = (Host::parse(host).unwrap(), address.parse().unwrap());
+        policy.authority(&caller(CURL), &host, &[address], port, &kind)
+    };
+    let http = |method| Kind::Http(Request { method, path: "/x", query: None });
+    assert!(has("api.example", 443, "8.8.8.8", http("GET")));
+    assert!(!has("api.example", 443, "8.8.8.8", http("PUT")));
+    assert!(!has("api.example", 443, "8.8.8.8", Kind::Opaque), "an inspected stream is never opaque");
+    assert!(!has("api.example", 443, "10.0.0.1", http("GET")));
+    assert!(has("audit.example", 443, "8.8.8.8", http("PUT")));
+    assert!(
+        has("l4.example", 443, "8.8.8.8", http("PUT")) && has("l4.example", 443, "8.8.8.8", Kind::Opaque)
+    );
+    assert!(!has("l4.example", 6443, "8.8.8.8", Kind::Opaque), "a control-plane port");
+    assert!(!has("l4.example", 443, "127.0.0.1", Kind::Opaque));
+    assert!(!has("localhost", 443, "8.8.8.8", Kind::Opaque));
 }
