@@ -175,7 +175,7 @@ async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
         agent.hear();
         let decision = Decision {
             proposal: shown.id,
-            digest: shown.digest(),
+            digest: shown.digest().unwrap(),
             verb: Verb::Approve,
             reason: String::new(),
         };

@@ -260,7 +260,7 @@ async fn approve(stage: &Stage, submitted: &Step, narrator: &mut Narrator) -> Re
     narrator.proposal(&shown.proposal);
     let decision = Decision {
         proposal: id,
-        digest: shown.proposal.digest(),
+        digest: shown.proposal.digest().ok_or_else(|| DemoError::Agent("it was not looked at".to_owned()))?,
         verb: Verb::Approve,
         reason: "demo: one file, one path".to_owned(),
     };

@@ -25,6 +25,7 @@ fn proposal(sandbox: &SandboxName, id: u128, at: i64) -> Proposal {
             rationale: String::new(),
         },
         status: Life::Pending,
+        review: None,
     }
 }
 

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use openshell_domain::event::Envelope;
-use openshell_domain::id::Seq;
+use openshell_domain::id::{ProposalId, Seq};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
-use openshell_wire::proposal::sandbox_view;
+use openshell_wire::proposal::{review, sandbox_view};
 use openshell_wire::{WireError, pb::inbox::Snapshot};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -35,6 +36,8 @@ pub enum Update {
     Snapshot(Box<Inbox>),
     /// The next event.
     Event(Box<Envelope>),
+    /// What a pending proposal would change now.
+    Reviewed(ProposalId, Box<Review>),
 }
 
 /// How the connection is.
@@ -150,6 +153,11 @@ impl<T: From<Update> + Send> Watcher<T> {
             match frame.ok_or_else(|| End::Broken("the gateway has stopped".to_owned()))?.frame {
                 Some(Frame::Snapshot(part)) => self.snapshot(&mut parts, &part).await?,
                 Some(Frame::Event(record)) => self.event(&record).await?,
+                Some(Frame::Reviewed(reviewed)) => {
+                    let id = reviewed.proposal.parse().map_err(WireError::from)?;
+                    let review = Box::new(review(&reviewed.review)?);
+                    self.say(Update::Reviewed(id, review)).await?;
+                }
                 // Not on a snapshot: one that is followed by an event nobody can read would be fetched at full speed.
                 Some(Frame::Heartbeat(_)) => self.failures = 0,
                 None => {}

@@ -85,7 +85,7 @@ impl Narrator {
         for endpoint in endpoint_lines(&proposal.draft.rule) {
             line("Endpoints", &endpoint);
         }
-        line("Digest", &proposal.digest().to_string());
+        line("Digest", &proposal.digest().map(|digest| digest.to_string()).unwrap_or_default());
         self.decided = Some(Instant::now());
     }
 

@@ -99,8 +99,8 @@ pub enum Link {
 pub struct Detail {
     /// The proposal, as it was when it was put there.
     pub proposal: Proposal,
-    /// The digest of that.
-    pub digest: Digest,
+    /// The digest of that; `None` until it is known what it would change.
+    pub digest: Option<Digest>,
     /// The first line in sight.
     pub scroll: usize,
 }
@@ -120,7 +120,9 @@ pub enum Standing<'m> {
     Current,
     /// Somebody decided.
     Decided(&'m Proposal),
-    /// It is worded otherwise now.
+    /// It is what is, but what it would change is not known, or not known any more.
+    Unseen,
+    /// It is worded otherwise now, or would change something else.
     Changed,
     /// It is not there any more.
     Gone,
@@ -152,7 +154,7 @@ pub struct Prompt {
     /// For what.
     pub proposal: ProposalId,
     /// As it was shown when the prompt was opened.
-    pub digest: Digest,
+    pub digest: Option<Digest>,
     /// The words.
     pub editor: Editor,
     /// Whether enter was pressed on an empty reason: the next one sends it.
@@ -278,9 +280,15 @@ impl Model {
     pub fn standing(&self, detail: &Detail) -> Standing<'_> {
         match self.proposal(detail.proposal.id) {
             None => Standing::Gone,
-            Some(now) if *now == detail.proposal => Standing::Current,
             Some(now) if now.status != detail.proposal.status => Standing::Decided(now),
-            Some(_) => Standing::Changed,
+            Some(now) if now.draft != detail.proposal.draft => Standing::Changed,
+            Some(now) => match (now.digest(), detail.digest) {
+                (now, shown) if now == shown && (now.is_some() || !detail.proposal.is_pending()) => {
+                    Standing::Current
+                }
+                (None, _) => Standing::Unseen,
+                (Some(_), _) => Standing::Changed,
+            },
         }
     }
 

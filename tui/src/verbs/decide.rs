@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{Revision, SandboxName};
+use openshell_domain::id::{Digest, Revision, SandboxName};
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::Proposal;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
@@ -54,7 +54,9 @@ pub(super) async fn run(
     if target.digest.is_none() && proposal.is_pending() && proposal.draft.number > 1 {
         return Err(VerbError::WordedAnew(proposal.id.short()));
     }
-    let decision = Decision { proposal: proposal.id, digest: proposal.digest(), verb, reason };
+    // One that was closed has no digest: the gateway says what became of it.
+    let digest = proposal.digest().unwrap_or(Digest([0; 32]));
+    let decision = Decision { proposal: proposal.id, digest, verb, reason };
     let recorded = client.decide(&decision).await?;
     if output == Output::Table {
         announce(out, verb, proposal, &recorded)?;

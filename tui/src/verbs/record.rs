@@ -28,7 +28,8 @@ pub(super) struct Record<'a> {
     submitted_by: &'a str,
     submitted_at: String,
     draft: u32,
-    digest: String,
+    /// What a decision must quote, or has quoted; `null` where there was nothing to decide.
+    digest: Option<String>,
     revision: Option<u64>,
     /// Whether it was decided where agent and reviewer could not be told apart; `null` while undecided.
     unisolated: Option<bool>,
@@ -70,7 +71,7 @@ impl<'a> Record<'a> {
             submitted_by: &proposal.submitted_by,
             submitted_at: proposal.submitted_at.to_rfc3339(),
             draft: draft.number,
-            digest: proposal.digest().to_string(),
+            digest: proposal.digest().map(|digest| digest.to_string()),
             revision: match &proposal.status {
                 Status::Approved { revision, .. } => Some(revision.0),
                 _ => None,

@@ -34,7 +34,8 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     let proposal = &found.proposal;
     let draft = &proposal.draft;
     let mut page = Page::default();
-    page.line("proposal", &format!("{}@{}", proposal.id, proposal.digest().short()));
+    let digest = proposal.digest().map(|digest| format!("@{}", digest.short())).unwrap_or_default();
+    page.line("proposal", &format!("{}{digest}", proposal.id));
     page.line("status", &status(proposal));
     page.line("sandbox", &sandbox(found));
     page.lines("asks for", endpoint_lines(&draft.rule).iter().map(|line| shown::visible(line)));

@@ -43,15 +43,15 @@ impl<'a> Target<'a> {
     /// Asks the gateway for it; refuses it when its digest is not the one that was given.
     pub(super) async fn find(&self, client: &mut Client) -> Result<Shown, VerbError> {
         let shown = client.proposal(self.id).await?;
-        let digest = shown.proposal.digest().to_string();
+        let now = shown.proposal.digest();
+        let is_it =
+            |asked: &str| now.is_some_and(|now| now.to_string().starts_with(&asked.to_ascii_lowercase()));
         match self.digest {
-            Some(asked) if !digest.starts_with(&asked.to_ascii_lowercase()) => {
-                Err(VerbError::NotWhatWasShown {
-                    id: shown.proposal.id.short(),
-                    now: shown.proposal.digest().short(),
-                    asked: asked.to_owned(),
-                })
-            }
+            Some(asked) if !is_it(asked) => Err(VerbError::NotWhatWasShown {
+                id: shown.proposal.id.short(),
+                now: now.map(|now| now.short()).unwrap_or_default(),
+                asked: asked.to_owned(),
+            }),
             _ => Ok(shown),
         }
     }

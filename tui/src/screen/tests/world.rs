@@ -11,6 +11,8 @@ use openshell_domain::node::from_yaml;
 use openshell_domain::policy::Rule;
 use openshell_domain::policy::read::{Source, rule_from_node};
 use openshell_domain::proposal::{Draft, Lease, Origin};
+use openshell_domain::review::Review;
+use openshell_domain::state::Sandbox;
 
 use crate::client::watch::{Connection, Update};
 use crate::client::{ClientError, Decision, Recorded};
@@ -177,6 +179,7 @@ impl World {
         let draft =
             Draft { number: 1, rule_name: name.parse().unwrap(), rule, rationale: rationale.to_owned() };
         let submitted_by = draft.binary().to_owned();
+        let review = Review::of(&Sandbox::default(), id(n), &draft);
         let run = RunId(uuid::Uuid::from_u128(7));
         let event = Event::ProposalSubmitted {
             proposal: id(n),
@@ -186,6 +189,7 @@ impl World {
             draft,
         };
         self.event(ActorKind::Agent, event);
+        self.feed(Update::Reviewed(id(n), Box::new(review)));
         id(n)
     }
 
@@ -198,6 +202,7 @@ impl World {
             proposal,
             draft: 1,
             digest: Digest([0; 32]),
+            difference: None,
             lease: Lease::Run,
             reason: reason.to_owned(),
             revision: Revision(revision),

@@ -43,6 +43,7 @@ pub fn objection(model: &Model) -> Option<String> {
         Standing::Decided(now) => {
             Some(format!("it is {} already{}", now.status.as_str(), way_out(": enter shows it")))
         }
+        Standing::Unseen => text("what it would change is being computed: a moment"),
         Standing::Changed => {
             Some(format!("it changed while it was shown{}", way_out(": enter shows it as it is now")))
         }
@@ -50,15 +51,24 @@ pub fn objection(model: &Model) -> Option<String> {
     }
 }
 
+/// Why the detail may not be approved, though it may be decided.
+fn objection_to_approval(model: &Model) -> Option<String> {
+    let review = model.detail.as_ref()?.proposal.review.as_ref()?;
+    let is_too_complex = review.difference.is_none();
+    is_too_complex.then(|| "too complex: what it would change cannot be computed; reject it".to_owned())
+}
+
 /// Sends a decision on the detail.
 pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect> {
-    if let Some(objection) = objection(model) {
+    let approval = (verb == Verb::Approve).then(|| objection_to_approval(model)).flatten();
+    if let Some(objection) = objection(model).or(approval) {
         model.say(objection);
         return Vec::new();
     }
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
-    let decision = Decision { proposal: proposal.id, digest: detail.digest, verb, reason };
+    let Some(digest) = detail.digest else { return Vec::new() };
+    let decision = Decision { proposal: proposal.id, digest, verb, reason };
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {

@@ -1,12 +1,14 @@
 //! News from the gateway: the connection, snapshots, events.
 
 use openshell_domain::event::{Envelope, Event};
+use openshell_domain::id::ProposalId;
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 
 use super::{decision, rows};
 use crate::client::watch::{Connection, Update};
-use crate::screen::model::{Link, Model};
+use crate::screen::model::{Detail, Link, Model};
 use crate::screen::msg::Effect;
 
 pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
@@ -20,6 +22,23 @@ pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
             Vec::new()
         }
         Update::Event(envelope) => event(model, &envelope),
+        Update::Reviewed(proposal, review) => {
+            reviewed(model, proposal, *review);
+            Vec::new()
+        }
+    }
+}
+
+/// What a proposal would change has become known, or is not what it was.
+fn reviewed(model: &mut Model, id: ProposalId, review: Review) {
+    let Some(inbox) = &mut model.inbox else { return };
+    inbox.reviewed(id, review);
+    // Nothing could be decided about it so far, so nothing can be decided on what was not seen.
+    let is_first =
+        model.detail.as_ref().is_some_and(|shown| shown.proposal.id == id && shown.digest.is_none());
+    if let Some(now) = model.proposal(id).filter(|_| is_first) {
+        let scroll = model.detail.as_ref().map_or(0, |shown| shown.scroll);
+        model.detail = Some(Detail { scroll, ..Detail::of(now) });
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let is_focused = model.focus == Focus::Detail;
     let proposal = &detail.proposal;
     let edge = edge(model, proposal, theme, areas.detail.width);
-    let what = format!(" · {}@{}", proposal.id.short(), detail.digest.short());
+    let digest = detail.digest.map(|digest| format!("@{}", digest.short())).unwrap_or_default();
+    let what = format!(" · {}{digest}", proposal.id.short());
     let room = usize::from(areas.detail.width).saturating_sub(edge.width() + text::width(&what) + 8);
     let name = format!("{}{what}", text::elide(proposal.sandbox.as_str(), room));
     let mut block = pane::frame(theme, is_focused, &name).title(edge.right_aligned());
@@ -117,7 +118,7 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
     };
     let ours = model.life(detail.proposal.id).is_some_and(life::Life::is_recorded);
     let words = match model.standing(detail) {
-        Standing::Current => return Vec::new(),
+        Standing::Current | Standing::Unseen => return Vec::new(),
         Standing::Decided(_) if ours => return Vec::new(),
         Standing::Decided(now) => {
             format!("Decided elsewhere: {}. {way_out}", life::outcome(now))
