@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 
 use common::*;
 use openshell_domain::event::Envelope;
+use openshell_domain::id::ProposalId;
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
 use openshell_wire::pb::inbox::report::Report;
 use openshell_wire::pb::inbox::{self as pb, Verb};
-use openshell_wire::proposal::sandbox_view;
+use openshell_wire::proposal::{review, sandbox_view};
 use prost::Message;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
@@ -54,11 +56,42 @@ impl Screen {
 
     async fn until(&mut self, seq: u64) {
         while self.cursor < seq {
-            let Frame::Event(record) = frame(&mut self.frames).await.unwrap() else { panic!("no event") };
+            let record = match frame(&mut self.frames).await.unwrap() {
+                Frame::Event(record) => record,
+                Frame::Reviewed(reviewed) => {
+                    self.take(&reviewed);
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            };
             assert_eq!((record.prev_cursor, record.cursor), (self.cursor, self.cursor + 1));
             self.cursor = record.cursor;
             self.inbox.apply(&Envelope::try_from(&record).unwrap()).unwrap();
         }
+    }
+
+    fn take(&mut self, reviewed: &pb::Reviewed) -> ProposalId {
+        let id = reviewed.proposal.parse().unwrap();
+        self.inbox.reviewed(id, review(&reviewed.review).unwrap());
+        id
+    }
+
+    /// Waits until it has been told what this proposal would change.
+    async fn reviewed(&mut self, proposal: &pb::Proposal) -> Review {
+        loop {
+            if let Frame::Reviewed(reviewed) = frame(&mut self.frames).await.unwrap()
+                && self.take(&reviewed).to_string() == proposal.id
+            {
+                return review(&reviewed.review).unwrap();
+            }
+        }
+    }
+
+    /// What it shows, but for the reviews, which come when they are ready.
+    fn bare(&self) -> Inbox {
+        let mut inbox = self.inbox.clone();
+        inbox.proposals.values_mut().for_each(|proposal| proposal.review = None);
+        inbox
     }
 
     fn statuses(&self) -> BTreeMap<String, String> {
@@ -104,10 +137,34 @@ async fn a_screen_is_a_snapshot_and_every_event_after_it_also_when_it_resumes() 
     empty.until(missed + 1).await;
     let wanted = [(&first, "approved"), (&second, "rejected"), (&third, "pending")];
     assert_eq!(screen.statuses(), wanted.map(|(p, s)| (p.id.clone(), s.to_owned())).into());
-    assert_eq!(screen.inbox, empty.inbox, "however it came there");
+    assert_eq!(screen.bare(), empty.bare(), "however it came there");
     let listed: BTreeMap<_, _> =
         all(&mut client).await.iter().map(|p| Proposal::try_from(p).unwrap()).map(|p| (p.id, p)).collect();
-    assert_eq!(listed, screen.inbox.proposals);
+    assert!(listed.values().all(|p| p.is_pending() == p.review.is_some()), "whoever lists looks at once");
+    let listed = listed.into_iter().map(|(id, p)| (id, Proposal { review: None, ..p })).collect();
+    assert_eq!(screen.bare().proposals, listed);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_what_each_ask_would_change_and_again_when_that_changes() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut client = place.inbox().await;
+    let mut screen = Screen::open(&mut client).await;
+    let mut agent = place.run("demo", 1).await;
+    let (first, same) = (agent.submit("/a").await, agent.submit("/a").await);
+    let before = screen.reviewed(&same).await;
+    assert_eq!(before.digest.to_string(), same.digest);
+    assert_eq!(before.difference.unwrap().added[0].to_string(), "api.github.com:443 PUT /a by /usr/bin/curl");
+    within(client.decide(decision(&first, Verb::Approve, ""))).await.unwrap();
+    let after = screen.reviewed(&same).await;
+    assert_ne!(after.digest, before.digest);
+    assert!(after.difference.unwrap().added.is_empty());
+    let stale = within(client.decide(decision(&same, Verb::Approve, ""))).await.unwrap_err();
+    assert_eq!(word(&stale), "stale");
+    let late = Screen::open(&mut client).await.reviewed(&same).await;
+    assert_eq!(late.digest, after.digest, "who comes later is told as well");
     running.stop().await;
 }
 
@@ -144,7 +201,7 @@ async fn whoever_does_not_read_for_a_while_misses_nothing() {
     within(last_report).await;
     let fresh = Screen::open(&mut other).await;
     slow.until(fresh.cursor).await;
-    assert_eq!(slow.inbox, fresh.inbox);
+    assert_eq!(slow.bare(), fresh.bare());
     agent.complete().await;
     loop {
         match agent.next().await.unwrap() {

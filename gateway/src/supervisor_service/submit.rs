@@ -147,7 +147,11 @@ fn command(
 async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb::SubmitResult, Status> {
     match awaited.outcome().await {
         Ok(_) => {
-            let proposal = shared.ledger.state().proposal(id).map(Into::into);
+            let state = shared.ledger.state();
+            let proposal = match state.proposal(id) {
+                Some(proposal) => Some((&shared.reviews.with(&state, proposal).await).into()),
+                None => None,
+            };
             Ok(pb::SubmitResult { id: id.to_string(), proposal, ..pb::SubmitResult::default() })
         }
         Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
