@@ -4,6 +4,7 @@
 //! what the reviewer saw. A draft is immutable; nothing here decides.
 
 pub mod body;
+mod lease;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::event::Actor;
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
 use crate::policy::Rule;
+pub use lease::{Lease, Moment};
 
 /// Who drafted a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,15 +37,6 @@ impl Origin {
             Self::Reviewer => "reviewer",
         }
     }
-}
-
-/// How long a grant lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lease {
-    /// Until the run ends.
-    #[default]
-    Run,
 }
 
 /// One immutable wording of a proposal.
