@@ -155,7 +155,7 @@ impl Ledger {
     }
 
     /// The effective policy, made without this module.
-    fn from_scratch(&self, at: Option<&Moment>) -> Policy {
+    fn made_from_scratch(&self, at: Option<&Moment>) -> Policy {
         let mut policy = self.composition.base().clone();
         for grant in self.composition.standing().filter(|grant| at.is_none_or(|at| grant.is_active(at))) {
             let before = policy.network_policies.insert(grant.key.clone(), grant.draft.rule.clone());
@@ -167,9 +167,9 @@ impl Ledger {
     fn check(&self) {
         let composition = &self.composition;
         let effective = composition.effective();
-        assert_eq!(effective.hash(), self.from_scratch(None).hash());
+        assert_eq!(effective, self.made_from_scratch(None));
         let at = self.at();
-        assert_eq!(composition.effective_at(&at).hash(), self.from_scratch(Some(&at)).hash());
+        assert_eq!(composition.effective_at(&at), self.made_from_scratch(Some(&at)));
         for (key, rule) in &composition.base().network_policies {
             assert_eq!(&effective.network_policies[key], rule);
             assert_eq!(composition.origin(key), Some(Origin::Base));
@@ -187,7 +187,7 @@ impl Ledger {
 
 proptest! {
     #[test]
-    fn composition_is_exact_whatever_happens(acts in vec(act(), 1..40)) {
+    fn composition_is_exact_whatever_happens(acts in vec(act(), 1..30)) {
         let mut ledger = Ledger::new();
         for act in &acts {
             let keys: BTreeMap<ProposalId, RuleName> =
