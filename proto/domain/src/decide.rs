@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::command::{Command, Decide, Refusal, Report, StartRun, Submit};
 use crate::event::{Actor, ActorKind, Event, NewEvent};
-use crate::id::{ProposalId, RunId, SandboxName};
+use crate::id::{ProposalId, RuleName, RunId, SandboxName};
 use crate::policy::Policy;
 use crate::policy::effective;
 use crate::proposal::{Closure, Draft, Lease, Proposal};
@@ -39,9 +39,9 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
     if known.is_none() {
         events.push(Event::SandboxRegistered {});
     }
-    let ended =
-        known.into_iter().flat_map(|sandbox| &sandbox.grants).filter(|grant| grant.lease == Lease::Run);
-    events.extend(ended.map(|grant| Event::GrantExpired { proposal: grant.proposal }));
+    let mut composition = known.map(|sandbox| sandbox.composition.clone()).unwrap_or_default();
+    let ended = composition.begin(Some(start.run), start.policy.clone());
+    events.extend(ended.into_iter().map(|proposal| Event::GrantExpired { proposal }));
     events.push(Event::RunStarted {
         run: start.run,
         secret_hash: start.secret_hash,
@@ -57,11 +57,12 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
     if known.is_some_and(|sandbox| sandbox.view.advisor) != start.advisor {
         events.push(Event::SettingChanged { key: ADVISOR_SETTING.to_owned(), value: start.advisor });
     }
+    let policy = composition.effective();
     events.push(Event::PolicyRevised {
         revision: state.revision(&start.sandbox).next(),
-        hash: start.policy.hash(),
-        policy: start.policy.clone(),
-        grants: Vec::new(),
+        hash: policy.hash(),
+        policy,
+        grants: composition.standing().map(|grant| grant.proposal).collect(),
     });
     events
         .into_iter()
@@ -133,9 +134,9 @@ fn approve(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
     if review.difference.is_none() {
         return Err(Refusal::TooComplex);
     }
-    let policy = with_grant(sandbox, proposal.id, &proposal.draft)?;
+    let (key, policy) = with_grant(sandbox, proposal.id, &proposal.draft)?;
     let revision = sandbox.view.revision.next();
-    let grants = sandbox.grants.iter().map(|grant| grant.proposal).chain([proposal.id]).collect();
+    let grants = sandbox.composition.standing().map(|grant| grant.proposal).chain([proposal.id]).collect();
     let approved = Event::ProposalApproved {
         proposal: proposal.id,
         draft: proposal.draft.number,
@@ -144,6 +145,7 @@ fn approve(state: &State, decision: &Decide) -> Result<Vec<NewEvent>, Refusal> {
         lease: Lease::Run,
         reason: decision.reason.clone(),
         revision,
+        key: Some(key),
     };
     let revised = Event::PolicyRevised { revision, hash: policy.hash(), policy, grants };
     Ok(by_reviewer(sandbox, proposal, decision, [approved, revised]))
@@ -178,13 +180,17 @@ fn decidable<'s>(state: &'s State, decision: &Decide) -> Result<(&'s Proposal, R
     Err(Refusal::Stale(Box::new(fresh)))
 }
 
-/// The sandbox's policy with one more grant, if it would load.
-fn with_grant(sandbox: &Sandbox, id: ProposalId, draft: &Draft) -> Result<Policy, Refusal> {
-    let granted = sandbox.compose(&sandbox.base, sandbox.grants.iter().map(|grant| grant.proposal));
-    let addition = effective::Addition { proposal: id, name: &draft.rule_name, rule: &draft.rule };
-    let policy = effective::compose(&granted, [addition]);
+/// The sandbox's policy with one more grant, if it would load, and the key of that grant.
+fn with_grant(sandbox: &Sandbox, id: ProposalId, draft: &Draft) -> Result<(RuleName, Policy), Refusal> {
+    let key = sandbox.composition.key_for(&draft.rule_name, id).ok_or_else(|| {
+        Refusal::WouldNotLoad(vec![format!(
+            "every key for {} is taken: ask under another name",
+            draft.rule_name
+        )])
+    })?;
+    let policy = sandbox.composition.with(key.clone(), &draft.rule);
     effective::check(&policy).map_err(Refusal::WouldNotLoad)?;
-    Ok(policy)
+    Ok((key, policy))
 }
 
 fn report_loaded(state: &State, report: &Report) -> Result<Vec<NewEvent>, Refusal> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::id::{Digest, EventId, ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
 use crate::policy::Policy;
 use crate::policy::authority::Difference;
 use crate::proposal::{Closure, Draft, Lease, Origin};
@@ -129,6 +129,9 @@ pub enum Event {
         reason: String,
         /// The first revision with the grant.
         revision: Revision,
+        /// The key of the rule in the policy. Events without it are older: the key follows from those before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<RuleName>,
     },
     /// A reviewer said no.
     ProposalRejected {

@@ -56,6 +56,9 @@ impl TryFrom<String> for SandboxName {
     }
 }
 
+/// How many digits of a proposal's id a derived rule name shows, unless more are needed to tell two apart.
+const ID_DIGITS: usize = 8;
+
 /// The key of a rule in a policy. `[A-Za-z0-9._~-]{1,64}`, and never `_provider_…`: it is put into a header
 /// (`X-OpenShell-Policy`), into log lines and onto a reviewer's screen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,10 +78,30 @@ impl RuleName {
     /// The name to use where this one is taken: `name~<short id>`, cut so that it stays within [`Self::MAX`].
     #[must_use]
     pub fn beside(&self, proposal: ProposalId) -> Self {
-        let short = proposal.short();
-        let room = Self::MAX - 1 - short.len();
+        self.suffixed(&proposal.short())
+    }
+
+    /// The keys that a grant asked under this name may get, best first: the name itself, then the name with 8, 9 …
+    /// 32 digits of its proposal's id. A name that looks as if it had been derived from *some* proposal's id never
+    /// stands alone: behind the last `~` of a grant's key stands its own proposal, or nothing that looks like one.
+    pub fn keys(&self, proposal: ProposalId) -> impl Iterator<Item = Self> {
+        let digits = proposal.0.simple().to_string();
+        let alone = (!self.looks_derived()).then(|| self.clone());
+        let derived = (ID_DIGITS..=digits.len())
+            .map(move |length| self.suffixed(&digits.chars().take(length).collect::<String>()));
+        alone.into_iter().chain(derived)
+    }
+
+    fn suffixed(&self, digits: &str) -> Self {
+        let room = Self::MAX.saturating_sub(1 + digits.len());
         let head: String = self.0.chars().take(room).collect();
-        Self(format!("{head}~{short}"))
+        Self(format!("{head}~{digits}"))
+    }
+
+    fn looks_derived(&self) -> bool {
+        self.0.rsplit_once('~').is_some_and(|(_, tail)| {
+            (ID_DIGITS..=32).contains(&tail.len()) && tail.bytes().all(|b| b.is_ascii_hexdigit())
+        })
     }
 }
 
@@ -156,7 +179,7 @@ impl ProposalId {
     /// The first eight hexadecimal digits: what screens and derived rule names show.
     #[must_use]
     pub fn short(self) -> String {
-        self.0.simple().to_string().chars().take(8).collect()
+        self.0.simple().to_string().chars().take(ID_DIGITS).collect()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod pattern;
 pub mod read;
 pub mod render;
 pub mod verdict;
+pub mod why;
 pub mod write;
 
 use std::collections::BTreeMap;

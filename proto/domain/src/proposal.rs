@@ -3,6 +3,7 @@
 //! Owns the life cycle (`domain.md` §5) as a fold over its own events. A draft is immutable; nothing here decides.
 
 pub mod body;
+mod lease;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::event::Actor;
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
 use crate::policy::Rule;
 use crate::review::Review;
+pub use lease::{Lease, Moment};
 
 /// Who drafted a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,15 +38,6 @@ impl Origin {
             Self::Reviewer => "reviewer",
         }
     }
-}
-
-/// How long a grant lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lease {
-    /// Until the run ends.
-    #[default]
-    Run,
 }
 
 /// One immutable wording of a proposal.

@@ -34,10 +34,10 @@ impl Review {
     /// Looks at one wording of a proposal of `sandbox`.
     #[must_use]
     pub fn of(sandbox: &Sandbox, proposal: ProposalId, draft: &Draft) -> Self {
-        let grants = sandbox.granted();
+        let standing = sandbox.composition.standing();
         let ground = Ground {
-            base: &sandbox.base,
-            grants: grants.iter().map(|(key, rule)| (key.as_str(), *rule)).collect(),
+            base: sandbox.composition.base(),
+            grants: standing.map(|grant| (grant.key.as_str(), &grant.draft.rule)).collect(),
         };
         let difference = ground.difference(&draft.rule).ok();
         Self { digest: digest(proposal, draft, difference.as_ref()), difference }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Envelope, Event, Isolation};
-use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
+use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
 use crate::inbox::{Gap, SandboxView, apply_to_proposals};
-use crate::policy::effective::{Addition, compose, keys};
-use crate::policy::{Policy, Rule};
-use crate::proposal::{Lease, Proposal};
+use crate::policy::Policy;
+use crate::policy::effective::{Composition, Grant};
+use crate::proposal::{Decision, Proposal};
 
 /// The setting that lets agents of a sandbox propose.
 pub const ADVISOR_SETTING: &str = "agent_policy_proposals_enabled";
@@ -37,43 +37,15 @@ pub struct Sandbox {
     pub view: SandboxView,
     /// SHA-256 of the secret of its latest run.
     pub secret_hash: Option<Digest>,
-    /// The policy that its latest run was started with.
-    pub base: Policy,
+    /// The policy that its latest run was started with, and the grants beside it.
+    pub composition: Composition,
     /// The policy in force, at revision `view.revision`.
     pub policy: Arc<Policy>,
     /// Its proposals, by id.
     pub proposals: BTreeMap<ProposalId, Proposal>,
-    /// The approved rules in force, in order of approval.
-    pub grants: Vec<Grant>,
-}
-
-/// An approved rule in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// The proposal that granted it.
-    pub proposal: ProposalId,
-    /// How long it lives.
-    pub lease: Lease,
 }
 
 impl Sandbox {
-    /// The policy with the grants in force, leaving out or adding some.
-    #[must_use]
-    pub fn compose(&self, base: &Policy, grants: impl IntoIterator<Item = ProposalId>) -> Policy {
-        let known = grants.into_iter().filter_map(|id| self.proposals.get(&id));
-        compose(base, known.map(addition))
-    }
-
-    /// The rules of the grants in force with the keys that they have, in order of approval.
-    #[must_use]
-    pub fn granted(&self) -> Vec<(RuleName, &Rule)> {
-        let known = self.grants.iter().filter_map(|grant| self.proposals.get(&grant.proposal));
-        keys(&self.base, known.map(addition))
-            .into_iter()
-            .map(|(key, addition)| (key, addition.rule))
-            .collect()
-    }
-
     /// Whether the command of its latest run is kept in.
     #[must_use]
     pub fn is_isolated(&self) -> bool {
@@ -98,19 +70,36 @@ impl Sandbox {
         apply_to_proposals(&mut self.proposals, envelope);
         match &envelope.event {
             Event::RunStarted { secret_hash, .. } => self.secret_hash = Some(*secret_hash),
-            Event::BasePolicySet { policy, .. } => self.base = policy.clone(),
-            Event::ProposalApproved { proposal, lease, .. } => {
-                self.grants.push(Grant { proposal: *proposal, lease: *lease });
+            Event::BasePolicySet { policy, .. } => {
+                self.composition.begin(self.view.run, policy.clone());
             }
-            Event::GrantExpired { proposal } => self.grants.retain(|grant| grant.proposal != *proposal),
+            Event::ProposalApproved { .. } => self.grant(envelope),
+            Event::GrantExpired { proposal } => self.composition.end(*proposal, envelope.at),
             Event::PolicyRevised { policy, .. } => self.policy = Arc::new(policy.clone()),
             _ => {}
         }
     }
-}
 
-fn addition(proposal: &Proposal) -> Addition<'_> {
-    Addition { proposal: proposal.id, name: &proposal.draft.rule_name, rule: &proposal.draft.rule }
+    fn grant(&mut self, envelope: &Envelope) {
+        let Event::ProposalApproved { proposal, lease, reason, key, digest, .. } = &envelope.event else {
+            return;
+        };
+        let Some(known) = self.proposals.get(proposal) else { return };
+        let derived = || self.composition.key_for(&known.draft.rule_name, *proposal);
+        let Some(key) = key.clone().or_else(derived) else { return };
+        let (by, at) = (envelope.actor.clone(), envelope.at);
+        let decision = Decision { by, at, reason: reason.clone(), digest: *digest };
+        self.composition.grant(Grant {
+            key,
+            proposal: *proposal,
+            draft: known.draft.clone(),
+            lease: *lease,
+            decision,
+            run: self.view.run,
+            base: self.composition.base_hash(),
+            ended: None,
+        });
+    }
 }
 
 impl State {

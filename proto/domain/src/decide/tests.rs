@@ -9,7 +9,7 @@ use crate::inbox::Inbox;
 use crate::policy::read::{Source, policy_from_yaml, rule_from_node};
 use crate::policy::render::endpoint_lines;
 use crate::policy::{Endpoint, Protocol, Rule};
-use crate::proposal::{Origin, Status};
+use crate::proposal::{Lease, Origin, Status};
 
 const BASE: &str = "version: 1\nnetwork_policies:\n  github: {endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
 
@@ -76,6 +76,11 @@ impl World {
     fn run(&mut self, command: Command) -> Result<usize, Refusal> {
         let events = decide(&self.state, &command)?;
         let count = events.len();
+        self.append(events);
+        Ok(count)
+    }
+
+    fn append(&mut self, events: Vec<NewEvent>) {
         for NewEvent { sandbox, actor, event } in events {
             let seq = self.state.seq + 1;
             let stream_seq = self.state.sandboxes.get(&sandbox).map_or(0, |s| s.stream_seq) + 1;
@@ -84,7 +89,6 @@ impl World {
             self.state.fold(&envelope).unwrap();
             self.log.push(envelope);
         }
-        Ok(count)
     }
 
     fn start(&mut self, sandbox: &str, run: u128, advisor: bool) {
@@ -298,6 +302,56 @@ fn a_taken_name_gets_a_name_of_its_own() {
     assert_eq!(keys, [github.clone(), github.beside(first), github.beside(second)]);
 }
 
+/// The keys in force, folded from a log.
+fn keys(log: &[Envelope]) -> Vec<RuleName> {
+    let mut state = State::default();
+    log.iter().for_each(|envelope| state.fold(envelope).unwrap());
+    state.sandboxes[&name("demo")].composition.standing().map(|grant| grant.key.clone()).collect()
+}
+
+#[test]
+fn a_key_is_fixed_at_approval_and_follows_from_older_logs_too() {
+    let mut world = World::new();
+    for id in [10, 11, 12] {
+        let proposal = world.submit_with(id, "github", put("/a"), 32).unwrap();
+        world.approve(proposal).unwrap();
+    }
+    let wanted = keys(&world.log);
+    let policy = &world.demo().policy;
+    assert!(wanted.iter().all(|key| policy.network_policies.contains_key(key)));
+    let mut older = world.log.clone();
+    for envelope in &mut older {
+        if let Event::ProposalApproved { key, .. } = &mut envelope.event {
+            assert!(key.take().is_some());
+            let (kind, payload) = envelope.event.to_columns().unwrap();
+            assert!(!payload.contains("\"key\""), "{payload}");
+            envelope.event = Event::from_columns(envelope.seq, 1, &kind, &payload).unwrap();
+        }
+    }
+    assert_eq!(keys(&older), wanted);
+}
+
+#[test]
+fn an_always_lease_is_carried_into_the_next_run_of_the_same_file() {
+    let mut world = World::new();
+    let (kept, ended) = (world.submit(10, "/a"), world.submit(11, "/b"));
+    for (id, given) in [(kept, Lease::Always), (ended, Lease::Until(at(9_999_999)))] {
+        let mut events = decide(&world.state, &Command::Approve(world.decision(id, ""))).unwrap();
+        let Event::ProposalApproved { lease, .. } = &mut events[0].event else { panic!() };
+        *lease = given;
+        world.append(events);
+    }
+    world.start("demo", 2, true);
+    assert_eq!(world.state.proposal(kept).unwrap().status.as_str(), "approved");
+    assert_eq!(world.state.proposal(ended).unwrap().status.as_str(), "expired");
+    assert_eq!(*world.demo().policy, world.demo().composition.effective());
+    let revised = world.log.iter().rev().find_map(|envelope| match &envelope.event {
+        Event::PolicyRevised { grants, .. } => Some(grants.clone()),
+        _ => None,
+    });
+    assert_eq!(revised, Some(vec![kept]));
+}
+
 #[test]
 fn a_run_lease_ends_with_the_run_and_leaves_the_base_byte_for_byte() {
     let mut world = World::new();
@@ -311,7 +365,7 @@ fn a_run_lease_ends_with_the_run_and_leaves_the_base_byte_for_byte() {
     assert_eq!(world.demo().view.loaded, Revision(0), "the new run has loaded nothing yet");
     assert_eq!(world.state.proposal(granted).unwrap().status.as_str(), "expired");
     assert!(world.state.proposal(pending).unwrap().is_pending());
-    assert!(world.demo().grants.is_empty());
+    assert_eq!(world.demo().composition.standing().count(), 0);
 }
 
 #[test]

@@ -34,6 +34,21 @@ fn a_taken_name_gets_the_short_id_and_still_fits() {
 }
 
 #[test]
+fn the_keys_of_a_grant_begin_with_the_asked_name_unless_it_poses_as_derived() {
+    let keys = |name: &str| -> Vec<String> {
+        name.parse::<RuleName>().unwrap().keys(proposal()).map(|key| key.to_string()).collect()
+    };
+    let plain = keys("github");
+    assert_eq!(plain[..3], ["github", "github~3f0c5c1e", "github~3f0c5c1e6"]);
+    assert_eq!((plain.len(), plain[25].as_str()), (26, "github~3f0c5c1e6f0b4a529c331f5b2d4c7e10"));
+    assert_eq!(keys("github~ABCD1234")[0], "github~ABCD1234~3f0c5c1e");
+    for plain in ["a~b", "a~1234567", "a~12345678x", "12345678"] {
+        assert_eq!(keys(plain)[0], plain);
+    }
+    assert!(keys(&"x".repeat(64)).iter().all(|key| key.parse::<RuleName>().is_ok()));
+}
+
+#[test]
 fn a_digest_is_read_back_from_its_text_only() {
     let digest = Digest([0xab; 32]);
     assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);

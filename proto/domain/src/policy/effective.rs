@@ -1,46 +1,177 @@
-//! The policy of a sandbox: base ⊕ grants, in the order of approval.
+//! The policy of a sandbox: base ⊕ grants in force, in the order of approval.
 //!
-//! Grants stay separate rules; nothing is folded into somebody else's. So undo, expiry and revocation are exact:
-//! compose again without that grant.
+//! Grants stay separate rules, each under a key of its own that is fixed at its approval and never given to
+//! another proposal while the run lasts; nothing is folded into somebody else's rule. So undo, expiry and
+//! revocation are exact (the same without that grant, byte for byte), and a key in a log line names one grant.
+//! Called by `decide` and by the fold; decides nothing.
+
+mod provenance;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::{Policy, Rule};
-use crate::id::{ProposalId, RuleName};
+use crate::id::{Digest, ProposalId, RuleName, RunId};
+use crate::proposal::{Decision, Draft, Lease, Moment};
+pub use provenance::{Provenance, Source};
 
-/// A rule that a grant adds.
-#[derive(Debug, Clone, Copy)]
-pub struct Addition<'a> {
-    /// Whose it is.
+/// An approved rule, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The key of its rule in the policy.
+    pub key: RuleName,
+    /// The proposal that granted it.
     pub proposal: ProposalId,
-    /// The name that was asked for.
-    pub name: &'a RuleName,
-    /// The rule.
-    pub rule: &'a Rule,
+    /// The wording that was approved: asked name and rule.
+    pub draft: Draft,
+    /// How long it lives.
+    pub lease: Lease,
+    /// Who approved it, when, and with which words.
+    pub decision: Decision,
+    /// The run in which it was approved.
+    pub run: Option<RunId>,
+    /// The hash of the base policy to which it was added.
+    pub base: Digest,
+    /// When it was undone, revoked or expired, if it was.
+    pub ended: Option<DateTime<Utc>>,
 }
 
-/// The base policy with every addition under its own key: the asked name, or `name~<short id>` where taken.
-#[must_use]
-pub fn compose<'a>(base: &Policy, additions: impl IntoIterator<Item = Addition<'a>>) -> Policy {
-    let mut policy = base.clone();
-    let added = keys(base, additions).into_iter().map(|(key, addition)| (key, addition.rule.clone()));
-    policy.network_policies.extend(added);
-    policy
-}
-
-/// Every addition with its key: the asked name, or `name~<short id>` where taken.
-#[must_use]
-pub fn keys<'a>(
-    base: &Policy,
-    additions: impl IntoIterator<Item = Addition<'a>>,
-) -> Vec<(RuleName, Addition<'a>)> {
-    let mut keyed: Vec<(RuleName, Addition<'a>)> = Vec::new();
-    for addition in additions {
-        let name = addition.name;
-        let is_taken =
-            base.network_policies.contains_key(name) || keyed.iter().any(|(taken, _)| taken == name);
-        let key = if is_taken { name.beside(addition.proposal) } else { name.clone() };
-        keyed.push((key, addition));
+impl Grant {
+    /// Whether it is in force: neither ended nor past its lease.
+    #[must_use]
+    pub fn is_active(&self, at: &Moment) -> bool {
+        let since = Moment { now: self.decision.at, run: self.run, base: self.base };
+        self.ended.is_none() && self.lease.is_active(&since, at)
     }
-    keyed
+}
+
+/// Where a rule of the effective policy comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// The policy file.
+    Base,
+    /// A grant.
+    Grant(&'a Grant),
+}
+
+/// A base policy and what was granted beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composition {
+    base: Arc<Policy>,
+    base_hash: Digest,
+    /// In order of approval; those that have ended keep their keys from others until the run ends.
+    grants: Vec<Grant>,
+}
+
+impl Default for Composition {
+    fn default() -> Self {
+        Self::new(Policy::default())
+    }
+}
+
+impl Composition {
+    /// A base policy without grants.
+    #[must_use]
+    pub fn new(base: Policy) -> Self {
+        Self { base_hash: base.hash(), base: Arc::new(base), grants: Vec::new() }
+    }
+
+    /// The policy file.
+    #[must_use]
+    pub fn base(&self) -> &Policy {
+        &self.base
+    }
+
+    /// [`Policy::hash`] of the policy file.
+    #[must_use]
+    pub fn base_hash(&self) -> Digest {
+        self.base_hash
+    }
+
+    /// The grants that nothing has ended, in order of approval.
+    pub fn standing(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| grant.ended.is_none())
+    }
+
+    /// The grants of the run that have ended, in order of approval.
+    pub fn ended(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| grant.ended.is_some())
+    }
+
+    /// The base policy and every standing grant.
+    #[must_use]
+    pub fn effective(&self) -> Policy {
+        self.composed(self.standing())
+    }
+
+    /// The base policy and the grants whose leases last: what should be in force.
+    #[must_use]
+    pub fn effective_at(&self, at: &Moment) -> Policy {
+        self.composed(self.standing().filter(|grant| grant.is_active(at)))
+    }
+
+    /// The key that a grant of `proposal` would get: the first of [`RuleName::keys`] that neither the base policy nor
+    /// another proposal's grant has had in this run. `None` where there is none.
+    #[must_use]
+    pub fn key_for(&self, asked: &RuleName, proposal: ProposalId) -> Option<RuleName> {
+        let is_taken = |key: &RuleName| {
+            self.base.network_policies.contains_key(key)
+                || self.grants.iter().any(|grant| grant.key == *key && grant.proposal != proposal)
+        };
+        asked.keys(proposal).find(|key| !is_taken(key))
+    }
+
+    /// The effective policy with one rule more.
+    #[must_use]
+    pub fn with(&self, key: RuleName, rule: &Rule) -> Policy {
+        let mut policy = self.effective();
+        policy.network_policies.entry(key).or_insert_with(|| rule.clone());
+        policy
+    }
+
+    /// Adds a grant, as the last.
+    pub fn grant(&mut self, grant: Grant) {
+        self.grants.push(grant);
+    }
+
+    /// Ends the grant of a proposal: undo, revocation and expiry are the same to the policy.
+    pub fn end(&mut self, proposal: ProposalId, at: DateTime<Utc>) {
+        let standing = self.grants.iter_mut().filter(|grant| grant.ended.is_none());
+        standing.filter(|grant| grant.proposal == proposal).for_each(|grant| grant.ended = Some(at));
+    }
+
+    /// Begins a run with a policy file. Forgets what has ended, and gives back the proposals whose grants end with
+    /// this: every lease but `always`, and `always` too where the file says something else.
+    pub fn begin(&mut self, run: Option<RunId>, base: Policy) -> Vec<ProposalId> {
+        let grants = std::mem::take(&mut self.grants);
+        *self = Self::new(base);
+        let (kept, ended): (Vec<_>, Vec<_>) =
+            grants.into_iter().filter(|grant| grant.ended.is_none()).partition(|grant| {
+                let at = Moment { now: grant.decision.at, run, base: self.base_hash };
+                grant.is_active(&at)
+            });
+        self.grants = kept;
+        ended.into_iter().map(|grant| grant.proposal).collect()
+    }
+
+    /// Where the rule with this key comes from; `None` where the effective policy has none.
+    #[must_use]
+    pub fn origin(&self, key: &RuleName) -> Option<Origin<'_>> {
+        if self.base.network_policies.contains_key(key) {
+            return Some(Origin::Base);
+        }
+        self.standing().find(|grant| grant.key == *key).map(Origin::Grant)
+    }
+
+    fn composed<'a>(&self, grants: impl Iterator<Item = &'a Grant>) -> Policy {
+        let mut policy = Policy::clone(&self.base);
+        for grant in grants {
+            // Keys are unique; should a log say otherwise, what stands first stays as it is.
+            policy.network_policies.entry(grant.key.clone()).or_insert_with(|| grant.draft.rule.clone());
+        }
+        policy
+    }
 }
 
 /// Why a composed policy would not load, if it would not.
@@ -53,24 +184,4 @@ pub fn check(policy: &Policy) -> Result<(), Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::read::policy_from_yaml;
-
-    const BASE: &str = "version: 1\nnetwork_policies:\n  github: {endpoints: [{host: a.example, port: 443}], binaries: [{path: /usr/bin/curl}]}\n";
-
-    #[test]
-    fn a_grant_never_touches_another_rule_and_composing_without_it_restores_the_bytes() {
-        let base = policy_from_yaml(BASE).unwrap().policy;
-        let other = BASE.replace("a.example", "b.example");
-        let rule = policy_from_yaml(&other).unwrap().policy.network_policies.into_values().next().unwrap();
-        let name: RuleName = "github".parse().unwrap();
-        let proposal = "3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10".parse().unwrap();
-        let wider = compose(&base, [Addition { proposal, name: &name, rule: &rule }]);
-        let keys: Vec<&str> = wider.network_policies.keys().map(RuleName::as_str).collect();
-        assert_eq!(keys, ["github", "github~3f0c5c1e"]);
-        assert_eq!(wider.network_policies[&name], base.network_policies[&name]);
-        assert_eq!(compose(&base, []).hash(), base.hash());
-        assert_ne!(wider.hash(), base.hash());
-    }
-}
+mod tests;

@@ -206,6 +206,7 @@ impl World {
             lease: Lease::Run,
             reason: reason.to_owned(),
             revision: Revision(revision),
+            key: None,
         };
         self.event(ActorKind::Reviewer, event);
     }

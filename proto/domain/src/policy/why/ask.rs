@@ -1,0 +1,106 @@
+//! Whether asking could help: the least rule that would, tried out on the matcher.
+//!
+//! What is offered is a rule that the door for proposals reads, that composes with the policy in force, and that
+//! makes the request pass. Nothing is concluded from the kind of the denial.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::judge::{Judged, judge};
+use super::{Question, Traffic};
+use crate::id::RuleName;
+use crate::node::from_json;
+use crate::policy::pattern::is_glob;
+use crate::policy::read::{Source, rule_from_node};
+use crate::policy::verdict::{Request, compile};
+use crate::policy::{
+    AllowRule, Binary, Endpoint, Enforcement, Policy, Protocol, RequestPattern, Rule, Tls, effective,
+};
+
+/// The least rule that would let it pass, if any would: inspected rather than not, public addresses rather than
+/// others.
+pub(super) fn find(policy: &Policy, question: &Question<'_>) -> Option<Rule> {
+    let binary = question.caller.binary().filter(|path| !is_glob(path))?;
+    let layers = match question.traffic {
+        Traffic::Request(request) => vec![inspected(question, &request), unread(question)],
+        Traffic::Stream => vec![unread(question)],
+    };
+    let networks = networks(policy, question);
+    let endpoints = layers.into_iter().flat_map(|layer| {
+        networks.iter().map(move |list| Endpoint { allowed_ips: list.clone(), ..layer.clone() })
+    });
+    let rules = endpoints.map(|endpoint| Rule {
+        name: None,
+        endpoints: vec![endpoint],
+        binaries: vec![Binary { path: binary.to_owned() }],
+    });
+    rules.filter_map(as_proposed).find(|rule| helps(policy, rule, question))
+}
+
+fn unread(question: &Question<'_>) -> Endpoint {
+    Endpoint {
+        host: question.host.to_string(),
+        ports: vec![question.port],
+        path: String::new(),
+        protocol: Protocol::L4,
+        tls: Tls::Auto,
+        enforcement: None,
+        access: None,
+        rules: Vec::new(),
+        deny_rules: Vec::new(),
+        allowed_ips: Vec::new(),
+        allow_encoded_slash: false,
+    }
+}
+
+fn inspected(question: &Question<'_>, request: &Request<'_>) -> Endpoint {
+    // A proposal writes literals, `*` and `**`: a segment that is neither can only be asked for as `*`.
+    let literal = |segment| if is_glob(segment) { "*" } else { segment };
+    let path: Vec<&str> = request.path.split('/').map(literal).collect();
+    let allow = RequestPattern {
+        method: request.method.to_ascii_uppercase(),
+        path: path.join("/"),
+        query: BTreeMap::new(),
+    };
+    Endpoint {
+        protocol: Protocol::Rest,
+        enforcement: Some(Enforcement::Enforce),
+        rules: vec![AllowRule { allow }],
+        allow_encoded_slash: request.path.contains("%2F"),
+        ..unread(question)
+    }
+}
+
+/// The address lists to try: every public address, those of rules that may be about the same host, and the
+/// addresses themselves.
+fn networks(policy: &Policy, question: &Question<'_>) -> Vec<Vec<IpNet>> {
+    let mut lists = vec![Vec::new()];
+    let endpoints = policy.network_policies.values().flat_map(|rule| &rule.endpoints);
+    let here = endpoints.filter(|endpoint| endpoint.ports.contains(&question.port));
+    let literal = question.host.address();
+    let known: Vec<IpAddr> = question.addresses.map_or_else(|| literal.into_iter().collect(), <[_]>::to_vec);
+    let exact = known.into_iter().map(IpNet::from).collect();
+    for list in here.map(|endpoint| endpoint.allowed_ips.clone()).chain([exact]) {
+        if !lists.contains(&list) {
+            lists.push(list);
+        }
+    }
+    lists
+}
+
+/// The rule as the door for proposals reads it.
+fn as_proposed(rule: Rule) -> Option<Rule> {
+    let json = serde_json::to_vec(&rule).ok()?;
+    rule_from_node(&from_json(&json).ok()?, Source::Proposal, "rule").ok()
+}
+
+fn helps(policy: &Policy, rule: &Rule, question: &Question<'_>) -> bool {
+    let mut wider = policy.clone();
+    let mut names = (0..=policy.network_policies.len()).filter_map(|n| format!("ask-{n}").parse().ok());
+    let free = names.find(|name: &RuleName| !policy.network_policies.contains_key(name));
+    wider.network_policies.extend(free.map(|name| (name, rule.clone())));
+    effective::check(&wider).is_ok()
+        && compile(&wider).is_ok_and(|compiled| matches!(judge(&compiled, question), Judged::Allowed(_)))
+}
