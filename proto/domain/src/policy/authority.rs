@@ -14,6 +14,7 @@ mod destinations;
 mod explore;
 mod items;
 mod queries;
+mod reach;
 mod scene;
 mod show;
 mod space;
@@ -26,6 +27,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, QueryPattern, Rule};
+pub use reach::Reach;
+
 use items::Collector;
 use universe::{Side, Universe};
 
