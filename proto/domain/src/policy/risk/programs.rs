@@ -149,10 +149,10 @@ pub(super) fn speaks_unread_protocol(binary: &str) -> bool {
     }
     is_glob(binary)
         && Pattern::compile(binary, Separator::Slash).map_or(true, |pattern| {
-            let usual = |place: &&str| {
+            let usual = |place: &str| {
                 let names = UNREAD.iter().chain(&["git-remote-https"]);
                 names.into_iter().any(|name| pattern.matches(&format!("{place}/{name}")))
             };
-            SYSTEM.iter().any(|place| usual(&place))
+            SYSTEM.iter().any(|place| usual(place))
         })
 }

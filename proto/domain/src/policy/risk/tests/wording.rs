@@ -152,7 +152,7 @@ fn rule() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn every_ask_is_judged_and_one_that_changes_nothing_has_only_what_deceives(base in rule(), ask in rule()) {
