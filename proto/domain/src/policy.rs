@@ -15,6 +15,7 @@ pub mod path;
 pub mod pattern;
 pub mod read;
 pub mod render;
+pub mod risk;
 pub mod verdict;
 pub mod why;
 pub mod write;

@@ -80,10 +80,50 @@ pub fn always_blocked_pattern(pattern: &str) -> Option<&'static str> {
 /// Whether `network` holds an address that is never reachable: such a range may not stand in `allowed_ips`.
 #[must_use]
 pub fn overlaps_blocked(network: &IpNet) -> bool {
-    BLOCKED.iter().any(|(head, bits)| {
-        IpNet::new(*head, *bits).is_ok_and(|blocked| blocked.contains(network) || network.contains(&blocked))
-    }) || classify(network.addr()) == Class::Blocked
+    BLOCKED.iter().any(|(head, bits)| overlap(network, *head, *bits))
+        || classify(network.addr()) == Class::Blocked
 }
+
+/// Whether `network` holds an address that is not public. Says yes on doubt: to ranges of addresses that embed IPv4
+/// ones, such as NAT64.
+#[must_use]
+pub fn overlaps_private(network: &IpNet) -> bool {
+    let is_public = |address| classify(address) == Class::Public;
+    let embeds = network.prefix_len() < network.max_prefix_len()
+        && EMBEDDING.iter().any(|(head, bits)| overlap(network, *head, *bits));
+    embeds
+        || !is_public(network.addr())
+        || !is_public(network.broadcast())
+        || PRIVATE_HEADS.iter().any(|head| network.contains(head))
+}
+
+fn overlap(network: &IpNet, head: IpAddr, bits: u8) -> bool {
+    IpNet::new(head, bits).is_ok_and(|range| range.contains(network) || network.contains(&range))
+}
+
+/// The first addresses of private ranges that lie between public ones.
+const PRIVATE_HEADS: [IpAddr; 13] = [
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0)),
+    IpAddr::V4(Ipv4Addr::new(192, 88, 99, 0)),
+    IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(198, 18, 0, 0)),
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)),
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 0)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0)),
+    IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0)),
+];
+
+/// Ranges of addresses that embed IPv4 addresses, as network and prefix length: NAT64, Teredo, 6to4.
+const EMBEDDING: [(IpAddr, u8); 3] = [
+    (IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), 32),
+    (IpAddr::V6(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0)), 32),
+    (IpAddr::V6(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0)), 16),
+];
 
 /// The ranges of [`Class::Blocked`] as network and prefix length, without single metadata addresses: a private
 /// range around one of those may be allowed, the address itself stays blocked.
@@ -223,6 +263,23 @@ mod tests {
         }
         for text in ["8.8.8.8", "140.82.121.6", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
             assert_eq!(class(text), Class::Public, "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_hold_a_private_address_are_not_public() {
+        let overlaps = |text: &str| overlaps_private(&text.parse().unwrap());
+        for text in ["10.1.0.0/16", "8.0.0.0/6", "192.168.1.1/32", "0.0.0.0/0", "172.0.0.0/8", "203.0.0.0/16"]
+        {
+            assert!(overlaps(text), "{text}");
+        }
+        for text in ["fd00::/8", "2001::/16", "2001:db8:1::/48", "2002::/17", "64:ff9b::/96", "::/0"] {
+            assert!(overlaps(text), "{text}");
+        }
+        for text in
+            ["8.8.8.0/24", "140.82.112.0/20", "2606:4700::/32", "2001:4860::/32", "2002:808:808::/128"]
+        {
+            assert!(!overlaps(text), "{text}");
         }
     }
 

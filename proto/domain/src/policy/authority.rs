@@ -15,6 +15,7 @@ mod explore;
 mod items;
 mod language;
 mod queries;
+mod reach;
 mod scene;
 mod show;
 mod space;
@@ -27,6 +28,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, QueryPattern, Rule};
+pub use reach::Reach;
+
 use items::Collector;
 use universe::{Side, Universe};
 

@@ -6,6 +6,7 @@
 
 mod automaton;
 pub(in crate::policy) mod build;
+mod meet;
 mod parse;
 
 pub use automaton::{Automaton, ByteSet, States};

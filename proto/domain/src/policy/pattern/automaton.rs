@@ -106,17 +106,17 @@ pub struct Automaton {
 pub type States = Vec<u16>;
 
 impl Automaton {
-    fn moves_of(&self, state: u16) -> &[u16] {
+    pub(super) fn moves_of(&self, state: u16) -> &[u16] {
         let at = usize::from(state);
         let bounds = self.begins.get(at).zip(self.begins.get(at + 1));
         bounds.and_then(|(from, to)| self.moves.get(*from as usize..*to as usize)).unwrap_or_default()
     }
 
-    fn enters(&self, state: u16) -> ByteSet {
+    pub(super) fn enters(&self, state: u16) -> ByteSet {
         self.enters.get(usize::from(state)).copied().unwrap_or(ByteSet::EMPTY)
     }
 
-    fn accepts_in(&self, state: u16) -> bool {
+    pub(super) fn accepts_in(&self, state: u16) -> bool {
         self.accepting.get(usize::from(state)).copied().unwrap_or(false)
     }
 
