@@ -38,6 +38,7 @@ impl Reviews {
         }
         let sandbox = state.sandboxes.get(&proposal.sandbox)?.clone();
         let (id, draft, revision) = (proposal.id, proposal.draft.clone(), sandbox.view.revision);
+        let seen = proposal.evidence.clone();
         let known = self.lock().get(&id).map(|known| (known.draft, known.revision, known.review.clone()));
         if let Some((number, at, review)) = known
             && (number, at) == (draft.number, revision)
@@ -46,7 +47,7 @@ impl Reviews {
         }
         let number = draft.number;
         // A hard one takes long enough to hold up everybody else on this thread.
-        let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft)).await;
+        let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft, &seen)).await;
         let review = Arc::new(looked.ok()?);
         self.remember(state, id, Known { draft: number, revision, review: review.clone() });
         Some(review)

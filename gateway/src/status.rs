@@ -56,6 +56,7 @@ pub(crate) fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::AlreadyDecided(_) => (Code::FailedPrecondition, "already_decided"),
         Refusal::AdvisorOff(_) => (Code::FailedPrecondition, "feature_disabled"),
         Refusal::WouldNotLoad(_) => (Code::FailedPrecondition, "would_not_load"),
+        Refusal::NeverGranted(_) => (Code::FailedPrecondition, "never_granted"),
         Refusal::TooComplex => (Code::FailedPrecondition, "too_complex"),
         Refusal::ChangesNothing(_) => (Code::FailedPrecondition, "changes_nothing"),
         Refusal::DuplicateId(_) => (Code::AlreadyExists, "duplicate_id"),

@@ -24,6 +24,8 @@ fn proposal(sandbox: &SandboxName, id: u128, at: i64) -> Proposal {
             rule: rule_from_node(&node, Source::Proposal, "rule").unwrap(),
             rationale: String::new(),
         },
+        evidence: Vec::new(),
+        validation_result: String::new(),
         status: Life::Pending,
         review: None,
     }

@@ -84,6 +84,7 @@ async fn start(
     // The place is taken before the run is stored, so that of two that start at once only one is.
     let attachment = shared.registry.start(name, run).map_err(|other| taken(name, other))?;
     let secret: [u8; 32] = clock::random().map_err(|error| Status::unavailable(error.to_string()))?;
+    let credentials = hello.credentials.iter().map(Into::into).collect();
     let start = StartRun {
         sandbox: name.clone(),
         run,
@@ -95,6 +96,8 @@ async fn start(
         policy_file: hello.policy_file,
         policy_file_hash: Digest(Sha256::digest(hello.policy_yaml.as_bytes()).into()),
         policy,
+        credentials,
+        writable: hello.writable,
     };
     shared.ledger.execute(Command::StartRun(Box::new(start))).await.map_err(status::not_done)?;
     Ok((attachment, secret.to_vec()))

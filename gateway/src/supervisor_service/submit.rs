@@ -12,7 +12,7 @@ use openshell_domain::policy::read::Source;
 use openshell_domain::proposal::Origin;
 use openshell_domain::proposal::body::{MAX_OPERATIONS, MAX_SUMMARY};
 use openshell_wire::pb::inbox as pb;
-use openshell_wire::{WireError, policy};
+use openshell_wire::{WireError, policy, proposal};
 use prost::Message;
 use tonic::{Code, Status};
 
@@ -27,6 +27,8 @@ use crate::store::writer::NotDone;
 
 /// The longest `submitted_by`, in bytes: Linux's `PATH_MAX`.
 const MAX_BINARY: usize = 4096;
+/// The most denials that are kept with a proposal.
+const MAX_EVIDENCE: usize = 16;
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
 
@@ -129,6 +131,9 @@ fn command(
     }
     let key = format!("operations[{index}].addRule.rule");
     let rule = policy::rule(rule, Source::Proposal, &key).map_err(unsound)?;
+    let told = request.evidence.get(index).map_or(&[][..], |evidence| &evidence.seen);
+    let evidence = told.iter().take(MAX_EVIDENCE).map(proposal::seen).collect::<Result<_, _>>();
+    let evidence = evidence.map_err(unsound)?;
     let proposal =
         clock::proposal_id().map_err(|error| Unsound::Gateway(Status::unavailable(error.to_string())))?;
     let submit = Submit {
@@ -139,6 +144,7 @@ fn command(
         rule_name,
         rule,
         rationale: request.rationale.clone(),
+        evidence,
         pending_limit: limits.pending,
     };
     Ok((proposal, Command::Submit(Box::new(submit))))
@@ -162,7 +168,8 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
 /// The word of a refusal among those that `SubmitResult.code` may hold.
 fn word(refusal: &Refusal) -> &'static str {
     match status::code_of(refusal).1 {
-        word @ ("limit" | "would_not_load" | "too_complex" | "changes_nothing" | "feature_disabled") => word,
+        word @ ("limit" | "would_not_load" | "too_complex" | "changes_nothing" | "never_granted"
+        | "feature_disabled") => word,
         _ => "invalid",
     }
 }

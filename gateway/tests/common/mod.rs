@@ -158,6 +158,7 @@ impl Attached {
             run_secret: self.secret.clone(),
             submitted_by: "/usr/bin/curl".into(),
             rationale: "write one file".into(),
+            evidence: Vec::new(),
             operations: paths
                 .iter()
                 .map(|path| pb::AddRule { rule_name: "put_file".into(), rule: Some(put(path)) })
@@ -230,6 +231,8 @@ pub fn hello(sandbox: &str, run: u128) -> pb::Hello {
         policy_file: "policy.yaml".into(),
         policy_yaml: POLICY.into(),
         host_root: false,
+        credentials: Vec::new(),
+        writable: Vec::new(),
     }
 }
 

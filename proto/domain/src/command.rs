@@ -2,6 +2,7 @@
 
 use crate::event::{Actor, Isolation};
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
+use crate::policy::risk::{Credential, Seen};
 use crate::policy::{Policy, Rule};
 use crate::proposal::{Origin, Proposal};
 
@@ -45,6 +46,10 @@ pub struct StartRun {
     pub policy_file_hash: Digest,
     /// What it says.
     pub policy: Policy,
+    /// The credentials that are usable in the sandbox: names and hosts, never values.
+    pub credentials: Vec<Credential>,
+    /// Absolute paths that the command can write.
+    pub writable: Vec<String>,
 }
 
 /// [`Command::Submit`].
@@ -64,6 +69,8 @@ pub struct Submit {
     pub rule: Rule,
     /// Why, in the words of whoever asks.
     pub rationale: String,
+    /// What was denied before and looks like it.
+    pub evidence: Vec<Seen>,
     /// The most undecided proposals that the sandbox may have.
     pub pending_limit: usize,
 }
@@ -130,6 +137,9 @@ pub enum Refusal {
     /// The policy with this rule in it would not load.
     #[error("would_not_load: {}", .0.join("; "))]
     WouldNotLoad(Vec<String>),
+    /// It asks for what nobody may grant.
+    #[error("never_granted: {}", .0.join("; "))]
+    NeverGranted(Vec<String>),
     /// What it would change is too complex to be computed.
     #[error(
         "too_complex: what the rule would change cannot be computed within bounds; write it with literals, `*` and `**`, or ask for less at once"

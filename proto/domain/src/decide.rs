@@ -48,6 +48,8 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
         supervisor_version: start.supervisor_version.clone(),
         isolation: start.isolation,
         host_root: start.host_root,
+        credentials: start.credentials.clone(),
+        writable: start.writable.clone(),
     });
     events.push(Event::BasePolicySet {
         file: start.policy_file.clone(),
@@ -89,7 +91,11 @@ fn submit_proposal(state: &State, submit: &Submit) -> Result<Vec<NewEvent>, Refu
         rationale: submit.rationale.clone(),
     };
     with_grant(sandbox, submit.proposal, &draft)?;
-    let review = Review::of(sandbox, submit.proposal, &draft);
+    let review = Review::of(sandbox, submit.proposal, &draft, &submit.evidence);
+    let refusals = review.refusals();
+    if !refusals.is_empty() {
+        return Err(Refusal::NeverGranted(refusals));
+    }
     let closure = match (review.difference.is_some(), review.idle()) {
         (false, _) => return Err(Refusal::TooComplex),
         (true, Some(Idle::InVain(reasons))) => return Err(Refusal::ChangesNothing(reasons)),
@@ -102,6 +108,8 @@ fn submit_proposal(state: &State, submit: &Submit) -> Result<Vec<NewEvent>, Refu
         origin: submit.origin,
         submitted_by: submit.submitted_by.clone(),
         draft,
+        evidence: submit.evidence.clone(),
+        validation_result: review.validation_result(),
     };
     let actor = Actor {
         kind: ActorKind::Agent,
@@ -172,7 +180,8 @@ fn decidable<'s>(state: &'s State, decision: &Decide) -> Result<(&'s Proposal, R
     if !proposal.is_pending() {
         return Err(Refusal::AlreadyDecided(Box::new(proposal.clone())));
     }
-    let review = Review::of(sandbox(state, &proposal.sandbox)?, proposal.id, &proposal.draft);
+    let sandbox = sandbox(state, &proposal.sandbox)?;
+    let review = Review::of(sandbox, proposal.id, &proposal.draft, &proposal.evidence);
     if review.digest == decision.digest {
         return Ok((proposal, review));
     }

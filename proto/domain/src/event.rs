@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
 use crate::policy::Policy;
 use crate::policy::authority::Difference;
+use crate::policy::risk::{Credential, Seen};
 use crate::proposal::{Closure, Draft, Lease, Origin};
 
 /// The version in which events are written now.
@@ -82,6 +83,12 @@ pub enum Event {
         /// Set where an isolated command is root outside as well. Absent from logs written before it was known.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         host_root: bool,
+        /// The credentials that are usable in the sandbox: names and hosts, never values.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
+        /// Absolute paths that the command can write.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        writable: Vec<String>,
     },
     /// The policy file that the run was started with.
     BasePolicySet {
@@ -111,6 +118,12 @@ pub enum Event {
         submitted_by: String,
         /// Its first wording.
         draft: Draft,
+        /// What was denied before it and looks like it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Seen>,
+        /// The findings in OpenShell's words, as they were then.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        validation_result: String,
     },
     /// A reviewer said yes.
     ProposalApproved {

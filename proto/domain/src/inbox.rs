@@ -66,7 +66,16 @@ pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelo
         reason: reason.to_owned(),
         digest,
     };
-    if let Event::ProposalSubmitted { proposal, run, origin, submitted_by, draft } = &envelope.event {
+    if let Event::ProposalSubmitted {
+        proposal,
+        run,
+        origin,
+        submitted_by,
+        draft,
+        evidence,
+        validation_result,
+    } = &envelope.event
+    {
         let fresh = Proposal {
             id: *proposal,
             sandbox: envelope.sandbox.clone(),
@@ -75,6 +84,8 @@ pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelo
             submitted_by: submitted_by.clone(),
             submitted_at: envelope.at,
             draft: draft.clone(),
+            evidence: evidence.clone(),
+            validation_result: validation_result.clone(),
             status: Status::Pending,
             review: None,
         };

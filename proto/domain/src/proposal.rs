@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Actor;
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
 use crate::policy::Rule;
+use crate::policy::risk::Seen;
 use crate::review::Review;
 pub use lease::{Lease, Moment};
 
@@ -172,6 +173,10 @@ pub struct Proposal {
     pub submitted_at: DateTime<Utc>,
     /// Its wording in force.
     pub draft: Draft,
+    /// What was denied before it and looks like it.
+    pub evidence: Vec<Seen>,
+    /// The findings in OpenShell's words, as they were when it was submitted.
+    pub validation_result: String,
     /// Where it is in its life.
     pub status: Status,
     /// What a reviewer is shown beside it, for as long as it is pending and once somebody has looked.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::id::{Digest, ProposalId};
 use crate::policy::authority::{Because, Difference, Ground};
+use crate::policy::risk::{self, Breadth, Finding, Level, Scene, Seen};
 use crate::proposal::Draft;
 use crate::state::Sandbox;
 
@@ -19,6 +20,10 @@ pub struct Review {
     pub digest: Digest,
     /// What an approval would change; `None` where that is too complex to be computed, and nothing can be approved.
     pub difference: Option<Difference>,
+    /// What a reviewer should know before saying yes.
+    pub findings: Vec<Finding>,
+    /// Every wildcard against what was denied.
+    pub breadth: Vec<Breadth>,
 }
 
 /// How a proposal that would allow nothing new is to be answered.
@@ -31,16 +36,48 @@ pub enum Idle {
 }
 
 impl Review {
-    /// Looks at one wording of a proposal of `sandbox`.
+    /// Looks at one wording of a proposal of `sandbox`; `seen` is what was denied before it.
     #[must_use]
-    pub fn of(sandbox: &Sandbox, proposal: ProposalId, draft: &Draft) -> Self {
+    pub fn of(sandbox: &Sandbox, proposal: ProposalId, draft: &Draft, seen: &[Seen]) -> Self {
         let standing = sandbox.composition.standing();
         let ground = Ground {
             base: sandbox.composition.base(),
             grants: standing.map(|grant| (grant.key.as_str(), &grant.draft.rule)).collect(),
         };
         let difference = ground.difference(&draft.rule).ok();
-        Self { digest: digest(proposal, draft, difference.as_ref()), difference }
+        let scene = |difference| Scene {
+            rule: &draft.rule,
+            rule_name: draft.rule_name.as_str(),
+            difference,
+            ground: &ground,
+            credentials: &sandbox.credentials,
+            writable: &sandbox.writable,
+            seen,
+        };
+        let findings = difference.as_ref().map(|found| risk::findings(&scene(found))).unwrap_or_default();
+        let breadth = risk::breadth(&draft.rule, seen);
+        Self {
+            digest: digest(proposal, draft, difference.as_ref(), &findings),
+            difference,
+            findings,
+            breadth,
+        }
+    }
+
+    /// The findings in OpenShell's words.
+    #[must_use]
+    pub fn validation_result(&self) -> String {
+        match self.difference {
+            Some(_) => risk::validation_result(&self.findings),
+            None => "validation unavailable".to_owned(),
+        }
+    }
+
+    /// The sentences of the findings for which nobody may grant it.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<String> {
+        let refusing = self.findings.iter().filter(|finding| finding.level == Level::Refuses);
+        refusing.map(|finding| finding.sentence.clone()).collect()
     }
 
     /// Whether nothing would change, and why; `None` where something would.
@@ -60,11 +97,18 @@ impl Review {
     }
 }
 
-/// SHA-256 over tag, proposal, draft number, name, canonical rule and difference, each with its length in front.
-fn digest(proposal: ProposalId, draft: &Draft, difference: Option<&Difference>) -> Digest {
+/// SHA-256 over tag, proposal, draft number, name, canonical rule, difference and codes of the findings, each with
+/// its length in front.
+fn digest(
+    proposal: ProposalId,
+    draft: &Draft,
+    difference: Option<&Difference>,
+    findings: &[Finding],
+) -> Digest {
     // Serializing these types cannot fail: no map in them has a key that is not text.
     let rule = serde_json::to_vec(&draft.rule).unwrap_or_default();
     let canonical = difference.map_or_else(|| "too complex".to_owned(), Difference::canonical);
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
     let mut hash = Sha256::new();
     for part in [
         b"openshell-inbox/review/1".as_slice(),
@@ -73,6 +117,7 @@ fn digest(proposal: ProposalId, draft: &Draft, difference: Option<&Difference>) 
         draft.rule_name.as_str().as_bytes(),
         &rule,
         canonical.as_bytes(),
+        codes.join(" ").as_bytes(),
     ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);

@@ -12,6 +12,7 @@ use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
 use crate::inbox::{Gap, SandboxView, apply_to_proposals};
 use crate::policy::Policy;
 use crate::policy::effective::{Composition, Grant};
+use crate::policy::risk::Credential;
 use crate::proposal::{Decision, Proposal};
 
 /// The setting that lets agents of a sandbox propose.
@@ -41,6 +42,10 @@ pub struct Sandbox {
     pub composition: Composition,
     /// The policy in force, at revision `view.revision`.
     pub policy: Arc<Policy>,
+    /// The credentials that are usable in its latest run.
+    pub credentials: Vec<Credential>,
+    /// Absolute paths that the command of its latest run can write.
+    pub writable: Vec<String>,
     /// Its proposals, by id.
     pub proposals: BTreeMap<ProposalId, Proposal>,
 }
@@ -69,7 +74,11 @@ impl Sandbox {
         self.view.apply(&envelope.event);
         apply_to_proposals(&mut self.proposals, envelope);
         match &envelope.event {
-            Event::RunStarted { secret_hash, .. } => self.secret_hash = Some(*secret_hash),
+            Event::RunStarted { secret_hash, credentials, writable, .. } => {
+                self.secret_hash = Some(*secret_hash);
+                self.credentials.clone_from(credentials);
+                self.writable.clone_from(writable);
+            }
             Event::BasePolicySet { policy, .. } => {
                 self.composition.begin(self.view.run, policy.clone());
             }

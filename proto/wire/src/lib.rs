@@ -61,6 +61,9 @@ pub enum WireError {
     /// A rule or policy is not sound.
     #[error("{0}")]
     Policy(#[from] openshell_domain::policy::read::Problems),
+    /// A port that is none.
+    #[error("{0} is not a port: 1 to 65535")]
+    Port(u32),
     /// A field that holds JSON does not.
     #[error("{field}: {error}")]
     Json {

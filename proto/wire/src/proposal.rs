@@ -6,6 +6,7 @@ use openshell_domain::event::{Actor, ActorKind, Isolation};
 use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::read::Source;
+use openshell_domain::policy::risk::{Credential, Seen};
 use openshell_domain::proposal::{Decision, Draft, Lease, Origin, Proposal, Status};
 use openshell_domain::review::Review;
 
@@ -66,6 +67,48 @@ fn unknown(field: &'static str, found: &str, allowed: &'static str) -> WireError
     WireError::Unknown { field, found: found.to_owned(), allowed }
 }
 
+impl From<&Seen> for pb::SeenDenial {
+    fn from(seen: &Seen) -> Self {
+        Self {
+            binary: seen.binary.clone(),
+            host: seen.host.clone(),
+            port: seen.port.into(),
+            method: seen.method.clone().unwrap_or_default(),
+            path: seen.path.clone().unwrap_or_default(),
+            count: seen.count,
+        }
+    }
+}
+
+/// Denials from the wire.
+///
+/// # Errors
+/// [`WireError::Port`] for a port that is none.
+pub fn seen(message: &pb::SeenDenial) -> Result<Seen, WireError> {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let port = u16::try_from(message.port).ok().filter(|port| *port > 0);
+    Ok(Seen {
+        binary: message.binary.clone(),
+        host: message.host.clone(),
+        port: port.ok_or(WireError::Port(message.port))?,
+        method: text(&message.method),
+        path: text(&message.path),
+        count: message.count,
+    })
+}
+
+impl From<&Credential> for pb::Credential {
+    fn from(credential: &Credential) -> Self {
+        Self { name: credential.name.clone(), hosts: credential.hosts.clone() }
+    }
+}
+
+impl From<&pb::Credential> for Credential {
+    fn from(message: &pb::Credential) -> Self {
+        Self { name: message.name.clone(), hosts: message.hosts.clone() }
+    }
+}
+
 /// A review for the wire.
 #[must_use]
 pub fn review_text(review: &Review) -> String {
@@ -123,6 +166,8 @@ impl From<&Proposal> for pb::Proposal {
             ended_at_us,
             review: proposal.review.as_deref().map(review_text).unwrap_or_default(),
             closure,
+            validation_result: proposal.validation_result.clone(),
+            evidence: proposal.evidence.iter().map(Into::into).collect(),
         }
     }
 }
@@ -150,6 +195,8 @@ impl TryFrom<&pb::Proposal> for Proposal {
                 rule: policy::rule(rule, Source::File, "rule")?,
                 rationale: proposal.rationale.clone(),
             },
+            evidence: proposal.evidence.iter().map(seen).collect::<Result<_, _>>()?,
+            validation_result: proposal.validation_result.clone(),
             status: status(proposal)?,
             review: match proposal.review.as_str() {
                 "" => None,
@@ -247,6 +294,15 @@ mod tests {
                 rule: rules.into_values().next().unwrap(),
                 rationale: "one\n\u{202e}two".into(),
             },
+            evidence: vec![Seen {
+                binary: "/usr/bin/curl".into(),
+                host: "a.b".into(),
+                port: 443,
+                method: Some("PUT".into()),
+                path: None,
+                count: 3,
+            }],
+            validation_result: "prover: no new findings".into(),
             status,
             review: None,
         }
@@ -287,7 +343,12 @@ mod tests {
 
     #[test]
     fn a_review_crosses_the_wire_with_its_proposal() {
-        let review = Review { digest: Digest([9; 32]), difference: Some(Difference::default()) };
+        let review = Review {
+            digest: Digest([9; 32]),
+            difference: Some(Difference::default()),
+            findings: Vec::new(),
+            breadth: Vec::new(),
+        };
         let before = Proposal { review: Some(Arc::new(review)), ..proposal(Status::Pending) };
         let message = pb::Proposal::from(&before);
         assert_eq!(message.digest, "09".repeat(32));

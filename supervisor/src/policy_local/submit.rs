@@ -41,6 +41,7 @@ pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) 
         submitted_by: submitted_by.to_owned(),
         rationale: body.intent_summary.clone(),
         operations: sound.iter().map(|add| operation(add)).collect(),
+        evidence: Vec::new(),
     };
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),

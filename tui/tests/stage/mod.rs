@@ -130,6 +130,7 @@ impl Supervisor {
             submitted_by: "/usr/bin/curl".into(),
             rationale: rationale.into(),
             operations: vec![pb::AddRule { rule_name: "put_file".into(), rule: Some(rule) }],
+            evidence: Vec::new(),
         };
         let answer = self.client.submit_proposals(ask).await.unwrap().into_inner();
         let result = answer.results.first().unwrap();

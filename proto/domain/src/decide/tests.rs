@@ -63,6 +63,8 @@ fn start(sandbox: &str, run: u128) -> StartRun {
         policy_file: "p.yaml".into(),
         policy_file_hash: Digest([8; 32]),
         policy: policy_from_yaml(BASE).unwrap().policy,
+        credentials: Vec::new(),
+        writable: Vec::new(),
     }
 }
 
@@ -115,6 +117,7 @@ impl World {
             rule_name: rule_name.parse().unwrap(),
             rule,
             rationale: "write one file".into(),
+            evidence: Vec::new(),
             pending_limit: limit,
         })))?;
         Ok(proposal)
@@ -131,7 +134,7 @@ impl World {
 
     fn look_at(&self, proposal: ProposalId) -> Review {
         let proposal = self.state.proposal(proposal).unwrap();
-        Review::of(&self.state.sandboxes[&proposal.sandbox], proposal.id, &proposal.draft)
+        Review::of(&self.state.sandboxes[&proposal.sandbox], proposal.id, &proposal.draft, &proposal.evidence)
     }
 
     fn approve(&mut self, proposal: ProposalId) -> Result<usize, Refusal> {
@@ -238,7 +241,7 @@ fn a_decision_is_bound_to_what_was_shown() {
 fn every_part_of_a_draft_is_in_its_digest() {
     let world = World::new();
     let id = ProposalId(uuid(1));
-    let digest_of = |id, draft: &Draft| Review::of(world.demo(), id, draft).digest;
+    let digest_of = |id, draft: &Draft| Review::of(world.demo(), id, draft, &[]).digest;
     let draft = Draft { number: 1, rule_name: "a".parse().unwrap(), rule: put("/a"), rationale: "x".into() };
     let digest = digest_of(id, &draft);
     assert_ne!(digest_of(ProposalId(uuid(2)), &draft), digest);

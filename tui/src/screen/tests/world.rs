@@ -179,7 +179,7 @@ impl World {
         let draft =
             Draft { number: 1, rule_name: name.parse().unwrap(), rule, rationale: rationale.to_owned() };
         let submitted_by = draft.binary().to_owned();
-        let review = Review::of(&Sandbox::default(), id(n), &draft);
+        let review = Review::of(&Sandbox::default(), id(n), &draft, &[]);
         let run = RunId(uuid::Uuid::from_u128(7));
         let event = Event::ProposalSubmitted {
             proposal: id(n),
@@ -187,6 +187,8 @@ impl World {
             origin: Origin::AgentAuthored,
             submitted_by,
             draft,
+            evidence: Vec::new(),
+            validation_result: String::new(),
         };
         self.event(ActorKind::Agent, event);
         self.feed(Update::Reviewed(id(n), Box::new(review)));
