@@ -29,7 +29,15 @@ impl Ground<'_> {
     /// # Errors
     /// [`TooComplex`]
     pub fn reach(&self, binary: &str, hosts: &[&str], port: u16) -> Result<Reach, TooComplex> {
-        let places: Vec<Place<'_>> = self.places(port).collect();
+        let mut places = Vec::new();
+        for place in self.places(port) {
+            if may_concern(place, binary, hosts)? {
+                places.push(place);
+            }
+        }
+        if places.is_empty() {
+            return Ok(Reach { is_new: share(hosts)?, is_known: false });
+        }
         let mut budget = Budget::default();
         let programs = self.programs(binary, &places, &mut budget)?;
         let mut reach = Reach::default();
@@ -73,6 +81,23 @@ impl Ground<'_> {
         };
         Ok(found.into_iter().map(owned).collect())
     }
+}
+
+/// Whether all of the hosts have a name in common.
+fn share(hosts: &[&str]) -> Result<bool, TooComplex> {
+    let named: Vec<&str> = hosts.iter().copied().filter(|host| !host.is_empty()).collect();
+    let patterns = compile_all(&named, Separator::Dot)?;
+    Ok(patterns.iter().enumerate().all(|(at, one)| patterns.iter().skip(at + 1).all(|two| one.meets(two))))
+}
+
+/// No is certain, yes is not. Most rules have nothing to do with an ask, and classes are dear.
+fn may_concern((rule, endpoint): Place<'_>, binary: &str, hosts: &[&str]) -> Result<bool, TooComplex> {
+    if !endpoint.host.is_empty() && !hosts.iter().all(|host| share(&[host, &endpoint.host]).unwrap_or(true)) {
+        return Ok(false);
+    }
+    let asked = compile(binary, Separator::Slash)?;
+    let known = rule.binaries.iter().map(|binary| compile(&binary.path, Separator::Slash));
+    Ok(known.collect::<Result<Vec<_>, _>>()?.iter().any(|known| known.meets(&asked)))
 }
 
 /// For each class of the hosts, the places that are for it.

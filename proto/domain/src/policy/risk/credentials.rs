@@ -23,6 +23,9 @@ struct ScopedHost<'a> {
 /// What is known of a program, a host and a port, so that it is asked once.
 type Known<'a> = BTreeMap<(&'a str, &'a str, u16), Reach>;
 
+/// How many programs, hosts and ports together are looked up; for the rest every reach counts as new.
+const MAX_KNOWN: usize = 256;
+
 pub(super) fn find(scene: &Scene<'_>, marks: &mut Marks) {
     let hosts: Vec<ScopedHost<'_>> = scene.credentials.iter().flat_map(hosts_of).collect();
     let mut known = Known::new();
@@ -44,9 +47,9 @@ pub(super) fn find(scene: &Scene<'_>, marks: &mut Marks) {
                 marks.credentialed(Code::L7BypassCredentialed, place.clone(), &names);
             }
             if !is_bypass {
-                let reach = *known
-                    .entry((binary, &item.host, item.port))
-                    .or_insert_with(|| reach(scene, item, binary, here));
+                let is_full = known.len() >= MAX_KNOWN;
+                let look_up = || if is_full { UNKNOWN } else { reach(scene, item, binary, here) };
+                let reach = *known.entry((binary, &item.host, item.port)).or_insert_with(look_up);
                 expansion(item, &place, reach, (&names, marks));
             }
         }
@@ -76,15 +79,20 @@ impl ScopedHost<'_> {
 }
 
 /// What cannot be found out counts as new.
+const UNKNOWN: Reach = Reach { is_new: true, is_known: false };
+
 fn reach(scene: &Scene<'_>, item: &Item, binary: &str, hosts: &[&ScopedHost<'_>]) -> Reach {
     let mut all = Reach::default();
     for host in hosts {
         let own = host.pattern.as_ref().map(Pattern::text);
         let both: Vec<&str> = std::iter::once(item.host.as_str()).chain(own).collect();
         let reach = scene.ground.reach(binary, &both, item.port);
-        let reach = reach.unwrap_or(Reach { is_new: true, is_known: false });
+        let reach = reach.unwrap_or(UNKNOWN);
         all.is_new |= reach.is_new;
         all.is_known |= reach.is_known;
+        if all.is_new && all.is_known {
+            break;
+        }
     }
     all
 }

@@ -30,7 +30,7 @@ pub(super) fn find(scene: &Scene<'_>, marks: &mut Marks) {
     for (what, text) in names(scene) {
         if let Some(word) = words(text).find(|word| is_look_alike(word)) {
             let spelled: Vec<String> =
-                word.chars().filter(|c| !c.is_ascii()).map(|c| c.escape_unicode().to_string()).collect();
+                word.chars().filter(|c| !c.is_ascii()).map(|c| format!("U+{:04X}", u32::from(c))).collect();
             marks.add(Code::LookAlike, Mark::text(format!("{what} {text} with {}", spelled.join(" "))));
         }
     }

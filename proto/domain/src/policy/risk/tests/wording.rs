@@ -58,6 +58,12 @@ fn sentences_say_what_and_why() {
 }
 
 #[test]
+fn a_look_alike_names_the_letters_that_are_not_what_they_seem() {
+    let case = Case { ask: "x | {host: o.org, port: 443} | /usr/bin/сurl", ..Case::default() };
+    assert_eq!(case.evidence(Code::LookAlike), ["binary /usr/bin/сurl with U+0441"]);
+}
+
+#[test]
 fn a_secret_is_nowhere_in_the_findings_and_not_in_the_breadth() {
     let asked = policy(EVERYTHING);
     let rule = asked.network_policies.into_values().next().unwrap();
