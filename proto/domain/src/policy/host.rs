@@ -146,6 +146,9 @@ pub fn parse_pattern(text: &str) -> Result<String, String> {
             return Err(format!("the label {label:?} has a character that host names do not have"));
         }
     }
+    if labels.last().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit())) {
+        return Err("a wildcard stands for names: write addresses as `allowed_ips`".to_owned());
+    }
     let literal_tail = labels.iter().rev().take_while(|label| !super::pattern::is_glob(label)).count();
     if literal_tail < 2 { Err(wide.to_owned()) } else { Ok(lower) }
 }
@@ -229,6 +232,7 @@ mod tests {
             "{a,b}.example.com",
             "a?.example.com",
             "[::1]x",
+            "*.0.0.1",
         ] {
             assert!(parse_pattern(bad).is_err(), "{bad} must be refused");
         }

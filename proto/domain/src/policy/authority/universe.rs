@@ -119,6 +119,30 @@ impl Facts {
         if holds { self } else { Self(0) }
     }
 
+    /// The facts without those that cannot matter any more, whatever else is said. Fewer combinations of callers
+    /// are left to be told apart.
+    fn settled(self, kind: Kind) -> Self {
+        if !self.has(Self::L7) {
+            return self;
+        }
+        let denied = Self::L7.and(Self::DENIES).and(Self::ENFORCES);
+        let is_unclear = kind == Kind::Unclear && self.has(Self::READS_QUERIES);
+        if kind == Kind::Opaque || is_unclear || self.has(denied) {
+            return if kind == Kind::Unclear { denied.and(Self::READS_QUERIES) } else { denied };
+        }
+        let mut moot = Self::L4.0;
+        if kind == Kind::Http {
+            moot |= Self::READS_QUERIES.0;
+        }
+        if self.has(Self::DENIES) {
+            moot |= Self::ALLOWS.0;
+        }
+        if self.has(Self::ENFORCES) {
+            moot |= Self::AUDITS.0 | Self::ABOUT.0;
+        }
+        Self(self.0 & !moot)
+    }
+
     /// The verdict (`domain.md` §3), allowed or audited.
     fn allow(self, kind: Kind) -> bool {
         if !self.has(Self::L7) {
@@ -147,6 +171,12 @@ impl Profile {
     /// What several callers of one chain say together.
     pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The profile without what cannot matter any more.
+    pub(super) fn settled(self, kind: Kind) -> Self {
+        let settled = |at: u32| u64::from(self.facts(Side(at)).settled(kind).0) << (8 * at);
+        Self((0..8).map(settled).fold(0, |all, one| all | one))
     }
 
     pub(super) fn facts(self, side: Side) -> Facts {

@@ -1,0 +1,216 @@
+//! The authority difference against brute force: a verdict written a second time, asked of every request of a small
+//! world. `PROPTEST_CASES` says how many worlds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
+
+#[path = "difference/asks.rs"]
+mod asks;
+#[path = "difference/glob.rs"]
+mod glob;
+#[path = "difference/matcher.rs"]
+mod matcher;
+#[path = "difference/naive.rs"]
+mod naive;
+#[path = "difference/region.rs"]
+mod region;
+#[path = "difference/space.rs"]
+mod space;
+
+use openshell_domain::policy::authority::{Difference, Ground, Item, between, exceeds};
+use openshell_domain::policy::{Policy, Rule};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use asks::{Case, case, with};
+use naive::Judge;
+use space::{Atoms, Place};
+
+/// So many worlds unless `PROPTEST_CASES` asks for another number.
+fn worlds(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(cases),
+        max_global_rejects: u32::MAX,
+        max_local_rejects: u32::MAX,
+        failure_persistence: None,
+        max_shrink_time: 8_000,
+        ..ProptestConfig::default()
+    }
+}
+
+/// The policies of a case.
+struct Sides {
+    base: Policy,
+    base_with: Policy,
+    before: Policy,
+    after: Policy,
+}
+
+impl Case {
+    fn sides(&self) -> Sides {
+        let grants: Vec<&Rule> = self.grants.iter().collect();
+        let mut all = grants.clone();
+        all.push(&self.ask);
+        Sides {
+            base: self.base.clone(),
+            base_with: with(&self.base, &[&self.ask]).unwrap(),
+            before: with(&self.base, &grants).unwrap(),
+            after: with(&self.base, &all).unwrap(),
+        }
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { base: &self.base, grants: self.grants.iter().map(|rule| ("grant", rule)).collect() }
+    }
+}
+
+/// Which requests of a world are in which authority.
+fn authority(policy: &Policy, atoms: &Atoms, places: &[Place]) -> Vec<bool> {
+    let judge = Judge::new(policy, atoms);
+    places.iter().map(|place| judge.allows(atoms, place)).collect()
+}
+
+/// A list against the requests that belong in it: every witness confirmed, every request shown. Gives the items
+/// whose requests are all in other items too.
+fn check_list(
+    what: &str,
+    items: &[Item],
+    atoms: &Atoms,
+    (places, wanted): (&[Place], &[bool]),
+    is_confirmed: impl Fn(&Item) -> bool,
+) -> Result<Vec<String>, TestCaseError> {
+    for item in items {
+        prop_assert!(is_confirmed(item), "{what}: not confirmed: {item} ({})", item.witness);
+    }
+    let mut own = vec![false; items.len()];
+    for (place, _) in places.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
+        let mut of = (0..items.len()).filter(|at| region::holds(&items[*at], atoms, place));
+        match (of.next(), of.next()) {
+            (None, _) => {
+                let shown: Vec<String> = items.iter().map(ToString::to_string).collect();
+                return Err(TestCaseError::fail(format!(
+                    "{what}: not shown: {}\n{shown:#?}",
+                    atoms.words(place)
+                )));
+            }
+            (Some(only), None) => own[only] = true,
+            _ => {}
+        }
+    }
+    Ok(items.iter().zip(own).filter(|(_, has_own)| !has_own).map(|(item, _)| item.to_string()).collect())
+}
+
+fn check_difference(case: &Case, found: &Difference) -> Result<(), TestCaseError> {
+    let sides = case.sides();
+    let items = || found.added.iter().chain(&found.removed).chain(&found.latent);
+    let witnesses: Vec<_> = items().map(|item| &item.witness).collect();
+    let mut atoms = Atoms::new(&witnesses);
+    let places = atoms.places(&[&sides.after]);
+    let [base, base_with, before, after] = [&sides.base, &sides.base_with, &sides.before, &sides.after]
+        .map(|policy| authority(policy, &atoms, &places));
+    let wanted = |is: &dyn Fn(usize) -> bool| (0..places.len()).map(is).collect::<Vec<bool>>();
+    let added = wanted(&|at| after[at] && !before[at]);
+    let removed = wanted(&|at| before[at] && !after[at]);
+    let latent = wanted(&|at| base_with[at] && !base[at] && !added[at]);
+    let judges =
+        [&sides.base, &sides.base_with, &sides.before, &sides.after].map(|policy| Judge::new(policy, &atoms));
+    let spots: Vec<Place> = witnesses.iter().map(|witness| atoms.place(witness)).collect();
+    let says = |item: &Item| {
+        let at = witnesses.iter().position(|witness| **witness == item.witness).unwrap();
+        judges.each_ref().map(|judge| judge.allows(&atoms, &spots[at]))
+    };
+    let idle_added = check_list("added", &found.added, &atoms, (&places, &added), |item| {
+        matches!(says(item), [_, _, false, true])
+    })?;
+    check_list("removed", &found.removed, &atoms, (&places, &removed), |item| {
+        matches!(says(item), [_, _, true, false])
+    })?;
+    let idle_latent = check_list("latent", &found.latent, &atoms, (&places, &latent), |item| {
+        let [base, base_with, before, after] = says(item);
+        base_with && !base && (before || !after)
+    })?;
+    prop_assert!(idle_added.is_empty() && idle_latent.is_empty(), "idle: {idle_added:?} {idle_latent:?}");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(worlds(48))]
+
+    #[test]
+    fn the_difference_is_exact(case in case()) {
+        let found = case.ground().difference(&case.ask);
+        prop_assert!(found.is_ok(), "too complex");
+        check_difference(&case, &found.unwrap())?;
+    }
+
+    #[test]
+    fn the_matcher_says_what_the_page_says(case in case()) {
+        let after = case.sides().after;
+        let atoms = Atoms::new(&[]);
+        let matcher = matcher::Matcher::new(&after);
+        let judge = Judge::new(&after, &atoms);
+        for place in atoms.places(&[&after]) {
+            let (page, matcher) = (judge.allows(&atoms, &place), matcher.allows(&atoms, &place));
+            prop_assert_eq!(page, matcher, "{}", atoms.words(&place));
+        }
+    }
+
+    #[test]
+    fn bounds_and_covers_are_exact(case in case()) {
+        let sides = case.sides();
+        let grants: Vec<&Rule> = case.grants.iter().chain([&case.other]).collect();
+        let other = with(&case.base, &grants).unwrap();
+        let base_other = with(&case.base, &[&case.other]).unwrap();
+        let outside = case.ground().exceeds(&case.ask, &case.bound).unwrap();
+        let beyond = exceeds(&sides.after, &case.bound).unwrap();
+        let mut atoms = Atoms::new(&outside.iter().chain(&beyond).collect::<Vec<_>>());
+        let spots = [&outside, &beyond].map(|witness| witness.as_ref().map(|witness| atoms.place(witness)));
+        let mut places = atoms.places(&[&sides.after, &case.bound, &other]);
+        places.extend(spots.iter().flatten());
+        let policies = [&sides.base, &sides.base_with, &sides.before, &sides.after, &case.bound, &base_other, &other];
+        let [base, base_with, before, after, bound, base_other, other] =
+            policies.map(|policy| authority(policy, &atoms, &places));
+        let gains = |at: usize| (after[at] && !before[at]) || (base_with[at] && !base[at]);
+        let all = || 0..places.len();
+        let tell = |at: Option<usize>| at.map(|at| atoms.words(&places[at]));
+        let missed = all().find(|at| gains(*at) && !bound[*at]);
+        prop_assert_eq!(outside.is_some(), missed.is_some(), "bound: {:?} {:?}", outside, tell(missed));
+        let missed = all().find(|at| after[*at] && !bound[*at]);
+        prop_assert_eq!(beyond.is_some(), missed.is_some(), "policy: {:?} {:?}", beyond, tell(missed));
+        let is = |place: &Option<Place>, outside: &dyn Fn(usize) -> bool| {
+            place.is_none_or(|place| outside(places.iter().position(|known| *known == place).unwrap()))
+        };
+        prop_assert!(is(&spots[0], &|at| gains(at) && !bound[at]), "{:?}", outside);
+        prop_assert!(is(&spots[1], &|at| after[at] && !bound[at]), "{:?}", beyond);
+        let gains_other = |at: usize| (other[at] && !before[at]) || (base_other[at] && !base[at]);
+        let uncovered = all().find(|at| gains(*at) && !gains_other(*at));
+        prop_assert_eq!(case.ground().covers(&case.other, &case.ask).unwrap(), uncovered.is_none(), "{:?}", tell(uncovered));
+    }
+
+    #[test]
+    fn policies_are_compared_exactly(case in case()) {
+        let sides = case.sides();
+        for (old, new) in [(&sides.before, &case.bound), (&case.bound, &sides.after), (&sides.after, &sides.base)] {
+            let found = between(old, new).unwrap();
+            let items = || found.added.iter().chain(&found.removed);
+            let mut atoms = Atoms::new(&items().map(|item| &item.witness).collect::<Vec<_>>());
+            let spots: Vec<Place> = items().map(|item| atoms.place(&item.witness)).collect();
+            let places = atoms.places(&[old, new]);
+            let (was, is) = (authority(old, &atoms, &places), authority(new, &atoms, &places));
+            let added: Vec<bool> = was.iter().zip(&is).map(|(was, is)| *is && !was).collect();
+            let removed: Vec<bool> = was.iter().zip(&is).map(|(was, is)| *was && !is).collect();
+            let judges = [Judge::new(old, &atoms), Judge::new(new, &atoms)];
+            let says = |item: &Item| {
+                let at = items().position(|known| known.witness == item.witness).unwrap();
+                judges.each_ref().map(|judge| judge.allows(&atoms, &spots[at]))
+            };
+            check_list("added", &found.added, &atoms, (&places, &added), |item| says(item) == [false, true])?;
+            check_list("removed", &found.removed, &atoms, (&places, &removed), |item| says(item) == [true, false])?;
+        }
+    }
+}
