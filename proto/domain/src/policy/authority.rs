@@ -13,6 +13,7 @@ mod confirm;
 mod destinations;
 mod explore;
 mod items;
+mod language;
 mod queries;
 mod scene;
 mod show;

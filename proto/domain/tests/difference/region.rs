@@ -6,13 +6,13 @@ use crate::glob::matches;
 use crate::naive::host_matches;
 use crate::space::{Atoms, Place};
 
-/// Whether `place` is one of the requests that `item` is about. What it excepts is part of it.
-pub(super) fn holds(item: &Item, atoms: &Atoms, place: &Place) -> bool {
-    let asks = |at: &usize| item.binaries.iter().any(|binary| matches(binary, &atoms.binaries[*at], '/'));
+/// Whether `item` is about `place` and a program of the chain. What it excepts is part of it.
+pub(super) fn holds(item: &Item, atoms: &Atoms, place: &Place, program: usize) -> bool {
+    let asks = |binary: &String| matches(binary, &atoms.binaries[program], '/');
     let listed = |address| item.addresses.iter().any(|network| network.contains(address));
     item.port == place.port
         && host_matches(&item.host, &atoms.hosts[place.host])
-        && atoms.chain(place).iter().any(asks)
+        && item.binaries.iter().any(asks)
         && (item.addresses.is_empty() || atoms.destinations[place.destination].iter().all(listed))
         && is_what(&item.what, atoms, place)
 }

@@ -121,7 +121,7 @@ impl Atoms {
                 .map(|set| set.iter().map(|text| text.parse().unwrap()).collect())
                 .collect(),
             methods: owned(&METHODS),
-            paths: paths(&['a', 'b'], 6).union(&paths(&['a', 'b', 'c'], 4)).cloned().collect(),
+            paths: paths(&['a', 'b', 'c'], 6).into_iter().collect(),
             queries: std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).collect(),
         };
         atoms.paths.extend(owned(&SLASHED));
@@ -170,6 +170,10 @@ impl Atoms {
             format!("{} {} ?{query:?}", self.methods[method], self.paths[path])
         });
         format!("{what} to {host}:{} at {addresses:?} by {chain:?}", place.port)
+    }
+
+    pub(super) fn has_encoded_slash(&self, place: &Place) -> bool {
+        place.http.is_some_and(|(_, path, _)| self.paths[path].contains("%2F"))
     }
 
     pub(super) fn chain(&self, place: &Place) -> &[usize] {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::language::Language;
 use super::{Budget, TooComplex};
 use crate::policy::pattern::{Automaton, ByteSet, Pattern, States};
 
@@ -23,7 +24,7 @@ pub(super) struct Class {
 /// # Errors
 /// [`TooComplex`] when the budget is spent.
 pub(super) fn classes(
-    language: &Automaton,
+    language: &Language,
     required: &[&Pattern],
     patterns: &[&Pattern],
     budget: &mut Budget,
@@ -40,7 +41,7 @@ pub(super) fn classes(
     let mut found = Vec::new();
     for (text, at) in &literals {
         budget.spend(1 + globs.len() / 64)?;
-        if language.matches_all(text.as_bytes()) && required.iter().all(|p| p.matches(text)) {
+        if language.automaton.matches_all(text.as_bytes()) && required.iter().all(|p| p.matches(text)) {
             let mut matched = at.clone();
             matched.extend(globs.iter().filter(|(_, p)| p.matches(text)).map(|(at, _)| at));
             matched.sort_unstable();
@@ -77,7 +78,7 @@ enum Role {
 
 /// The language and the patterns, run side by side.
 struct Product<'a> {
-    language: &'a Automaton,
+    language: &'a Language,
     runners: Vec<(Role, std::borrow::Cow<'a, Automaton>)>,
     required: usize,
     /// The sets of states that were met, by runner, and the numbers that stand for them.
@@ -92,7 +93,7 @@ const LANGUAGE: usize = usize::MAX;
 
 impl<'a> Product<'a> {
     fn new(
-        language: &'a Automaton,
+        language: &'a Language,
         required: &[&'a Pattern],
         patterns: &[&'a Pattern],
         avoided: &BTreeSet<&str>,
@@ -157,7 +158,7 @@ impl<'a> Product<'a> {
     }
 
     fn start(&mut self) -> Position {
-        let language = self.number(LANGUAGE, self.language.start());
+        let language = self.number(LANGUAGE, self.language.automaton.start());
         let starts: Vec<States> = self.runners.iter().map(|(_, automaton)| automaton.start()).collect();
         let living = starts.into_iter().enumerate().map(|(at, states)| (at, self.number(at, states)));
         (language, living.collect())
@@ -165,7 +166,7 @@ impl<'a> Product<'a> {
 
     /// The patterns that match what was read, if it is a text of the language that counts.
     fn accepts(&self, (language, living): &Position) -> Option<Vec<usize>> {
-        if !self.language.accepts(self.states(*language)) {
+        if !self.language.automaton.accepts(self.states(*language)) {
             return None;
         }
         let mut required = 0;
@@ -185,8 +186,9 @@ impl<'a> Product<'a> {
 
     /// One byte for each way in which the next byte can matter, the most readable one.
     fn next_bytes(&self, (language, living): &Position) -> Vec<u8> {
-        let mut allowed = union(self.language.distinguishes(self.states(*language)));
-        let mut telling: Vec<ByteSet> = self.language.distinguishes(self.states(*language)).collect();
+        let mut allowed = union(self.language.automaton.distinguishes(self.states(*language)));
+        let mut telling: Vec<ByteSet> =
+            self.language.automaton.distinguishes(self.states(*language)).collect();
         for (at, number) in living {
             let Some((role, automaton)) = self.runners.get(*at) else { continue };
             let sets: Vec<ByteSet> = automaton.distinguishes(self.states(*number)).collect();

@@ -6,6 +6,7 @@
 //! there, so one request and one stream stand for all.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::classes::classes;
 use super::destinations::Destination;
@@ -174,16 +175,16 @@ impl<'p> View<'_, 'p> {
         budget: &mut Budget,
         points: &mut Vec<Point>,
     ) -> Result<(), TooComplex> {
-        for path in self.paths(required, budget)? {
+        for path in self.paths(required, budget)?.iter() {
             for method in self.methods(allow) {
-                self.queries(&path, &method, budget, points)?;
+                self.queries(path, &method, budget, points)?;
             }
         }
         Ok(())
     }
 
     /// A path of every class of those in all of `required`.
-    fn paths(&self, required: &[&Pattern], budget: &mut Budget) -> Result<Vec<String>, TooComplex> {
+    fn paths(&self, required: &[&Pattern], budget: &mut Budget) -> Result<Rc<[String]>, TooComplex> {
         let inspected = || self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7());
         let mut seen = HashSet::new();
         let told: Vec<&Pattern> = inspected()
@@ -191,11 +192,18 @@ impl<'p> View<'_, 'p> {
             .filter(|path| path.text() != "**" && required.iter().all(|r| may_share_path(r, path)))
             .filter(|path| seen.insert(path.text().to_owned()))
             .collect();
+        let takes_slashes = inspected().any(|active| active.endpoint.allow_encoded_slash);
+        let known = (takes_slashes, texts(required), texts(&told));
+        if let Some(paths) = self.universe.paths.borrow().get(&known) {
+            return Ok(paths.clone());
+        }
         let mut paths = classes(&space::PATHS, required, &told, budget)?;
-        if inspected().any(|active| active.endpoint.allow_encoded_slash) {
+        if takes_slashes {
             paths.extend(classes(&space::SLASHED_PATHS, required, &told, budget)?);
         }
-        Ok(paths.into_iter().map(|class| class.witness).collect())
+        let paths: Rc<[String]> = paths.into_iter().map(|class| class.witness).collect();
+        self.universe.paths.borrow_mut().insert(known, Rc::clone(&paths));
+        Ok(paths)
     }
 
     /// The methods of `allow`, or all that are told apart: those that are named, and one that is not.
@@ -254,9 +262,9 @@ impl<'p> View<'_, 'p> {
     /// also those that other rules allow.
     fn unclear(&self, budget: &mut Budget, points: &mut Vec<Point>) -> Result<(), TooComplex> {
         let none = (&Clauses::default(), &QueryClass::default());
-        for path in self.paths(&[], budget)? {
+        for path in self.paths(&[], budget)?.iter() {
             for method in self.methods(None) {
-                let mut point = self.request(Kind::Unclear, &method, &path, none);
+                let mut point = self.request(Kind::Unclear, &method, path, none);
                 point.query = Some(UNCLEAR.to_owned());
                 points.push(point);
             }
@@ -399,6 +407,10 @@ fn ancestors<'c>(
         }
     }
     Ok(found)
+}
+
+fn texts(patterns: &[&Pattern]) -> Vec<String> {
+    patterns.iter().map(|pattern| pattern.text().to_owned()).collect()
 }
 
 /// No is certain, yes is not.

@@ -6,18 +6,20 @@
 
 use std::sync::LazyLock;
 
+use super::language::Language;
 use crate::policy::path;
 use crate::policy::pattern::build::{Builder, Part, TooLarge};
 use crate::policy::pattern::{Automaton, ByteSet};
 
 /// A language that could not be built is empty: nothing is in it, so nothing is claimed of it.
-fn language(build: impl FnOnce(&mut Builder) -> Result<Part, TooLarge>) -> Automaton {
+fn language(build: impl FnOnce(&mut Builder) -> Result<Part, TooLarge>) -> Language {
     let mut builder = Builder::new();
-    build(&mut builder).and_then(|whole| builder.finish(whole)).unwrap_or_else(|_| Automaton::empty())
+    let automaton = build(&mut builder).and_then(|whole| builder.finish(whole));
+    Language::new(automaton.unwrap_or_else(|_| Automaton::empty()))
 }
 
 /// Canonical request paths without an encoded slash.
-pub(super) static PATHS: LazyLock<Automaton> = LazyLock::new(|| {
+pub(super) static PATHS: LazyLock<Language> = LazyLock::new(|| {
     language(|b| {
         let segment = |b: &mut Builder| not_dots(b, &path_character);
         let first = slashed(b, segment)?;
@@ -30,7 +32,7 @@ pub(super) static PATHS: LazyLock<Automaton> = LazyLock::new(|| {
 });
 
 /// Canonical request paths with an encoded slash.
-pub(super) static SLASHED_PATHS: LazyLock<Automaton> = LazyLock::new(|| {
+pub(super) static SLASHED_PATHS: LazyLock<Language> = LazyLock::new(|| {
     language(|b| {
         let before = slashed(b, any_segment).and_then(|part| b.repeated(part))?;
         let slashed_segment = slashed(b, encoded_segment)?;
@@ -48,7 +50,7 @@ fn last_slash(b: &mut Builder) -> Result<Part, TooLarge> {
 }
 
 /// Absolute paths of programs.
-pub(super) static BINARIES: LazyLock<Automaton> = LazyLock::new(|| {
+pub(super) static BINARIES: LazyLock<Language> = LazyLock::new(|| {
     language(|b| {
         let character = |b: &mut Builder, without_dot| {
             let mut ascii = ByteSet::range(1, 0x7f).without(&ByteSet::of(b'/'));
@@ -64,11 +66,11 @@ pub(super) static BINARIES: LazyLock<Automaton> = LazyLock::new(|| {
 });
 
 /// Decoded query values: any text.
-pub(super) static VALUES: LazyLock<Automaton> =
+pub(super) static VALUES: LazyLock<Language> =
     LazyLock::new(|| language(|b| utf8(b, ByteSet::range(0, 0x7f)).and_then(|part| b.repeated(part))));
 
 /// Canonical DNS names. The last label is no number, or the host would be an address.
-pub(super) static NAMES: LazyLock<Automaton> = LazyLock::new(|| {
+pub(super) static NAMES: LazyLock<Language> = LazyLock::new(|| {
     language(|b| {
         let head = some(b, name_bytes())?;
         let dot = b.byte(ByteSet::of(b'.'))?;
@@ -245,10 +247,10 @@ mod tests {
     #[test]
     fn what_is_no_host_is_no_name() {
         for name in ["a", "a.b", "api.github.com", "a_b.c-d", "x1", "1a", "0xg", "xn--a.b"] {
-            assert!(NAMES.matches_all(name.as_bytes()), "{name}");
+            assert!(NAMES.automaton.matches_all(name.as_bytes()), "{name}");
         }
         for other in ["", ".", "a.", "a.1", "1", "a.0x1f", "a..b", "A", "a.0x"] {
-            assert!(!NAMES.matches_all(other.as_bytes()), "{other}");
+            assert!(!NAMES.automaton.matches_all(other.as_bytes()), "{other}");
         }
     }
 
@@ -257,19 +259,19 @@ mod tests {
         fn paths_are_the_canonical_ones(text in "/([a.;/]|%2F|%2E|%C3|%c3|%3B|%25|%20|%00){0,8}") {
             let is_canonical = path::canonical(&text, true).is_ok_and(|target| target.path == text);
             let has_slash = text.contains("%2F");
-            prop_assert_eq!(PATHS.matches_all(text.as_bytes()), is_canonical && !has_slash, "{}", text);
-            prop_assert_eq!(SLASHED_PATHS.matches_all(text.as_bytes()), is_canonical && has_slash, "{}", text);
+            prop_assert_eq!(PATHS.automaton.matches_all(text.as_bytes()), is_canonical && !has_slash, "{}", text);
+            prop_assert_eq!(SLASHED_PATHS.automaton.matches_all(text.as_bytes()), is_canonical && has_slash, "{}", text);
         }
 
         #[test]
         fn names_are_hosts_that_are_written_canonically(text in "[a-z0-9x.]{1,8}") {
             let is_name = matches!(Host::parse(&text), Ok(Host::Name(name)) if name == text);
-            prop_assert_eq!(NAMES.matches_all(text.as_bytes()), is_name, "{}", text);
+            prop_assert_eq!(NAMES.automaton.matches_all(text.as_bytes()), is_name, "{}", text);
         }
 
         #[test]
         fn any_text_is_a_value(text in any::<String>()) {
-            prop_assert!(VALUES.matches_all(text.as_bytes()));
+            prop_assert!(VALUES.automaton.matches_all(text.as_bytes()));
         }
 
         #[test]
@@ -277,7 +279,7 @@ mod tests {
             let direct = text.len() > 1
                 && text.starts_with('/')
                 && text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
-            prop_assert_eq!(BINARIES.matches_all(text.as_bytes()), direct, "{}", text);
+            prop_assert_eq!(BINARIES.automaton.matches_all(text.as_bytes()), direct, "{}", text);
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Policies that are compared share most of their rules. So a policy is a set of rules here, a request is looked
 //! at once, and the verdicts of all policies are read off together.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use crate::policy::{Policy, Rule};
 
 /// The most policies of one comparison: each has eight bits of a [`Profile`].
@@ -36,10 +40,15 @@ pub(super) struct Member<'p> {
     pub(super) is_focus: bool,
 }
 
+/// Whether encoded slashes count, the patterns that the paths are in, and those that tell them apart.
+type PathsAsked = (bool, Vec<String>, Vec<String>);
+
 /// The rules.
 #[derive(Debug, Default)]
 pub(super) struct Universe<'p> {
     pub(super) members: Vec<Member<'p>>,
+    /// A path of each class that was asked for: ports and destinations ask the same again.
+    pub(super) paths: RefCell<HashMap<PathsAsked, Rc<[String]>>>,
     sides: u32,
 }
 
