@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use openshell_domain::policy::{Access, Endpoint, Enforcement, Policy, RequestPattern, Rule};
 
 use crate::glob::matches;
-use crate::space::{Atoms, Place};
+use crate::space::{Atoms, Place, is_public};
 
 /// A policy with everything it says of the atoms looked up beforehand.
 pub(super) struct Judge {
@@ -44,28 +44,26 @@ impl Judge {
 
     /// Allowed or audited.
     pub(super) fn allows(&self, atoms: &Atoms, place: &Place) -> bool {
-        let hit = |rule: &&FlatRule| atoms.chain(place).iter().any(|binary| rule.binaries[*binary]);
-        let (e7, e4): (Vec<&FlatEndpoint>, Vec<&FlatEndpoint>) = self
-            .rules
-            .iter()
-            .filter(hit)
-            .flat_map(|rule| &rule.endpoints)
-            .filter(|e| e.hosts[place.host] && e.ports.contains(&place.port))
-            .partition(|e| e.is_l7);
-        let dst = |e: &&FlatEndpoint| e.destinations[place.destination];
-        if e7.is_empty() {
-            return e4.iter().any(dst);
+        let is_hit = |rule: &&FlatRule| atoms.chain(place).iter().any(|binary| rule.binaries[*binary]);
+        let e = || {
+            let hit = self.rules.iter().filter(is_hit).flat_map(|rule| &rule.endpoints);
+            hit.filter(|e| e.hosts[place.host] && e.ports.contains(&place.port))
+        };
+        let e7 = || e().filter(|e| e.is_l7);
+        let dst = |e: &FlatEndpoint| e.destinations[place.destination];
+        if e7().next().is_none() {
+            return e().any(dst);
         }
         let Some((method, path, query)) = place.http else { return false };
         let method = atoms.methods[method].as_str();
-        let mut clauses = e7.iter().flat_map(|e| e.allows.iter().chain(&e.denies));
+        let mut clauses = e7().flat_map(|e| e.allows.iter().chain(&e.denies));
         if atoms.queries[query].parsed.is_none() && clauses.any(|clause| clause.reads_queries) {
             return false;
         }
-        let s: Vec<&FlatEndpoint> = e7.iter().copied().filter(|e| e.is_about[path]).collect();
-        let denied = e7.iter().any(|e| e.denies.iter().any(|c| c.hits(method, path) && c.some[query]));
-        let ok = s.iter().any(|e| dst(e) && e.allows.iter().any(|c| c.hits(method, path) && c.all[query]));
-        (ok && !denied) || (!s.is_empty() && s.iter().all(|e| e.is_audit) && s.iter().any(dst))
+        let s = || e7().filter(|e| e.is_about[path]);
+        let denied = e7().any(|e| e.denies.iter().any(|c| c.hits(method, path) && c.some[query]));
+        let ok = s().any(|e| dst(e) && e.allows.iter().any(|c| c.hits(method, path) && c.all[query]));
+        (ok && !denied) || (s().next().is_some() && s().all(|e| e.is_audit) && s().any(dst))
     }
 }
 
@@ -114,7 +112,7 @@ pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
 fn dst(endpoint: &Endpoint, addresses: &[IpAddr]) -> bool {
     addresses.iter().all(|address| {
         if endpoint.allowed_ips.is_empty() {
-            !address.to_string().starts_with("10.")
+            is_public(address)
         } else {
             endpoint.allowed_ips.iter().any(|network| network.contains(address))
         }

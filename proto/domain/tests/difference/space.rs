@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use openshell_domain::policy::authority::Witness;
-use openshell_domain::policy::{Policy, RequestPattern};
+use openshell_domain::policy::{Access, Policy, RequestPattern};
 
 use crate::glob::matches;
 use crate::naive::host_matches;
@@ -74,7 +75,11 @@ const QUERIES: [&str; 22] = [
     "%",
     "q=",
 ];
-pub(super) const PORTS: [u16; 2] = [443, 80];
+
+/// In this small world.
+pub(super) fn is_public(address: &IpAddr) -> bool {
+    !address.to_string().starts_with("10.")
+}
 
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
@@ -172,10 +177,6 @@ impl Atoms {
         format!("{what} to {host}:{} at {addresses:?} by {chain:?}", place.port)
     }
 
-    pub(super) fn has_encoded_slash(&self, place: &Place) -> bool {
-        place.http.is_some_and(|(_, path, _)| self.paths[path].contains("%2F"))
-    }
-
     pub(super) fn chain(&self, place: &Place) -> &[usize] {
         &self.chains[place.chain]
     }
@@ -197,7 +198,15 @@ impl Atoms {
             (is_it, path.contains("%2F"))
         });
         let queries = reduced(&self.queries, |query| patterns.query_signature(query));
-        let methods: Vec<usize> = (0..self.methods.len()).collect();
+        let methods = reduced(&self.methods, |method| {
+            let is_it = patterns.methods.iter().map(|m| m == method || (*m == "GET" && method == "HEAD"));
+            is_it.collect::<Vec<bool>>()
+        });
+        let destinations = reduced(&self.destinations, |set| {
+            let is_in = |list: &&[IpNet]| set.iter().all(|a| list.iter().any(|network| network.contains(a)));
+            let lists = patterns.lists.iter().map(is_in).collect::<Vec<bool>>();
+            (set.iter().all(is_public), lists)
+        });
         let mut kinds = vec![None];
         for method in &methods {
             for path in &paths {
@@ -207,13 +216,20 @@ impl Atoms {
         let mut places = Vec::new();
         for host in hosts {
             let address: Option<IpAddr> = self.hosts[host].parse().ok();
-            for (destination, set) in self.destinations.iter().enumerate() {
-                if address.is_some_and(|address| *set != [address]) {
-                    continue;
-                }
-                for port in PORTS {
+            let one: Vec<usize> = address
+                .iter()
+                .filter_map(|a| self.destinations.iter().position(|set| *set == [*a]))
+                .collect();
+            for destination in if address.is_some() { &one } else { &destinations } {
+                for port in &patterns.ports {
                     for chain in &chains {
-                        let at = |http: &_| Place { chain: *chain, host, port, destination, http: *http };
+                        let at = |http: &_| Place {
+                            chain: *chain,
+                            host,
+                            port: *port,
+                            destination: *destination,
+                            http: *http,
+                        };
                         places.extend(kinds.iter().map(at));
                     }
                 }
@@ -241,6 +257,9 @@ struct Patterns<'p> {
     hosts: BTreeSet<&'p str>,
     paths: BTreeSet<&'p str>,
     queries: BTreeSet<(&'p str, Vec<&'p str>)>,
+    methods: BTreeSet<&'p str>,
+    lists: BTreeSet<&'p [IpNet]>,
+    ports: BTreeSet<u16>,
 }
 
 impl<'p> Patterns<'p> {
@@ -257,6 +276,12 @@ impl<'p> Patterns<'p> {
             hosts: endpoints().map(|e| e.host.as_str()).collect(),
             paths: endpoints().map(|e| e.path.as_str()).chain(clauses().map(|c| c.path.as_str())).collect(),
             queries: clauses().flat_map(query).collect(),
+            methods: clauses()
+                .map(|c| c.method.as_str())
+                .chain(endpoints().flat_map(|e| e.access.map(Access::methods).unwrap_or_default()).copied())
+                .collect(),
+            lists: endpoints().map(|e| e.allowed_ips.as_slice()).collect(),
+            ports: endpoints().flat_map(|e| e.ports.iter().copied()).collect(),
         }
     }
 
