@@ -77,6 +77,10 @@ pub fn always_blocked_pattern(pattern: &str) -> Option<&'static str> {
         .find_map(|tail| always_blocked(&Host::Name(tail.join("."))))
 }
 
+/// The names that are never reachable, as host patterns.
+pub const BLOCKED_NAMES: [&str; 5] =
+    ["localhost", "**.localhost", "metadata.google.internal", "metadata.goog", "policy.local"];
+
 /// Whether `network` holds an address that is never reachable: such a range may not stand in `allowed_ips`.
 #[must_use]
 pub fn overlaps_blocked(network: &IpNet) -> bool {

@@ -44,7 +44,7 @@ struct Budget(usize);
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(1 << 18)
+        Self(1 << 22)
     }
 }
 

@@ -6,6 +6,7 @@
 //! there, so one request and one stream stand for all.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::classes::classes;
 use super::destinations::Destination;
@@ -15,12 +16,23 @@ use super::universe::{Facts, Kind, Profile, Side, Sides, Universe};
 use super::{Budget, TooComplex, Witness, space};
 use crate::policy::pattern::Pattern;
 
-/// Part of a focus rule: one endpoint, and one of its allow rules or (L4) all of it.
+/// Part of a focus rule: a share of one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Part {
     pub(super) member: usize,
     pub(super) endpoint: usize,
-    pub(super) allow: Option<usize>,
+    pub(super) share: Share,
+}
+
+/// What of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Share {
+    /// All of an L4 endpoint.
+    Stream,
+    /// The allow rule at this place.
+    Allow(usize),
+    /// All that an endpoint is about because it only audits.
+    Audit,
 }
 
 /// A part of a focus rule for one port and one binary of it.
@@ -63,6 +75,9 @@ struct Point {
     facts: Vec<Facts>,
     parts: Vec<(usize, Part)>,
 }
+
+/// A query without a single reading.
+const UNCLEAR: &str = "%";
 
 /// The most combinations of callers that are told apart for one request.
 const MAX_CHAINS: usize = 512;
@@ -116,6 +131,9 @@ impl<'p> View<'_, 'p> {
             self.requests(&required, Some(allow), budget, &mut points)?;
         }
         points.extend(self.elsewhere(budget)?);
+        if self.scene.endpoints.iter().any(|active| self.is_focus(active) && active.reads_queries()) {
+            self.unclear(budget, &mut points)?;
+        }
         Ok(points)
     }
 
@@ -135,12 +153,18 @@ impl<'p> View<'_, 'p> {
         let opaque = self.scene.endpoints.iter().filter(|active| {
             !active.endpoint.is_l7() && self.is_focus(active) && self.destination.is_allowed_by(active.list)
         });
-        opaque.filter_map(|active| Some((active.slot, self.part(active, None)?))).collect()
+        opaque.filter_map(|active| Some((active.slot, self.part(active, Share::Stream)?))).collect()
     }
 
-    fn part(&self, active: &Active<'_>, allow: Option<usize>) -> Option<Part> {
+    fn part(&self, active: &Active<'_>, share: Share) -> Option<Part> {
         let member = *self.scene.members.get(active.slot)?;
-        Some(Part { member, endpoint: active.at, allow })
+        Some(Part { member, endpoint: active.at, share })
+    }
+
+    /// A part, if a focus rule asks for it.
+    fn asked(&self, active: &Active<'_>, share: Share) -> Option<(usize, Part)> {
+        let part = self.part(active, share).filter(|_| self.is_focus(active));
+        part.map(|part| (active.slot, part))
     }
 
     /// Every class of requests with a path in all of `required` and a method of `allow`.
@@ -151,6 +175,16 @@ impl<'p> View<'_, 'p> {
         budget: &mut Budget,
         points: &mut Vec<Point>,
     ) -> Result<(), TooComplex> {
+        for path in self.paths(required, budget)?.iter() {
+            for method in self.methods(allow) {
+                self.queries(path, &method, budget, points)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A path of every class of those in all of `required`.
+    fn paths(&self, required: &[&Pattern], budget: &mut Budget) -> Result<Rc<[String]>, TooComplex> {
         let inspected = || self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7());
         let mut seen = HashSet::new();
         let told: Vec<&Pattern> = inspected()
@@ -158,16 +192,18 @@ impl<'p> View<'_, 'p> {
             .filter(|path| path.text() != "**" && required.iter().all(|r| may_share_path(r, path)))
             .filter(|path| seen.insert(path.text().to_owned()))
             .collect();
+        let takes_slashes = inspected().any(|active| active.endpoint.allow_encoded_slash);
+        let known = (takes_slashes, texts(required), texts(&told));
+        if let Some(paths) = self.universe.paths.borrow().get(&known) {
+            return Ok(paths.clone());
+        }
         let mut paths = classes(&space::PATHS, required, &told, budget)?;
-        if inspected().any(|active| active.endpoint.allow_encoded_slash) {
+        if takes_slashes {
             paths.extend(classes(&space::SLASHED_PATHS, required, &told, budget)?);
         }
-        for class in paths {
-            for method in self.methods(allow) {
-                self.queries(&class.witness, &method, budget, points)?;
-            }
-        }
-        Ok(())
+        let paths: Rc<[String]> = paths.into_iter().map(|class| class.witness).collect();
+        self.universe.paths.borrow_mut().insert(known, Rc::clone(&paths));
+        Ok(paths)
     }
 
     /// The methods of `allow`, or all that are told apart: those that are named, and one that is not.
@@ -216,8 +252,22 @@ impl<'p> View<'_, 'p> {
         }
         if reads_queries {
             let mut point = self.request(Kind::Unclear, method, path, (&clauses, &QueryClass::default()));
-            point.query = Some("%".to_owned());
+            point.query = Some(UNCLEAR.to_owned());
             points.push(point);
+        }
+        Ok(())
+    }
+
+    /// Requests whose query has no single reading, everywhere: a focus rule that reads queries denies them all,
+    /// also those that other rules allow.
+    fn unclear(&self, budget: &mut Budget, points: &mut Vec<Point>) -> Result<(), TooComplex> {
+        let none = (&Clauses::default(), &QueryClass::default());
+        for path in self.paths(&[], budget)?.iter() {
+            for method in self.methods(None) {
+                let mut point = self.request(Kind::Unclear, &method, path, none);
+                point.query = Some(UNCLEAR.to_owned());
+                points.push(point);
+            }
         }
         Ok(())
     }
@@ -265,11 +315,13 @@ impl<'p> View<'_, 'p> {
             if is_about {
                 said = said.and(if active.audits() { Facts::AUDITS } else { Facts::ENFORCES });
                 said = said.and(Facts::ABOUT.when(has_destination));
+                if active.audits() && has_destination {
+                    parts.extend(self.asked(active, Share::Audit));
+                }
                 for (at, clause) in active.allows.iter().enumerate() {
                     if has_destination && hits(clause, &|written| clauses.allows(query, written)) {
                         said = said.and(Facts::ALLOWS);
-                        let part = self.part(active, Some(at)).filter(|_| self.is_focus(active));
-                        parts.extend(part.map(|part| (active.slot, part)));
+                        parts.extend(self.asked(active, Share::Allow(at)));
                     }
                 }
             }
@@ -292,10 +344,12 @@ impl<'p> View<'_, 'p> {
             .scene
             .callers
             .iter()
-            .map(|caller| (self.scene.profile(self.universe, caller, &point.facts), caller))
+            .map(|caller| {
+                (self.scene.profile(self.universe, caller, &point.facts).settled(point.kind), caller)
+            })
             .collect();
         budget.spend(1 + profiles.len() / 8)?;
-        let ancestors = ancestors(&profiles)?;
+        let ancestors = ancestors(&profiles, point.kind)?;
         let mut seen = HashSet::new();
         for (profile, caller) in profiles.iter().filter(|(_, caller)| !caller.asked.is_empty()) {
             if !seen.insert((*profile, &caller.asked)) {
@@ -328,7 +382,10 @@ impl<'p> View<'_, 'p> {
 }
 
 /// What the ancestors of a caller can add: every combination that makes a difference, the shortest first.
-fn ancestors<'c>(profiles: &[(Profile, &'c Caller)]) -> Result<Vec<(Profile, Vec<&'c Caller>)>, TooComplex> {
+fn ancestors<'c>(
+    profiles: &[(Profile, &'c Caller)],
+    kind: Kind,
+) -> Result<Vec<(Profile, Vec<&'c Caller>)>, TooComplex> {
     let mut seen = HashSet::new();
     let singles: Vec<(Profile, &Caller)> =
         profiles.iter().filter(|(profile, _)| seen.insert(*profile)).copied().collect();
@@ -337,7 +394,7 @@ fn ancestors<'c>(profiles: &[(Profile, &'c Caller)]) -> Result<Vec<(Profile, Vec
     let mut next = 0;
     while let Some((profile, chain)) = found.get(next).cloned() {
         for (more, caller) in &singles {
-            let both = profile.and(*more);
+            let both = profile.and(*more).settled(kind);
             if known.insert(both) {
                 let mut chain = chain.clone();
                 chain.push(caller);
@@ -350,6 +407,10 @@ fn ancestors<'c>(profiles: &[(Profile, &'c Caller)]) -> Result<Vec<(Profile, Vec
         }
     }
     Ok(found)
+}
+
+fn texts(patterns: &[&Pattern]) -> Vec<String> {
+    patterns.iter().map(|pattern| pattern.text().to_owned()).collect()
 }
 
 /// No is certain, yes is not.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::explore::{Ask, Cell, Part};
+use super::explore::{Ask, Cell, Part, Share};
 use super::universe::{Facts, Kind, Side, Universe};
 use super::{Because, Difference, Except, Item, What, Witness};
 use crate::policy::{Access, Endpoint, Rule};
@@ -17,7 +17,7 @@ pub(super) struct Collector<'u, 'p> {
     after: Side,
     added: Gathered,
     latent: Gathered,
-    removed: BTreeMap<Lost, (BTreeSet<String>, Witness)>,
+    removed: Gathered,
 }
 
 /// One of the lists.
@@ -42,13 +42,14 @@ enum Source {
     Rule(Lost),
 }
 
-/// What a rule allowed at a port.
+/// What a rule allows at a port to a program that another rule is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Lost {
     member: usize,
     host: String,
     port: u16,
     what: What,
+    binary: String,
 }
 
 impl<'u, 'p> Collector<'u, 'p> {
@@ -59,14 +60,19 @@ impl<'u, 'p> Collector<'u, 'p> {
             after,
             added: Gathered::default(),
             latent: Gathered::default(),
-            removed: BTreeMap::new(),
+            removed: Gathered::default(),
         }
     }
 
     pub(super) fn added(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
-        let reason = (!is_hit).then(|| self.reason(cell)).flatten();
-        let unasked = (is_hit && cell.asks.is_empty()).then(|| self.grantor(cell, self.after)).flatten();
-        self.added.take(cell, is_hit, reason, unasked);
+        if is_hit && cell.asks.is_empty() {
+            let granted = self.granted(cell, self.after);
+            self.added.take(cell, granted);
+        } else if is_hit {
+            self.added.take(cell, asked(cell));
+        } else if let Some(reason) = self.reason(cell) {
+            self.added.miss(cell, &reason);
+        }
     }
 
     pub(super) fn latent(&mut self, cell: &Cell<'_, 'p>, is_hit: bool, is_added: bool) {
@@ -77,25 +83,32 @@ impl<'u, 'p> Collector<'u, 'p> {
             }
         }
         let missed = if is_added { Some((Because::AtOnce, String::new())) } else { reason };
-        self.latent.take(cell, is_hit, missed, None);
+        if is_hit {
+            self.latent.take(cell, asked(cell));
+        } else if let Some(reason) = missed {
+            self.latent.miss(cell, &reason);
+        }
     }
 
     pub(super) fn removed(&mut self, cell: &Cell<'_, 'p>, is_hit: bool) {
-        if !is_hit {
-            return;
-        }
-        if let Some(lost) = self.grantor(cell, self.before) {
-            let (binaries, _) = self.removed.entry(lost).or_insert_with(|| (BTreeSet::new(), cell.witness()));
-            binaries.extend(cell.asked_binaries());
+        if is_hit {
+            let granted = self.granted(cell, self.before);
+            self.removed.take(cell, granted);
         }
     }
 
-    /// The rule of `side` that allows the cell.
-    fn grantor(&self, cell: &Cell<'_, 'p>, side: Side) -> Option<Lost> {
-        let allows = [Facts::L4, Facts::ALLOWS, Facts::AUDITS.and(Facts::ABOUT)];
-        let member = allows.into_iter().find_map(|facts| cell.rule(side, facts))?;
+    /// What a rule of `side` allows of the cell, for each program that is asked for.
+    fn granted(&self, cell: &Cell<'_, 'p>, side: Side) -> BTreeSet<Source> {
+        let Some(member) = grantor(cell, side) else { return BTreeSet::new() };
         let what = if cell.kind == Kind::Opaque { What::Stream } else { What::OtherRequests };
-        Some(Lost { member, host: cell.focus_host().to_owned(), port: cell.port(), what })
+        let lost = |binary| Lost {
+            member,
+            host: cell.focus_host().to_owned(),
+            port: cell.port(),
+            what: what.clone(),
+            binary,
+        };
+        cell.asked_binaries().into_iter().map(|binary| Source::Rule(lost(binary))).collect()
     }
 
     /// Why the asks of a cell make no difference in it.
@@ -105,9 +118,7 @@ impl<'u, 'p> Collector<'u, 'p> {
         }
         let name = |member: usize| self.universe.members.get(member).map(|member| member.key.to_owned());
         if cell.allowed.has(self.before) {
-            let allowing = [Facts::ALLOWS, Facts::L4, Facts::AUDITS.and(Facts::ABOUT)];
-            let by = allowing.into_iter().find_map(|facts| cell.rule(self.before, facts));
-            return Some((Because::AlreadyAllowed, by.and_then(name)?));
+            return Some((Because::AlreadyAllowed, grantor(cell, self.before).and_then(name)?));
         }
         let reasons = [
             (Facts::DENIES, Because::Denied),
@@ -123,13 +134,23 @@ impl<'u, 'p> Collector<'u, 'p> {
     pub(super) fn finish(self) -> Difference {
         let added = self.added.items(self.universe);
         let latent = self.latent.items(self.universe);
-        let removed = self.removed.into_iter().map(|(lost, (binaries, witness))| {
-            lost_item(self.universe, lost, binaries.into_iter().collect(), witness)
-        });
+        let removed = self.removed.items(self.universe);
         let is_idle = added.is_empty() && latent.is_empty();
         let idle = if is_idle { idle(&self.added.misses) } else { Vec::new() };
-        Difference { removed: removed.collect(), added, latent, idle }
+        Difference { added, removed, latent, idle }
     }
+}
+
+/// The rule of `side` that allows the cell.
+fn grantor(cell: &Cell<'_, '_>, side: Side) -> Option<usize> {
+    if cell.rule(side, Facts::L7).is_none() {
+        return cell.rule(side, Facts::L4);
+    }
+    cell.rule(side, Facts::ALLOWS).or_else(|| cell.rule(side, Facts::AUDITS.and(Facts::ABOUT)))
+}
+
+fn asked(cell: &Cell<'_, '_>) -> BTreeSet<Source> {
+    cell.asks.iter().map(|ask| Source::Ask(*ask)).collect()
 }
 
 /// Each reason once.
@@ -144,26 +165,19 @@ fn idle(misses: &BTreeMap<(Ask, Because, String), Witness>) -> Vec<Except> {
 }
 
 impl Gathered {
-    fn take(
-        &mut self,
-        cell: &Cell<'_, '_>,
-        is_hit: bool,
-        reason: Option<(Because, String)>,
-        unasked: Option<Lost>,
-    ) {
-        if is_hit {
-            let asks = cell.asks.iter().map(|ask| Source::Ask(*ask));
-            let sources: BTreeSet<Source> = asks.chain(unasked.map(Source::Rule)).collect();
-            for source in &sources {
-                if !self.hits.contains_key(source) {
-                    self.hits.insert(source.clone(), cell.witness());
-                }
+    fn take(&mut self, cell: &Cell<'_, '_>, sources: BTreeSet<Source>) {
+        debug_assert!(!sources.is_empty(), "a request that makes a difference and is not shown");
+        for source in &sources {
+            if !self.hits.contains_key(source) {
+                self.hits.insert(source.clone(), cell.witness());
             }
-            self.cells.insert(sources);
-        } else if let Some((because, rule)) = reason {
-            for ask in &cell.asks {
-                self.misses.entry((*ask, because, rule.clone())).or_insert_with(|| cell.witness());
-            }
+        }
+        self.cells.insert(sources);
+    }
+
+    fn miss(&mut self, cell: &Cell<'_, '_>, (because, rule): &(Because, String)) {
+        for ask in &cell.asks {
+            self.misses.entry((*ask, *because, rule.clone())).or_insert_with(|| cell.witness());
         }
     }
 
@@ -198,9 +212,7 @@ impl Gathered {
                     until: self.until.get(ask).into_iter().flatten().cloned().collect(),
                     ..item
                 }),
-                Source::Rule(lost) => {
-                    Some(lost_item(universe, lost.clone(), witness.chain.clone(), witness.clone()))
-                }
+                Source::Rule(lost) => Some(lost_item(universe, lost.clone(), witness.clone())),
             };
             items.extend(item);
         }
@@ -275,9 +287,10 @@ fn endpoint<'p>(universe: &Universe<'p>, part: Part) -> Option<(&'p Rule, &'p En
 
 fn ask_item(universe: &Universe<'_>, ask: Ask, witness: &Witness) -> Option<Item> {
     let (rule, endpoint) = endpoint(universe, ask.part)?;
-    let what = match ask.part.allow {
-        None => What::Stream,
-        Some(at) => requests(endpoint, at)?,
+    let what = match ask.part.share {
+        Share::Stream => What::Stream,
+        Share::Allow(at) => requests(endpoint, at)?,
+        Share::Audit => audited(endpoint),
     };
     Some(Item {
         host: endpoint.host.clone(),
@@ -309,7 +322,14 @@ fn requests(endpoint: &Endpoint, at: usize) -> Option<What> {
     Some(What::Requests { methods, path: "**".to_owned(), scope, query: BTreeMap::new() })
 }
 
-fn lost_item(universe: &Universe<'_>, lost: Lost, binaries: Vec<String>, witness: Witness) -> Item {
+/// Every request that the endpoint is about.
+fn audited(endpoint: &Endpoint) -> What {
+    let scope = endpoint.path.clone();
+    let path = if scope.is_empty() { "**".to_owned() } else { scope.clone() };
+    What::Requests { methods: vec!["*".to_owned()], path, scope, query: BTreeMap::new() }
+}
+
+fn lost_item(universe: &Universe<'_>, lost: Lost, witness: Witness) -> Item {
     let rule = universe.members.get(lost.member).map(|member| member.key.to_owned()).unwrap_or_default();
     let except = vec![Except { because: Because::AlreadyAllowed, rule, witness: witness.clone() }];
     Item {
@@ -317,7 +337,7 @@ fn lost_item(universe: &Universe<'_>, lost: Lost, binaries: Vec<String>, witness
         port: lost.port,
         addresses: Vec::new(),
         what: lost.what,
-        binaries,
+        binaries: vec![lost.binary],
         except,
         until: Vec::new(),
         witness,

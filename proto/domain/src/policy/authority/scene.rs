@@ -6,7 +6,7 @@ use super::classes::classes;
 use super::destinations::{Destination, ListRef, Lists};
 use super::universe::{Facts, Profile, Universe};
 use super::{Budget, TooComplex, space};
-use crate::policy::address::{CONTROL_PLANE_PORTS, always_blocked};
+use crate::policy::address::{BLOCKED_NAMES, CONTROL_PLANE_PORTS, always_blocked};
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator};
 use crate::policy::{Access, Endpoint, Enforcement, RequestPattern};
@@ -127,7 +127,7 @@ impl<'p> Active<'p> {
         self.scope.iter().chain(self.allows.iter().chain(&self.denies).map(|clause| &clause.path))
     }
 
-    fn reads_queries(&self) -> bool {
+    pub(super) fn reads_queries(&self) -> bool {
         self.allows.iter().chain(&self.denies).any(Clause::reads_queries)
     }
 
@@ -177,8 +177,11 @@ fn candidates<'p>(
 }
 
 fn host_pattern(endpoint: &Endpoint) -> Result<Option<Pattern>, TooComplex> {
-    let compile = |host: &str| Pattern::compile(host, Separator::Dot).map_err(|_| TooComplex);
-    (!endpoint.host.is_empty()).then(|| compile(&endpoint.host)).transpose()
+    (!endpoint.host.is_empty()).then(|| name_pattern(&endpoint.host)).transpose()
+}
+
+fn name_pattern(text: &str) -> Result<Pattern, TooComplex> {
+    Pattern::compile(text, Separator::Dot).map_err(|_| TooComplex)
 }
 
 /// No is certain, yes is not.
@@ -198,7 +201,10 @@ fn may_share_host(a: &str, b: &str) -> Result<bool, TooComplex> {
     }
 }
 
-/// The hosts of the focus that the candidates tell apart, without those that are never reachable.
+/// The hosts of the focus that the candidates tell apart, without those that are never reachable: they are told
+/// apart as well, or a host that is would stand for others that are not.
+///
+/// A shortest name of a class may be no name that IDNA knows, as behind `xn--`. Then nothing is said of the class.
 fn hosts(
     focus: &Endpoint,
     candidates: &[Candidate<'_>],
@@ -207,19 +213,26 @@ fn hosts(
     let required = host_pattern(focus)?;
     let patterns: Vec<&Pattern> = candidates.iter().filter_map(|(_, _, _, host)| host.as_ref()).collect();
     let required: Vec<&Pattern> = required.iter().collect();
-    let names = classes(&space::NAMES, &required, &patterns, budget)?;
-    let mut hosts: Vec<String> = names.into_iter().map(|class| class.witness).collect();
+    let blocked: Vec<Pattern> =
+        BLOCKED_NAMES.iter().map(|name| name_pattern(name)).collect::<Result<_, _>>()?;
+    let told: Vec<&Pattern> = patterns.iter().copied().chain(&blocked).collect();
+    let names = classes(&space::NAMES, &required, &told, budget)?;
+    let open = names.into_iter().filter(|class| class.matched.iter().all(|at| *at < patterns.len()));
+    let mut hosts: Vec<String> = open.map(|class| class.witness).collect();
     let literals = patterns.iter().filter(|pattern| pattern.is_literal()).map(|pattern| pattern.text());
     for literal in literals.filter(|text| text.parse::<IpAddr>().is_ok()) {
         if required.iter().all(|pattern| pattern.matches(literal)) && !hosts.iter().any(|h| h == literal) {
             hosts.push(literal.to_owned());
         }
     }
-    let reachable = hosts.into_iter().filter_map(|text| {
-        let host = Host::parse(&text).ok()?;
-        always_blocked(&host).is_none().then(|| (text, host.address()))
-    });
-    Ok(reachable.collect())
+    let mut reachable = Vec::with_capacity(hosts.len());
+    for text in hosts {
+        let host = Host::parse(&text).map_err(|_| TooComplex)?;
+        if always_blocked(&host).is_none() {
+            reachable.push((text, host.address()));
+        }
+    }
+    Ok(reachable)
 }
 
 impl<'p> Scene<'p> {

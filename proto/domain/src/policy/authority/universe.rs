@@ -3,6 +3,10 @@
 //! Policies that are compared share most of their rules. So a policy is a set of rules here, a request is looked
 //! at once, and the verdicts of all policies are read off together.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use crate::policy::{Policy, Rule};
 
 /// The most policies of one comparison: each has eight bits of a [`Profile`].
@@ -36,10 +40,15 @@ pub(super) struct Member<'p> {
     pub(super) is_focus: bool,
 }
 
+/// Whether encoded slashes count, the patterns that the paths are in, and those that tell them apart.
+type PathsAsked = (bool, Vec<String>, Vec<String>);
+
 /// The rules.
 #[derive(Debug, Default)]
 pub(super) struct Universe<'p> {
     pub(super) members: Vec<Member<'p>>,
+    /// A path of each class that was asked for: ports and destinations ask the same again.
+    pub(super) paths: RefCell<HashMap<PathsAsked, Rc<[String]>>>,
     sides: u32,
 }
 
@@ -119,6 +128,30 @@ impl Facts {
         if holds { self } else { Self(0) }
     }
 
+    /// The facts without those that cannot matter any more, whatever else is said. Fewer combinations of callers
+    /// are left to be told apart.
+    fn settled(self, kind: Kind) -> Self {
+        if !self.has(Self::L7) {
+            return self;
+        }
+        let denied = Self::L7.and(Self::DENIES).and(Self::ENFORCES);
+        let is_unclear = kind == Kind::Unclear && self.has(Self::READS_QUERIES);
+        if kind == Kind::Opaque || is_unclear || self.has(denied) {
+            return if kind == Kind::Unclear { denied.and(Self::READS_QUERIES) } else { denied };
+        }
+        let mut moot = Self::L4.0;
+        if kind == Kind::Http {
+            moot |= Self::READS_QUERIES.0;
+        }
+        if self.has(Self::DENIES) {
+            moot |= Self::ALLOWS.0;
+        }
+        if self.has(Self::ENFORCES) {
+            moot |= Self::AUDITS.0 | Self::ABOUT.0;
+        }
+        Self(self.0 & !moot)
+    }
+
     /// The verdict (`domain.md` §3), allowed or audited.
     fn allow(self, kind: Kind) -> bool {
         if !self.has(Self::L7) {
@@ -147,6 +180,12 @@ impl Profile {
     /// What several callers of one chain say together.
     pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The profile without what cannot matter any more.
+    pub(super) fn settled(self, kind: Kind) -> Self {
+        let settled = |at: u32| u64::from(self.facts(Side(at)).settled(kind).0) << (8 * at);
+        Self((0..8).map(settled).fold(0, |all, one| all | one))
     }
 
     pub(super) fn facts(self, side: Side) -> Facts {

@@ -1,0 +1,139 @@
+//! The verdict, written down once more from `domain.md` §3, over tables of what matches what.
+
+use std::net::IpAddr;
+
+use openshell_domain::policy::{Access, Endpoint, Enforcement, Policy, RequestPattern, Rule};
+
+use crate::glob::matches;
+use crate::space::{Atoms, Place, is_public};
+
+/// A policy with everything it says of the atoms looked up beforehand.
+pub(super) struct Judge {
+    rules: Vec<FlatRule>,
+}
+
+struct FlatRule {
+    binaries: Vec<bool>,
+    endpoints: Vec<FlatEndpoint>,
+}
+
+struct FlatEndpoint {
+    hosts: Vec<bool>,
+    ports: Vec<u16>,
+    destinations: Vec<bool>,
+    is_l7: bool,
+    is_audit: bool,
+    is_about: Vec<bool>,
+    allows: Vec<FlatClause>,
+    denies: Vec<FlatClause>,
+}
+
+struct FlatClause {
+    method: String,
+    paths: Vec<bool>,
+    reads_queries: bool,
+    /// By query: whether all values of every key are in, and whether some value of every key is in.
+    all: Vec<bool>,
+    some: Vec<bool>,
+}
+
+impl Judge {
+    pub(super) fn new(policy: &Policy, atoms: &Atoms) -> Self {
+        Self { rules: policy.network_policies.values().map(|rule| flat_rule(rule, atoms)).collect() }
+    }
+
+    /// Allowed or audited.
+    pub(super) fn allows(&self, atoms: &Atoms, place: &Place) -> bool {
+        let is_hit = |rule: &&FlatRule| atoms.chain(place).iter().any(|binary| rule.binaries[*binary]);
+        let e = || {
+            let hit = self.rules.iter().filter(is_hit).flat_map(|rule| &rule.endpoints);
+            hit.filter(|e| e.hosts[place.host] && e.ports.contains(&place.port))
+        };
+        let e7 = || e().filter(|e| e.is_l7);
+        let dst = |e: &FlatEndpoint| e.destinations[place.destination];
+        if e7().next().is_none() {
+            return e().any(dst);
+        }
+        let Some((method, path, query)) = place.http else { return false };
+        let method = atoms.methods[method].as_str();
+        let mut clauses = e7().flat_map(|e| e.allows.iter().chain(&e.denies));
+        if atoms.queries[query].parsed.is_none() && clauses.any(|clause| clause.reads_queries) {
+            return false;
+        }
+        let s = || e7().filter(|e| e.is_about[path]);
+        let denied = e7().any(|e| e.denies.iter().any(|c| c.hits(method, path) && c.some[query]));
+        let ok = s().any(|e| dst(e) && e.allows.iter().any(|c| c.hits(method, path) && c.all[query]));
+        (ok && !denied) || (s().next().is_some() && s().all(|e| e.is_audit) && s().any(dst))
+    }
+}
+
+impl FlatClause {
+    fn hits(&self, method: &str, path: usize) -> bool {
+        let is_method = self.method == "*" || self.method == method;
+        (is_method || (self.method == "GET" && method == "HEAD")) && self.paths[path]
+    }
+}
+
+fn flat_rule(rule: &Rule, atoms: &Atoms) -> FlatRule {
+    let is_it = |path: &String| rule.binaries.iter().any(|binary| matches(&binary.path, path, '/'));
+    FlatRule {
+        binaries: atoms.binaries.iter().map(is_it).collect(),
+        endpoints: rule.endpoints.iter().map(|endpoint| flat_endpoint(endpoint, atoms)).collect(),
+    }
+}
+
+fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
+    let presets = endpoint.access.map(Access::methods).unwrap_or_default().iter().map(|method| {
+        let (method, path) = ((*method).to_owned(), "**".to_owned());
+        RequestPattern { method, path, query: std::collections::BTreeMap::new() }
+    });
+    let allows: Vec<RequestPattern> =
+        endpoint.rules.iter().map(|rule| rule.allow.clone()).chain(presets).collect();
+    let is_about = |path: &String| {
+        (endpoint.path.is_empty() || matches(&endpoint.path, path, '/'))
+            && (endpoint.allow_encoded_slash || !path.contains("%2F"))
+    };
+    FlatEndpoint {
+        hosts: atoms.hosts.iter().map(|host| host_matches(&endpoint.host, host)).collect(),
+        ports: endpoint.ports.clone(),
+        destinations: atoms.destinations.iter().map(|set| dst(endpoint, set)).collect(),
+        is_l7: endpoint.is_l7(),
+        is_audit: endpoint.enforcement == Some(Enforcement::Audit),
+        is_about: atoms.paths.iter().map(is_about).collect(),
+        allows: allows.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
+        denies: endpoint.deny_rules.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
+    }
+}
+
+pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
+    pattern.is_empty() || matches(pattern, host, '.')
+}
+
+fn dst(endpoint: &Endpoint, addresses: &[IpAddr]) -> bool {
+    addresses.iter().all(|address| {
+        if endpoint.allowed_ips.is_empty() {
+            is_public(address)
+        } else {
+            endpoint.allowed_ips.iter().any(|network| network.contains(address))
+        }
+    })
+}
+
+fn flat_clause(pattern: &RequestPattern, atoms: &Atoms) -> FlatClause {
+    let holds = |at: usize, all: bool| {
+        let values = atoms.queries[at].parsed.as_ref();
+        pattern.query.iter().all(|(key, globs)| {
+            let is_in = |value: &String| globs.globs().any(|glob| matches(glob, value, '.'));
+            let values = values.and_then(|parsed| parsed.get(key));
+            values.is_some_and(|v| if all { v.iter().all(is_in) } else { v.iter().any(is_in) })
+        })
+    };
+    let count = atoms.queries.len();
+    FlatClause {
+        method: pattern.method.clone(),
+        paths: atoms.paths.iter().map(|path| matches(&pattern.path, path, '/')).collect(),
+        reads_queries: !pattern.query.is_empty(),
+        all: (0..count).map(|at| holds(at, true)).collect(),
+        some: (0..count).map(|at| holds(at, false)).collect(),
+    }
+}

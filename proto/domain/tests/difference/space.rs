@@ -1,0 +1,296 @@
+//! The requests that are enumerated: every combination of a few texts, each kind reduced to one of those that no
+//! pattern in play tells apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use openshell_domain::policy::authority::Witness;
+use openshell_domain::policy::{Access, Policy, RequestPattern};
+
+use crate::glob::matches;
+use crate::naive::host_matches;
+
+/// A query and its one reading, if it has one.
+pub(super) struct Query {
+    pub(super) text: Option<String>,
+    pub(super) parsed: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// The texts.
+pub(super) struct Atoms {
+    pub(super) binaries: Vec<String>,
+    pub(super) chains: Vec<Vec<usize>>,
+    pub(super) hosts: Vec<String>,
+    pub(super) destinations: Vec<Vec<IpAddr>>,
+    pub(super) methods: Vec<String>,
+    pub(super) paths: Vec<String>,
+    pub(super) queries: Vec<Query>,
+}
+
+/// One request, by places in [`Atoms`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) chain: usize,
+    pub(super) host: usize,
+    pub(super) port: u16,
+    pub(super) destination: usize,
+    pub(super) http: Option<(usize, usize, usize)>,
+}
+
+const BINARIES: [&str; 6] = ["/a", "/b", "/c", "/d/e", "/z", "/y/z"];
+const HOSTS: [&str; 6] =
+    ["a.example", "b.a.example", "z.a.example", "c.b.a.example", "10.0.0.1", "other.example"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "X", "OTHER", "OPTIONS", "PUT"];
+const DESTINATIONS: [&[&str]; 5] = [
+    &["93.184.215.14"],
+    &["10.0.0.1"],
+    &["10.0.0.1", "93.184.215.14"],
+    &["10.9.9.9"],
+    &["10.9.9.9", "10.0.0.1"],
+];
+const SLASHED: [&str; 8] =
+    ["/a%2Fb", "/b%2Fa", "/%2F", "/a%2F", "/a/b%2Fa", "/a%2Fb/a", "/a%2Fa/b/", "/b/a%2Fb"];
+const QUERIES: [&str; 22] = [
+    "q=x",
+    "q=y",
+    "q=x&q=y",
+    "q=y.z",
+    "q=xx",
+    "q=u.v",
+    "q=x&q=y.z",
+    "q=x&q=u.v",
+    "q=xx&q=y.z",
+    "q=y&q=u.v",
+    "q=xx&q=y",
+    "r=x",
+    "r=y",
+    "r=y.z",
+    "r=u.v",
+    "q=x&r=x",
+    "q=y&r=x",
+    "q=x&r=y.z",
+    "q=xx&r=xx",
+    "q=u.v&r=u.v",
+    "%",
+    "q=",
+];
+
+/// In this small world.
+pub(super) fn is_public(address: &IpAddr) -> bool {
+    !address.to_string().starts_with("10.")
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// Canonical paths over these letters and `/`, to this length.
+fn paths(letters: &[char], length: usize) -> BTreeSet<String> {
+    let mut all = BTreeSet::from(["/".to_owned()]);
+    for _ in 1..length {
+        let longer = all.iter().flat_map(|path| {
+            letters
+                .iter()
+                .chain(&['/'])
+                .filter(|c| **c != '/' || !path.ends_with('/'))
+                .map(move |c| format!("{path}{c}"))
+        });
+        let longer: Vec<String> = longer.collect();
+        all.extend(longer);
+    }
+    all
+}
+
+impl Query {
+    fn new(text: Option<&str>) -> Self {
+        let mut parsed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for pair in text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parsed.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+        let is_clear = !text.unwrap_or_default().contains('%');
+        Self { text: text.map(str::to_owned), parsed: is_clear.then_some(parsed) }
+    }
+}
+
+impl Atoms {
+    /// The usual texts and those of `witnesses`.
+    pub(super) fn new(witnesses: &[&Witness]) -> Self {
+        let mut atoms = Self {
+            binaries: owned(&BINARIES),
+            chains: Vec::new(),
+            hosts: owned(&HOSTS),
+            destinations: DESTINATIONS
+                .iter()
+                .map(|set| set.iter().map(|text| text.parse().unwrap()).collect())
+                .collect(),
+            methods: owned(&METHODS),
+            paths: paths(&['a', 'b', 'c'], 6).into_iter().collect(),
+            queries: std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).collect(),
+        };
+        atoms.paths.extend(owned(&SLASHED));
+        let count = atoms.binaries.len();
+        for a in 0..count {
+            for b in a..count {
+                for c in b..count {
+                    let set: BTreeSet<usize> = [a, b, c].into();
+                    atoms.chains.push(set.into_iter().collect());
+                }
+            }
+        }
+        atoms.chains.sort_by_key(Vec::len);
+        atoms.chains.dedup();
+        for witness in witnesses {
+            atoms.place(witness);
+        }
+        atoms
+    }
+
+    /// The place of a witness, whose texts become atoms.
+    pub(super) fn place(&mut self, witness: &Witness) -> Place {
+        let chain = witness.chain.iter().map(|path| place(&mut self.binaries, path)).collect();
+        let chain = place(&mut self.chains, &chain);
+        let host = place(&mut self.hosts, &witness.host);
+        let public = self.destinations[0].clone();
+        let addresses = if witness.addresses.is_empty() { &public } else { &witness.addresses };
+        let destination = place(&mut self.destinations, addresses);
+        let http = witness.method.as_ref().map(|method| {
+            let query = self.queries.iter().position(|known| known.text == witness.query);
+            let query = query.unwrap_or_else(|| {
+                self.queries.push(Query::new(witness.query.as_deref()));
+                self.queries.len() - 1
+            });
+            (place(&mut self.methods, method), place(&mut self.paths, &witness.path), query)
+        });
+        Place { chain, host, port: witness.port, destination, http }
+    }
+
+    /// A request in words.
+    pub(super) fn words(&self, place: &Place) -> String {
+        let chain: Vec<&str> = self.chain(place).iter().map(|at| self.binaries[*at].as_str()).collect();
+        let (host, addresses) = (&self.hosts[place.host], &self.destinations[place.destination]);
+        let what = place.http.map_or("a stream".to_owned(), |(method, path, query)| {
+            let query = self.queries[query].text.as_deref();
+            format!("{} {} ?{query:?}", self.methods[method], self.paths[path])
+        });
+        format!("{what} to {host}:{} at {addresses:?} by {chain:?}", place.port)
+    }
+
+    pub(super) fn chain(&self, place: &Place) -> &[usize] {
+        &self.chains[place.chain]
+    }
+
+    /// All requests, as far as `policies` tell them apart.
+    pub(super) fn places(&self, policies: &[&Policy]) -> Vec<Place> {
+        let patterns = Patterns::of(policies);
+        let binaries = |chain: &Vec<usize>| {
+            let hit = |p: &&str| chain.iter().any(|at| matches(p, &self.binaries[*at], '/'));
+            patterns.binaries.iter().map(hit).collect::<Vec<bool>>()
+        };
+        let chains = reduced(&self.chains, binaries);
+        let hosts = reduced(&self.hosts, |host| {
+            let is_it = patterns.hosts.iter().map(|p| host_matches(p, host)).collect::<Vec<bool>>();
+            (is_it, host.parse::<IpAddr>().is_ok())
+        });
+        let paths = reduced(&self.paths, |path| {
+            let is_it = patterns.paths.iter().map(|p| matches(p, path, '/')).collect::<Vec<bool>>();
+            (is_it, path.contains("%2F"))
+        });
+        let queries = reduced(&self.queries, |query| patterns.query_signature(query));
+        let methods = reduced(&self.methods, |method| {
+            let is_it = patterns.methods.iter().map(|m| m == method || (*m == "GET" && method == "HEAD"));
+            is_it.collect::<Vec<bool>>()
+        });
+        let destinations = reduced(&self.destinations, |set| {
+            let is_in = |list: &&[IpNet]| set.iter().all(|a| list.iter().any(|network| network.contains(a)));
+            let lists = patterns.lists.iter().map(is_in).collect::<Vec<bool>>();
+            (set.iter().all(is_public), lists)
+        });
+        let mut kinds = vec![None];
+        for method in &methods {
+            for path in &paths {
+                kinds.extend(queries.iter().map(|query| Some((*method, *path, *query))));
+            }
+        }
+        let mut places = Vec::new();
+        for host in hosts {
+            let address: Option<IpAddr> = self.hosts[host].parse().ok();
+            let one: Vec<usize> = address
+                .iter()
+                .filter_map(|a| self.destinations.iter().position(|set| *set == [*a]))
+                .collect();
+            for destination in if address.is_some() { &one } else { &destinations } {
+                for port in &patterns.ports {
+                    for chain in &chains {
+                        let at = |http: &_| Place {
+                            chain: *chain,
+                            host,
+                            port: *port,
+                            destination: *destination,
+                            http: *http,
+                        };
+                        places.extend(kinds.iter().map(at));
+                    }
+                }
+            }
+        }
+        places
+    }
+}
+
+fn place<T: Clone + PartialEq>(all: &mut Vec<T>, one: &T) -> usize {
+    all.iter().position(|known| known == one).unwrap_or_else(|| {
+        all.push(one.clone());
+        all.len() - 1
+    })
+}
+
+fn reduced<T, S: Ord>(all: &[T], signature: impl Fn(&T) -> S) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    (0..all.len()).filter(|at| seen.insert(signature(&all[*at]))).collect()
+}
+
+/// Every pattern of some policies.
+struct Patterns<'p> {
+    binaries: BTreeSet<&'p str>,
+    hosts: BTreeSet<&'p str>,
+    paths: BTreeSet<&'p str>,
+    queries: BTreeSet<(&'p str, Vec<&'p str>)>,
+    methods: BTreeSet<&'p str>,
+    lists: BTreeSet<&'p [IpNet]>,
+    ports: BTreeSet<u16>,
+}
+
+impl<'p> Patterns<'p> {
+    fn of(policies: &[&'p Policy]) -> Self {
+        let rules = || policies.iter().flat_map(|policy| policy.network_policies.values());
+        let endpoints = || rules().flat_map(|rule| &rule.endpoints);
+        let clauses =
+            || endpoints().flat_map(|e| e.rules.iter().map(|rule| &rule.allow).chain(&e.deny_rules));
+        let query = |pattern: &'p RequestPattern| {
+            pattern.query.iter().map(|(key, globs)| (key.as_str(), globs.globs().collect()))
+        };
+        Self {
+            binaries: rules().flat_map(|r| &r.binaries).map(|b| b.path.as_str()).collect(),
+            hosts: endpoints().map(|e| e.host.as_str()).collect(),
+            paths: endpoints().map(|e| e.path.as_str()).chain(clauses().map(|c| c.path.as_str())).collect(),
+            queries: clauses().flat_map(query).collect(),
+            methods: clauses()
+                .map(|c| c.method.as_str())
+                .chain(endpoints().flat_map(|e| e.access.map(Access::methods).unwrap_or_default()).copied())
+                .collect(),
+            lists: endpoints().map(|e| e.allowed_ips.as_slice()).collect(),
+            ports: endpoints().flat_map(|e| e.ports.iter().copied()).collect(),
+        }
+    }
+
+    fn query_signature(&self, query: &Query) -> (bool, Vec<(bool, bool)>) {
+        let signature = self.queries.iter().map(|(key, globs)| {
+            let values = query.parsed.as_ref().and_then(|parsed| parsed.get(*key));
+            let is_in = |value: &String| globs.iter().any(|glob| matches(glob, value, '.'));
+            values.map_or((false, false), |v| (v.iter().all(is_in), v.iter().any(is_in)))
+        });
+        (query.parsed.is_none(), signature.collect())
+    }
+}
