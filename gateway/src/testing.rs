@@ -39,6 +39,7 @@ pub(crate) fn start(sandbox: &str) -> Command {
         policy_file: "p.yaml".into(),
         policy_file_hash: Digest([8; 32]),
         policy: Policy { version: 1, ..Policy::default() },
+        places: Default::default(),
         credentials: Vec::new(),
         writable: Vec::new(),
     }))

@@ -9,8 +9,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use openshell_domain::command::{Command, StartRun};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
-use openshell_domain::policy::Policy;
-use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::read::{Loaded, policy_from_yaml};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::pb::inbox::{self as pb, report::Report};
 use openshell_wire::proposal::isolation;
@@ -70,7 +69,7 @@ async fn start(
     run: RunId,
     hello: pb::Hello,
 ) -> Result<(Attachment, Vec<u8>), Status> {
-    let policy = policy(&hello)?;
+    let Loaded { policy, places, .. } = policy(&hello)?;
     let isolation = isolation(&hello.isolation).map_err(|error| status::invalid(&error))?;
     for (field, text, limit) in [
         ("supervisor_version", &hello.supervisor_version, MAX_VERSION),
@@ -96,6 +95,7 @@ async fn start(
         policy_file: hello.policy_file,
         policy_file_hash: Digest(Sha256::digest(hello.policy_yaml.as_bytes()).into()),
         policy,
+        places,
         credentials,
         writable: hello.writable,
     };
@@ -104,13 +104,12 @@ async fn start(
 }
 
 /// The policy of the file, or every mistake in it, each with the file's name in front.
-fn policy(hello: &pb::Hello) -> Result<Policy, Status> {
-    let loaded = policy_from_yaml(&hello.policy_yaml).map_err(|problems| {
+fn policy(hello: &pb::Hello) -> Result<Loaded, Status> {
+    policy_from_yaml(&hello.policy_yaml).map_err(|problems| {
         let file = Untrusted::new(&hello.policy_file).visible();
         let lines: Vec<String> = problems.0.iter().map(|problem| problem.in_file(&file)).collect();
         status::refuse(Code::InvalidArgument, "policy", &lines.join("\n"))
-    })?;
-    Ok(loaded.policy)
+    })
 }
 
 fn taken(name: &SandboxName, other: RunId) -> Status {

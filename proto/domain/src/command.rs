@@ -1,7 +1,10 @@
 //! What may be asked of the gateway, in the imperative, and the typed reasons why it was not done.
 
+use std::collections::BTreeMap;
+
 use crate::event::{Actor, Isolation};
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
+use crate::node::Place;
 use crate::policy::risk::{Credential, Seen};
 use crate::policy::{Policy, Rule};
 use crate::proposal::{Origin, Proposal};
@@ -46,6 +49,8 @@ pub struct StartRun {
     pub policy_file_hash: Digest,
     /// What it says.
     pub policy: Policy,
+    /// Where the key of each of its rules stands.
+    pub places: BTreeMap<RuleName, Place>,
     /// The credentials that are usable in the sandbox: names and hosts, never values.
     pub credentials: Vec<Credential>,
     /// Absolute paths that the command can write.

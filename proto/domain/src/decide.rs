@@ -55,6 +55,7 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
         file: start.policy_file.clone(),
         file_hash: start.policy_file_hash,
         policy: start.policy.clone(),
+        places: start.places.clone(),
     });
     if known.is_some_and(|sandbox| sandbox.view.advisor) != start.advisor {
         events.push(Event::SettingChanged { key: ADVISOR_SETTING.to_owned(), value: start.advisor });
@@ -198,7 +199,10 @@ fn with_grant(sandbox: &Sandbox, id: ProposalId, draft: &Draft) -> Result<(RuleN
         )])
     })?;
     let policy = sandbox.composition.with(key.clone(), &draft.rule);
-    effective::check(&policy).map_err(Refusal::WouldNotLoad)?;
+    let whence = |rule: &RuleName| {
+        (*rule != key).then(|| sandbox.composition.provenance(rule, &sandbox.source()).to_string())
+    };
+    effective::check(&policy, whence).map_err(Refusal::WouldNotLoad)?;
     Ok((key, policy))
 }
 

@@ -3,11 +3,14 @@
 //! Names and shapes are final once shipped; a newer meaning is a newer `schema_version`. An event of an unknown
 //! kind or a newer version stops its reader with an error and is never skipped.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
+use crate::node::Place;
 use crate::policy::Policy;
 use crate::policy::authority::Difference;
 use crate::policy::risk::{Credential, Seen};
@@ -98,6 +101,9 @@ pub enum Event {
         file_hash: Digest,
         /// What it says.
         policy: Policy,
+        /// Where the key of each of its rules stands.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        places: BTreeMap<RuleName, Place>,
     },
     /// A setting of the sandbox has a new value.
     SettingChanged {

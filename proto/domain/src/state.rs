@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Envelope, Event, Isolation};
-use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
+use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
 use crate::inbox::{Gap, SandboxView, apply_to_proposals};
+use crate::node::Place;
 use crate::policy::Policy;
-use crate::policy::effective::{Composition, Grant};
+use crate::policy::effective::{Composition, Grant, Source};
 use crate::policy::risk::Credential;
 use crate::proposal::{Decision, Proposal};
 
@@ -42,6 +43,10 @@ pub struct Sandbox {
     pub composition: Composition,
     /// The policy in force, at revision `view.revision`.
     pub policy: Arc<Policy>,
+    /// The name of the policy file of its latest run.
+    pub policy_file: String,
+    /// Where the key of each rule of that file stands.
+    pub places: BTreeMap<RuleName, Place>,
     /// The credentials that are usable in its latest run.
     pub credentials: Vec<Credential>,
     /// Absolute paths that the command of its latest run can write.
@@ -51,6 +56,12 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// The policy file of its latest run.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source { file: &self.policy_file, places: &self.places }
+    }
+
     /// Whether the command of its latest run is kept in.
     #[must_use]
     pub fn is_isolated(&self) -> bool {
@@ -79,7 +90,9 @@ impl Sandbox {
                 self.credentials.clone_from(credentials);
                 self.writable.clone_from(writable);
             }
-            Event::BasePolicySet { policy, .. } => {
+            Event::BasePolicySet { file, policy, places, .. } => {
+                self.policy_file.clone_from(file);
+                self.places.clone_from(places);
                 self.composition.begin(self.view.run, policy.clone());
             }
             Event::ProposalApproved { .. } => self.grant(envelope),

@@ -63,6 +63,7 @@ fn start(sandbox: &str, run: u128) -> StartRun {
         policy_file: "p.yaml".into(),
         policy_file_hash: Digest([8; 32]),
         policy: policy_from_yaml(BASE).unwrap().policy,
+        places: policy_from_yaml(BASE).unwrap().places,
         credentials: Vec::new(),
         writable: Vec::new(),
     }
@@ -432,4 +433,21 @@ fn the_inbox_folds_to_what_the_gateway_knows_and_refuses_a_gap() {
     }
     assert_eq!(again.sandboxes[&name("demo")].policy, world.demo().policy);
     assert!(again.fold(&world.log[0]).is_err());
+}
+
+#[test]
+fn what_would_not_load_names_the_line_of_the_base() {
+    let mut world = World::new();
+    let base = "version: 1\nnetwork_policies:\n  db: {endpoints: [{host: db.example, port: 5432, allowed_ips: [10.0.0.0/8]}], binaries: [{path: /a}]}\n";
+    let loaded = policy_from_yaml(base).unwrap();
+    world.start_as(StartRun { policy: loaded.policy, places: loaded.places, ..start("demo", 2) });
+    let ask = base.replace("10.0.0.0/8", "10.1.0.0/16");
+    let rule = policy_from_yaml(&ask).unwrap().policy.network_policies.into_values().next().unwrap();
+    match world.submit_with(10, "mine", rule, 32) {
+        Err(Refusal::WouldNotLoad(lines)) => {
+            assert_eq!(lines.len(), 1);
+            assert!(lines[0].ends_with("list the same in both (db is from p.yaml:3)"), "{}", lines[0]);
+        }
+        other => panic!("{other:?}"),
+    }
 }

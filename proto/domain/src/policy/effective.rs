@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::overlap::Conflict;
 use super::{Policy, Rule};
 use crate::id::{Digest, ProposalId, RuleName, RunId};
 use crate::proposal::{Decision, Draft, Lease, Moment};
@@ -174,12 +175,20 @@ impl Composition {
     }
 }
 
-/// Why a composed policy would not load, if it would not.
+/// Why a composed policy would not load, if it would not. `whence` says where a rule comes from.
 ///
 /// # Errors
-/// One line for each conflict, naming the rules.
-pub fn check(policy: &Policy) -> Result<(), Vec<String>> {
-    let conflicts: Vec<String> = super::overlap::conflicts(policy).iter().map(ToString::to_string).collect();
+/// One line for each conflict, naming the rules and where they come from.
+pub fn check(policy: &Policy, whence: impl Fn(&RuleName) -> Option<String>) -> Result<(), Vec<String>> {
+    let line = |conflict: Conflict| {
+        let rules = [&conflict.rule, &conflict.other];
+        let known: Vec<String> = rules
+            .into_iter()
+            .filter_map(|rule| whence(rule).map(|from| format!("{rule} is from {from}")))
+            .collect();
+        if known.is_empty() { conflict.to_string() } else { format!("{conflict} ({})", known.join(", ")) }
+    };
+    let conflicts: Vec<String> = super::overlap::conflicts(policy).into_iter().map(line).collect();
     if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
 }
 

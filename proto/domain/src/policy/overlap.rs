@@ -18,6 +18,8 @@ use crate::id::RuleName;
 pub struct Conflict {
     /// The rule of the endpoint that makes the trouble.
     pub rule: RuleName,
+    /// The rule that it may not stand beside.
+    pub other: RuleName,
     /// Its place in `endpoints`, from 0.
     pub endpoint: usize,
     /// The key of that endpoint which would have to change.
@@ -59,8 +61,8 @@ struct Site<'p> {
 }
 
 impl Site<'_> {
-    fn conflict(&self, key: &'static str, message: String) -> Conflict {
-        Conflict { rule: self.name.clone(), endpoint: self.index, key, message }
+    fn conflict(&self, other: &Self, key: &'static str, message: String) -> Conflict {
+        Conflict { rule: self.name.clone(), other: other.name.clone(), endpoint: self.index, key, message }
     }
 }
 
@@ -86,7 +88,7 @@ fn inspected_beside<'s>(sites: &'s [Site<'s>], skip: &'s Site<'s>) -> impl Itera
                 "`tls: skip` in {} for {:?} stands beside the inspected endpoint {:?} of {} on the same port: one of them must go",
                 skip.name, skip.endpoint.host, other.endpoint.host, other.name
             );
-            skip.conflict("tls", message)
+            skip.conflict(other, "tls", message)
         })
 }
 
@@ -109,7 +111,7 @@ fn otherwise_listed_beside<'s>(
                 "{} and {} list different `allowed_ips` for {:?} and {:?} on the same port: list the same in both",
                 listed.name, other.name, listed.endpoint.host, other.endpoint.host
             );
-            listed.conflict("allowed_ips", message)
+            listed.conflict(other, "allowed_ips", message)
         })
 }
 

@@ -156,7 +156,7 @@ pub(super) fn with(base: &Policy, rules: &[&Rule]) -> Option<Policy> {
     for (at, rule) in rules.iter().enumerate() {
         policy.network_policies.insert(format!("s{at}").parse().ok()?, (*rule).clone());
     }
-    check(&policy).ok().map(|()| policy)
+    check(&policy, |_| None).ok().map(|()| policy)
 }
 
 /// A case that loads.

@@ -101,6 +101,6 @@ fn helps(policy: &Policy, rule: &Rule, question: &Question<'_>) -> bool {
     let mut names = (0..=policy.network_policies.len()).filter_map(|n| format!("ask-{n}").parse().ok());
     let free = names.find(|name: &RuleName| !policy.network_policies.contains_key(name));
     wider.network_policies.extend(free.map(|name| (name, rule.clone())));
-    effective::check(&wider).is_ok()
+    effective::check(&wider, |_| None).is_ok()
         && compile(&wider).is_ok_and(|compiled| matches!(judge(&compiled, question), Judged::Allowed(_)))
 }
