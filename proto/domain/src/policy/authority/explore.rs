@@ -103,7 +103,7 @@ pub(super) fn explore<'p>(
     for member in universe.members.iter().filter(|member| member.is_focus) {
         for (at, focus) in member.rule.endpoints.iter().enumerate() {
             for scene in scenes(universe, focus, budget)? {
-                for destination in &scene.lists.destinations(scene.address) {
+                for destination in &scene.lists.destinations(scene.address, budget)? {
                     let facts = scene.facts(destination);
                     let view = View { focus_host: &focus.host, universe, scene: &scene, destination, facts };
                     let is_it =
