@@ -201,7 +201,7 @@ fn two_policies_are_compared_as_wholes() {
     assert_eq!(between(&new, &new).unwrap().effect(), Effect::ChangesNothing);
 }
 
-/// Found by brute force: the base allows elsewhere what the ask denies everywhere.
+/// The base allows elsewhere what the ask denies everywhere.
 #[test]
 fn an_ask_that_reads_queries_takes_unclear_ones_from_other_rules() {
     let base = policy(&[("api", &rest(&allow(&["GET /y"])), "/b")]);
