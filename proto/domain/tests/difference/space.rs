@@ -102,6 +102,17 @@ fn paths(letters: &[char], length: usize) -> BTreeSet<String> {
     all
 }
 
+/// Canonical paths of so many of these segments.
+fn joined(most: usize) -> BTreeSet<String> {
+    let mut all = BTreeSet::from([String::new()]);
+    for _ in 0..most {
+        let longer = |path: &String| ["a", "b", "c", "ab", "cb"].map(|segment| format!("{path}/{segment}"));
+        let longer: Vec<String> = all.iter().flat_map(longer).collect();
+        all.extend(longer);
+    }
+    all.iter().flat_map(|path| [path.clone(), format!("{path}/")]).filter(|path| !path.is_empty()).collect()
+}
+
 impl Query {
     fn new(text: Option<&str>) -> Self {
         let mut parsed: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -126,7 +137,7 @@ impl Atoms {
                 .map(|set| set.iter().map(|text| text.parse().unwrap()).collect())
                 .collect(),
             methods: owned(&METHODS),
-            paths: paths(&['a', 'b', 'c'], 6).into_iter().collect(),
+            paths: paths(&['a', 'b'], 6).union(&joined(3)).cloned().collect(),
             queries: std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).collect(),
         };
         atoms.paths.extend(owned(&SLASHED));

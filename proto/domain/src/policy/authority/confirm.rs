@@ -8,6 +8,7 @@ use super::universe::{Side, Universe};
 use super::{Difference, Sides4, TooComplex, Witness};
 use crate::policy::Policy;
 use crate::policy::host::Host;
+use crate::policy::pattern::is_glob;
 use crate::policy::verdict::{self, Caller, CompiledPolicy, Kind, Request};
 
 /// Confirms the examples of a difference.
@@ -53,13 +54,16 @@ impl<'u, 'p> Matcher<'u, 'p> {
     /// The rules of the side with an endpoint at the port of the example.
     fn about(&self, witness: &Witness) -> Policy {
         let host_matches = |host: &str| host.is_empty() || host.contains('*') || host == witness.host;
-        let here =
-            self.universe.members.iter().enumerate().filter(|(_, member)| {
-                member.sides.has(self.side)
-                    && member.rule.endpoints.iter().any(|endpoint| {
-                        endpoint.ports.contains(&witness.port) && host_matches(&endpoint.host)
-                    })
-            });
+        let here = self.universe.members.iter().enumerate().filter(|(_, member)| {
+            let is_asked = |path: &str| is_glob(path) || witness.chain.iter().any(|program| program == path);
+            member.sides.has(self.side)
+                && member.rule.binaries.iter().any(|binary| is_asked(&binary.path))
+                && member
+                    .rule
+                    .endpoints
+                    .iter()
+                    .any(|endpoint| endpoint.ports.contains(&witness.port) && host_matches(&endpoint.host))
+        });
         let rules =
             here.filter_map(|(at, member)| Some((format!("r{at}").parse().ok()?, member.rule.clone())));
         Policy { version: 1, network_policies: rules.collect(), ..Policy::default() }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::TooComplex;
+use super::{Budget, TooComplex};
 use crate::policy::Endpoint;
 use crate::policy::address::{Class, classify};
 
@@ -50,11 +50,22 @@ impl<'p> Lists<'p> {
     }
 
     /// The classes for a name (`None`), or the one of an address, if it is not blocked.
-    pub(super) fn destinations(&self, host: Option<IpAddr>) -> Vec<Destination> {
+    ///
+    /// # Errors
+    /// [`TooComplex`] when the budget is spent.
+    pub(super) fn destinations(
+        &self,
+        host: Option<IpAddr>,
+        budget: &mut Budget,
+    ) -> Result<Vec<Destination>, TooComplex> {
         if let Some(address) = host {
             let holds = self.holds(address);
-            return holds.map(|holds| Destination { holds, addresses: vec![address] }).into_iter().collect();
+            let one = holds.map(|holds| Destination { holds, addresses: vec![address] });
+            return Ok(one.into_iter().collect());
         }
+        let networks: usize = self.0.iter().map(|list| list.len()).sum();
+        // Each network brings addresses, each address is looked up in each network.
+        budget.spend(networks * networks)?;
         let mut found: BTreeMap<u64, Vec<IpAddr>> = BTreeMap::new();
         for address in self.candidates() {
             if let Some(holds) = self.holds(address) {
@@ -73,6 +84,7 @@ impl<'p> Lists<'p> {
                 })
                 .collect();
             let before = found.len();
+            budget.spend(wider.len())?;
             for (holds, addresses) in wider {
                 found.entry(holds).or_insert(addresses);
             }
@@ -89,7 +101,7 @@ impl<'p> Lists<'p> {
             })
             .collect();
         all.sort_by_key(|destination| destination.addresses.len());
-        all
+        Ok(all)
     }
 
     fn holds(&self, address: IpAddr) -> Option<u64> {
@@ -189,21 +201,32 @@ mod tests {
 
     #[test]
     fn without_lists_there_are_public_destinations_only() {
-        let found = Lists::default().destinations(None);
+        let found = Lists::default().destinations(None, &mut Budget::default()).unwrap();
         assert_eq!(found, [Destination { holds: 1, addresses: vec![] }]);
     }
 
     #[test]
     fn a_blocked_address_is_no_destination() {
-        assert!(Lists::default().destinations(Some("127.0.0.1".parse().unwrap())).is_empty());
-        assert_eq!(Lists::default().destinations(Some("10.0.0.1".parse().unwrap()))[0].holds, 0);
+        assert!(
+            Lists::default()
+                .destinations(Some("127.0.0.1".parse().unwrap()), &mut Budget::default())
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            Lists::default().destinations(Some("10.0.0.1".parse().unwrap()), &mut Budget::default()).unwrap()
+                [0]
+            .holds,
+            0
+        );
     }
 
     #[test]
     fn lists_are_told_apart_also_where_they_overlap() {
         let lists = lists(&[&["10.0.0.0/8"], &["10.1.0.0/16", "8.8.8.0/24"]]);
         let holds: Vec<u64> = Lists(lists.iter().map(Vec::as_slice).collect())
-            .destinations(None)
+            .destinations(None, &mut Budget::default())
+            .unwrap()
             .into_iter()
             .map(|destination| destination.holds)
             .collect();
@@ -217,7 +240,8 @@ mod tests {
         fn every_address_is_in_a_class_that_was_found(v4 in any::<u32>(), v6 in any::<u128>(), prefix in 0..6_usize) {
             let lists = lists(&[&["10.0.0.0/8", "fd00::/8"], &["10.1.0.0/16", "8.0.0.0/7", "2606::/16"]]);
             let lists = Lists(lists.iter().map(Vec::as_slice).collect());
-            let found = lists.destinations(None);
+            let found = lists.destinations(None, &mut Budget::default())
+            .unwrap();
             let head = [0x2606_u128 << 112, 0xfd00 << 112, 0x64ff9b << 96, 0x2002 << 112, 0x2001 << 112, 0][prefix];
             for address in [IpAddr::V4(v4.into()), IpAddr::V6(v6.into()), IpAddr::V6((head | (v6 >> 32)).into())] {
                 if let Some(holds) = lists.holds(address).filter(|holds| *holds != 0) {

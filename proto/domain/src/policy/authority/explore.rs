@@ -76,6 +76,15 @@ struct Point {
     parts: Vec<(usize, Part)>,
 }
 
+/// A path with what the endpoints say of it.
+struct Spot<'s, 'p> {
+    path: &'s str,
+    facts: Vec<Facts>,
+    parts: Vec<(usize, Part)>,
+    /// The clauses whose path it is; an allow has its place in its endpoint.
+    said: Vec<(&'s Active<'p>, &'s Clause<'p>, Option<usize>)>,
+}
+
 /// A query without a single reading.
 const UNCLEAR: &str = "%";
 
@@ -94,7 +103,7 @@ pub(super) fn explore<'p>(
     for member in universe.members.iter().filter(|member| member.is_focus) {
         for (at, focus) in member.rule.endpoints.iter().enumerate() {
             for scene in scenes(universe, focus, budget)? {
-                for destination in &scene.lists.destinations(scene.address) {
+                for destination in &scene.lists.destinations(scene.address, budget)? {
                     let facts = scene.facts(destination);
                     let view = View { focus_host: &focus.host, universe, scene: &scene, destination, facts };
                     let is_it =
@@ -176,8 +185,9 @@ impl<'p> View<'_, 'p> {
         points: &mut Vec<Point>,
     ) -> Result<(), TooComplex> {
         for path in self.paths(required, budget)?.iter() {
+            let spot = self.spot(path, budget)?;
             for method in self.methods(allow) {
-                self.queries(path, &method, budget, points)?;
+                self.queries(&spot, &method, budget, points)?;
             }
         }
         Ok(())
@@ -229,29 +239,23 @@ impl<'p> View<'_, 'p> {
     /// The requests with this path and method, by their queries.
     fn queries(
         &self,
-        path: &str,
+        spot: &Spot<'_, 'p>,
         method: &str,
         budget: &mut Budget,
         points: &mut Vec<Point>,
     ) -> Result<(), TooComplex> {
         let mut clauses = Clauses::default();
-        let mut reads_queries = false;
-        for active in self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7()) {
-            for clause in active.allows.iter().chain(&active.denies) {
-                reads_queries |= clause.reads_queries();
-                let written = clause.written.filter(|written| !written.query.is_empty());
-                if let Some(written) =
-                    written.filter(|_| clause.has_method(method) && clause.path.matches(path))
-                {
-                    clauses.add(written);
-                }
-            }
+        let said = spot.said.iter().filter(|(_, clause, _)| clause.has_method(method));
+        for written in said.filter_map(|(_, clause, _)| clause.written) {
+            clauses.add(written);
         }
         for class in clauses.classes(budget)? {
-            points.push(self.request(Kind::Http, method, path, (&clauses, &class)));
+            budget.spend(1 + (spot.facts.len() + spot.said.len()) / 32)?;
+            points.push(self.request(Kind::Http, method, spot, (&clauses, &class)));
         }
-        if reads_queries {
-            let mut point = self.request(Kind::Unclear, method, path, (&clauses, &QueryClass::default()));
+        let inspected = self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7());
+        if inspected.into_iter().any(Active::reads_queries) {
+            let mut point = self.request(Kind::Unclear, method, spot, (&clauses, &QueryClass::default()));
             point.query = Some(UNCLEAR.to_owned());
             points.push(point);
         }
@@ -263,8 +267,10 @@ impl<'p> View<'_, 'p> {
     fn unclear(&self, budget: &mut Budget, points: &mut Vec<Point>) -> Result<(), TooComplex> {
         let none = (&Clauses::default(), &QueryClass::default());
         for path in self.paths(&[], budget)?.iter() {
+            let spot = self.spot(path, budget)?;
             for method in self.methods(None) {
-                let mut point = self.request(Kind::Unclear, &method, path, none);
+                budget.spend(1 + spot.facts.len() / 32)?;
+                let mut point = self.request(Kind::Unclear, &method, &spot, none);
                 point.query = Some(UNCLEAR.to_owned());
                 points.push(point);
             }
@@ -288,49 +294,59 @@ impl<'p> View<'_, 'p> {
                 };
                 if !focus().any(allows) {
                     let none = (&Clauses::default(), &QueryClass::default());
-                    return Ok(Some(self.request(Kind::Http, method, &class.witness, none)));
+                    let spot = self.spot(&class.witness, budget)?;
+                    return Ok(Some(self.request(Kind::Http, method, &spot, none)));
                 }
             }
         }
         Ok(None)
     }
 
+    /// What the endpoints say of a path, whatever the method.
+    fn spot<'s>(&'s self, path: &'s str, budget: &mut Budget) -> Result<Spot<'s, 'p>, TooComplex> {
+        let mut spot = Spot { path, facts: self.facts.clone(), parts: self.opaque_parts(), said: Vec::new() };
+        for active in self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7()) {
+            budget.spend(1 + (active.allows.len() + active.denies.len()) / 8)?;
+            let has_destination = self.destination.is_allowed_by(active.list);
+            if active.is_about(path) {
+                let mut said = if active.audits() { Facts::AUDITS } else { Facts::ENFORCES };
+                said = said.and(Facts::ABOUT.when(has_destination));
+                if let Some(slot) = spot.facts.get_mut(active.slot) {
+                    *slot = slot.and(said);
+                }
+                if active.audits() && has_destination {
+                    spot.parts.extend(self.asked(active, Share::Audit));
+                }
+                let allows = active.allows.iter().enumerate().filter(|(_, c)| c.path.matches(path));
+                let has_it = |_: &(usize, &Clause<'p>)| has_destination;
+                spot.said.extend(allows.filter(has_it).map(|(at, clause)| (active, clause, Some(at))));
+            }
+            let denies = active.denies.iter().filter(|clause| clause.path.matches(path));
+            spot.said.extend(denies.map(|clause| (active, clause, None)));
+        }
+        Ok(spot)
+    }
+
     fn request(
         &self,
         kind: Kind,
         method: &str,
-        path: &str,
+        spot: &Spot<'_, 'p>,
         (clauses, query): (&Clauses<'p>, &QueryClass<'p>),
     ) -> Point {
-        let mut facts = self.facts.clone();
-        let mut parts = self.opaque_parts();
-        for active in self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7()) {
-            let hits = |clause: &Clause<'p>, holds: &dyn Fn(&'p crate::policy::RequestPattern) -> bool| {
-                clause.has_method(method) && clause.path.matches(path) && clause.written.is_none_or(holds)
-            };
-            let is_about = active.is_about(path);
-            let has_destination = self.destination.is_allowed_by(active.list);
-            let denies = active.denies.iter().any(|c| hits(c, &|written| clauses.denies(query, written)));
-            let mut said = Facts::DENIES.when(denies);
-            if is_about {
-                said = said.and(if active.audits() { Facts::AUDITS } else { Facts::ENFORCES });
-                said = said.and(Facts::ABOUT.when(has_destination));
-                if active.audits() && has_destination {
-                    parts.extend(self.asked(active, Share::Audit));
-                }
-                for (at, clause) in active.allows.iter().enumerate() {
-                    if has_destination && hits(clause, &|written| clauses.allows(query, written)) {
-                        said = said.and(Facts::ALLOWS);
-                        parts.extend(self.asked(active, Share::Allow(at)));
-                    }
-                }
-            }
-            if let Some(slot) = facts.get_mut(active.slot) {
-                *slot = slot.and(said);
-            }
+        let (mut facts, mut parts) = (spot.facts.clone(), spot.parts.clone());
+        for (active, clause, allow) in spot.said.iter().filter(|(_, clause, _)| clause.has_method(method)) {
+            let holds = clause.written.is_none_or(|written| match allow {
+                Some(_) => clauses.allows(query, written),
+                None => clauses.denies(query, written),
+            });
+            let slot = facts.get_mut(active.slot).filter(|_| holds);
+            let Some(slot) = slot else { continue };
+            *slot = slot.and(if allow.is_some() { Facts::ALLOWS } else { Facts::DENIES });
+            parts.extend(allow.and_then(|at| self.asked(active, Share::Allow(at))));
         }
         let query = query.witness();
-        Point { kind, method: method.to_owned(), path: path.to_owned(), query, facts, parts }
+        Point { kind, method: method.to_owned(), path: spot.path.to_owned(), query, facts, parts }
     }
 
     /// Visits the cells of one request: everybody who may make it, alone and below others.
@@ -344,11 +360,9 @@ impl<'p> View<'_, 'p> {
             .scene
             .callers
             .iter()
-            .map(|caller| {
-                (self.scene.profile(self.universe, caller, &point.facts).settled(point.kind), caller)
-            })
+            .map(|caller| (self.scene.profile(caller, &point.facts).settled(point.kind), caller))
             .collect();
-        budget.spend(1 + profiles.len() / 8)?;
+        budget.spend(1 + self.scene.slots / 32)?;
         let ancestors = ancestors(&profiles, point.kind)?;
         let mut seen = HashSet::new();
         for (profile, caller) in profiles.iter().filter(|(_, caller)| !caller.asked.is_empty()) {

@@ -22,6 +22,10 @@ pub(super) struct Scene<'p> {
     pub(super) lists: Lists<'p>,
     /// The callers that the rules here tell apart.
     pub(super) callers: Vec<Caller>,
+    /// How many rules all callers hit together.
+    pub(super) slots: usize,
+    /// What a fact of each rule is multiplied with, by slot.
+    spreads: Vec<Profile>,
 }
 
 /// An endpoint that is for the host and port of a scene.
@@ -256,7 +260,10 @@ impl<'p> Scene<'p> {
             endpoints.push(Active::new(slot, *at, endpoint, list)?);
         }
         let callers = callers(universe, &members, budget)?;
-        Ok(Self { host, address, port, members, endpoints, lists, callers })
+        let slots = callers.iter().map(|caller| caller.slots.len()).sum();
+        let sides = |at: &usize| universe.members.get(*at).map(|member| member.sides).unwrap_or_default();
+        let spreads = members.iter().map(|at| Profile::spread(sides(at))).collect();
+        Ok(Self { host, address, port, members, endpoints, lists, callers, slots, spreads })
     }
 
     /// What each rule says of every request to `destination`, whatever the path; by slot.
@@ -271,12 +278,9 @@ impl<'p> Scene<'p> {
     }
 
     /// What a caller's rules say together.
-    pub(super) fn profile(&self, universe: &Universe<'p>, caller: &Caller, facts: &[Facts]) -> Profile {
-        caller.slots.iter().fold(Profile::default(), |profile, slot| {
-            let sides = self.members.get(*slot).and_then(|at| universe.members.get(*at)).map(|m| m.sides);
-            let said = facts.get(*slot).copied().unwrap_or_default();
-            profile.and(Profile::of(said, sides.unwrap_or_default()))
-        })
+    pub(super) fn profile(&self, caller: &Caller, facts: &[Facts]) -> Profile {
+        let said = caller.slots.iter().filter_map(|slot| facts.get(*slot).zip(self.spreads.get(*slot)));
+        said.fold(Profile::default(), |profile, (facts, spread)| profile.and(spread.of(*facts)))
     }
 }
 

@@ -200,3 +200,52 @@ fn two_policies_are_compared_as_wholes() {
     );
     assert_eq!(between(&new, &new).unwrap().effect(), Effect::ChangesNothing);
 }
+
+/// The base allows elsewhere what the ask denies everywhere.
+#[test]
+fn an_ask_that_reads_queries_takes_unclear_ones_from_other_rules() {
+    let base = policy(&[("api", &rest(&allow(&["GET /y"])), "/b")]);
+    let ask = rule(&rest("rules: [{allow: {method: GET, path: /x, query: {q: a}}}]"), "/b");
+    let found = Ground { base: &base, grants: vec![] }.difference(&ask).unwrap();
+    assert_eq!(found.effect(), Effect::Both);
+    assert_eq!(found.removed[0].witness.to_string(), "GET a.example:443 /y?% by /b");
+}
+
+/// The shortest name of the pattern is blocked; the others are not.
+#[test]
+fn a_blocked_name_does_not_stand_for_its_neighbours() {
+    let base = policy(&[]);
+    let ask = rule("{host: 'metadata*.google.internal', port: 443}", "/b");
+    let found = Ground { base: &base, grants: vec![] }.difference(&ask).unwrap();
+    assert_eq!(found.added[0].witness.host, "metadataa.google.internal");
+}
+
+/// The shortest name of the pattern is none that IDNA knows, so it cannot be an example of those that are.
+#[test]
+fn a_pattern_behind_punycode_is_not_passed_over() {
+    let base = policy(&[]);
+    let ask = rule("{host: 'xn--*.a.example', port: 443}", "/b");
+    assert_eq!(Ground { base: &base, grants: vec![] }.difference(&ask), Err(TooComplex));
+}
+
+/// A reviewer's audit grant hides what another one opens by auditing alone.
+#[test]
+fn what_is_latent_because_it_audits_is_shown() {
+    let base = policy(&[]);
+    let audit = "{host: a.example, port: 443, protocol: rest, enforcement: audit, rules: [{allow: {method: GET, path: /x}}]}";
+    let (first, second) = (rule(audit, "/b"), rule(audit, "/b"));
+    let found = ask(&base, &[&first], &second);
+    assert!(found.added.is_empty());
+    assert_eq!(lines(&found.latent).len(), 1, "{:?}", lines(&found.latent));
+    assert!(lines(&found.latent)[0].starts_with("a.example:443 any method ** by /b"));
+}
+
+#[test]
+fn every_program_that_a_rule_gave_way_to_is_named() {
+    let inspected = rest(&allow(&["GET /x"]));
+    let old = policy(&[("api", &inspected, "/b /c"), ("raw", L4, "/**")]);
+    let new = policy(&[("raw", L4, "/**")]);
+    let binaries = |item: &Item| item.binaries.clone();
+    let found = between(&old, &new).unwrap();
+    assert!(found.added.iter().all(|item| binaries(item) == ["/b", "/c"]), "{:?}", lines(&found.added));
+}

@@ -171,10 +171,15 @@ impl Facts {
 pub(super) struct Profile(u64);
 
 impl Profile {
-    /// `facts` in each of `sides`.
-    pub(super) fn of(facts: Facts, sides: Sides) -> Self {
-        let spread = |side: u32| (u64::from(facts.0) * u64::from((sides.0 >> side) & 1)) << (8 * side);
-        Self((0..8).map(spread).fold(0, |all, one| all | one))
+    /// One bit for each of `sides`, where the facts of that side begin.
+    pub(super) fn spread(sides: Sides) -> Self {
+        let bit = |side: u32| u64::from((sides.0 >> side) & 1) << (8 * side);
+        Self((0..8).map(bit).fold(0, |all, one| all | one))
+    }
+
+    /// `facts` in each side of a spread.
+    pub(super) fn of(self, facts: Facts) -> Self {
+        Self(self.0 * u64::from(facts.0))
     }
 
     /// What several callers of one chain say together.
