@@ -56,7 +56,7 @@ fn the_defaults_show_the_system_and_the_home_and_hide_what_must_be_hidden() {
 
 #[test]
 fn what_can_be_written_is_told_once_for_each_place() {
-    let work = tempfile::tempdir().unwrap();
+    let work = tempfile::tempdir_in("/tmp").unwrap();
     let folder = std::fs::canonicalize(work.path()).unwrap();
     std::fs::create_dir(folder.join("more")).unwrap();
     let policy = Policy {
@@ -75,7 +75,6 @@ fn what_can_be_written_is_told_once_for_each_place() {
     assert_eq!(plain, [&["/dev/shm", "/home/u/deep/work"], &private[1..]].concat());
     // A folder in the private /tmp is written anyway.
     let listed = shown(try_plan(&host("/srv/work"), &policy, &[folder.join("more")]).unwrap());
-    assert!(folder.starts_with("/tmp"), "{folder:?}");
     assert_eq!(listed, [&private[..2], &["/srv/work"], &private[2..]].concat());
 }
 
