@@ -3,7 +3,7 @@
 //!
 //! Of credentials only names and hosts are ever read, and what looks like a value is refused where it is written.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use openshell_domain::policy::risk::Credential;
 use openshell_wire::pb::inbox as pb;
@@ -49,6 +49,6 @@ pub(super) fn of(args: &RunArgs, policy_yaml: String, surroundings: &Surrounding
 }
 
 /// A path as text. Rules are text: where a path is none, the folder above it is told, which says more and not less.
-fn told(path: &PathBuf) -> Option<String> {
+fn told(path: &Path) -> Option<String> {
     path.ancestors().find_map(Path::to_str).map(ToOwned::to_owned)
 }
