@@ -191,6 +191,77 @@ async fn a_hello_that_cannot_be_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
+async fn credentials_and_writable_paths_beyond_their_bounds_are_refused_by_place() {
+    let place = Place::new();
+    let running = place.start().await;
+    let credential = |name: &str, hosts: &[&str]| pb::Credential {
+        name: name.into(),
+        hosts: hosts.iter().map(ToString::to_string).collect(),
+    };
+    let many = |n: usize| (0..n).map(|n| credential(&format!("n{n}"), &["a.example"])).collect::<Vec<_>>();
+    let hello = || hello("demo", 1);
+    let with = |credentials: Vec<pb::Credential>| pb::Hello { credentials, ..hello() };
+    let writable = |paths: Vec<String>| pb::Hello { writable: paths, ..hello() };
+    for (hello, wanted) in [
+        (with(many(33)), "credentials: more than 32"),
+        (with(vec![credential("a", &["a.b"]), credential("b c", &["a.b"])]), "credentials[1]: \"b c\""),
+        (
+            with(vec![credential("a", &["a.b"]), credential("a", &["c.d"])]),
+            "credentials: a stands there twice",
+        ),
+        (with(vec![credential("a", &["a.b"; 33])]), "credentials[0]: a: 33 hosts"),
+        (with(vec![credential("a", &["https://a.b"])]), "credentials[0]: a: hosts are wanted"),
+        (with(vec![credential("a", &["ghp_16c7e42f292c6912e771"])]), "looks like a secret"),
+        (writable(vec!["/a".into(); 257]), "writable: 257 writable paths"),
+        (writable(vec!["/a".into(), "work".into()]), "writable: writable path 1"),
+        (writable(vec![format!("/{}", "x".repeat(4096))]), "writable: writable path 0"),
+    ] {
+        let error = place.attach(hello).await.err().unwrap();
+        assert_eq!((error.code(), word(&error)), (Code::InvalidArgument, "invalid"));
+        assert!(error.message().contains(wanted), "{wanted}: {error}");
+    }
+    let full = pb::Hello { writable: vec!["/a".into(); 256], ..with(many(32)) };
+    place.attach(full).await.unwrap().complete().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn evidence_is_kept_with_its_operation_and_bounded() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let seen = |path: &str| pb::SeenDenial {
+        binary: "/usr/bin/curl".into(),
+        host: "api.github.com".into(),
+        port: 443,
+        method: "PUT".into(),
+        path: path.into(),
+        count: 2,
+    };
+    let with = |agent: &Attached, evidence: Vec<Vec<pb::SeenDenial>>| pb::SubmitProposalsRequest {
+        evidence: evidence.into_iter().map(|seen| pb::Evidence { seen }).collect(),
+        ..agent.submission(&["/a", "/b"])
+    };
+    let request = with(&agent, vec![vec![seen("/a")], vec![]]);
+    let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
+    let proposals: Vec<pb::Proposal> = answer.results.into_iter().filter_map(|it| it.proposal).collect();
+    assert_eq!(proposals[0].evidence, [seen("/a")]);
+    assert!(!proposals[0].review.contains("no_evidence"), "{}", proposals[0].review);
+    assert!(proposals[1].review.contains("no_evidence"), "the other one's is not its own");
+    for (evidence, wanted) in [
+        (vec![vec![]; 3], "evidence: of 3 operations"),
+        (vec![vec![seen("/a"); 17]], "evidence[0]: 17 denials"),
+        (vec![vec![], vec![seen(&"/x".repeat(2049))]], "evidence[1].seen[0].path: 4098 bytes"),
+    ] {
+        let request = with(&agent, evidence);
+        let error = agent.client.submit_proposals(request).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().contains(wanted), "{wanted}: {error}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn each_operation_is_answered_for_itself() {
     let place = Place { limits: Limits { pending: 2, ..OPEN }, ..Place::new() };
     let running = place.start().await;

@@ -14,6 +14,7 @@ use crate::authority::CertificateAuthority;
 use crate::clock;
 use crate::denial::{Advice, Ask, Denial};
 use crate::enforcement::Enforcement;
+use crate::evidence::Evidence;
 use crate::identity::{Holder, Identifier};
 use crate::link::Gateway;
 use crate::log::Log;
@@ -39,6 +40,8 @@ pub struct Context {
     pub skill: PathBuf,
     /// The shorthand log.
     pub log: Log,
+    /// What was denied in this run.
+    pub evidence: Evidence,
     /// Tells callers apart.
     pub identifier: Identifier,
     /// Resolves names.
@@ -60,7 +63,7 @@ impl Context {
         self.advisor.load(Ordering::Acquire)
     }
 
-    /// Writes a denial to the log and makes the reply.
+    /// Writes a denial to the log, keeps it as evidence and makes the reply.
     pub fn deny(
         &self,
         refused: Refused,
@@ -71,6 +74,7 @@ impl Context {
         let id = clock::random_id().unwrap_or(Uuid::nil());
         let denial = Denial { id, refused, holder: holder.cloned(), host: host.clone(), port, ask };
         self.log.write(&denial.line());
+        self.evidence.record(&denial);
         let skill = self.skill.to_string_lossy();
         denial.reply(Advice { is_on: self.is_advisor_on(), skill: &skill })
     }

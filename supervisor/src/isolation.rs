@@ -120,6 +120,8 @@ pub struct Built {
     pub sandbox: Sandbox,
     /// The command's user outside.
     pub uid: u32,
+    /// What the command can write: absolute paths, none below another.
+    pub writable: Vec<PathBuf>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -135,6 +137,7 @@ pub fn build(wishes: Wishes<'_>) -> Result<Built, IsolationError> {
     let user = user::User::choose(process, &host.workdir, wishes.may_stay_root);
     let mut plan = plan::plan(&host, &wishes, user)?;
     plan.notes.extend(user.note(&host.workdir));
+    let writable = plan.tree.writable();
     let spec = spec::Spec {
         user: user.inside,
         tree: plan.tree,
@@ -145,7 +148,7 @@ pub fn build(wishes: Wishes<'_>) -> Result<Built, IsolationError> {
     let sandbox = Sandbox::build(&spec, user)?;
     let own = rustix::process::geteuid().as_raw();
     let uid = user.become_first.map_or(own, |identity| identity.uid);
-    Ok(Built { sandbox, uid, notes: plan.notes })
+    Ok(Built { sandbox, uid, writable, notes: plan.notes })
 }
 
 /// Whether `inner` is `outer` or lies in it.

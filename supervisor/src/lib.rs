@@ -10,6 +10,7 @@ pub mod context;
 pub mod denial;
 pub mod enforcement;
 pub mod environment;
+pub mod evidence;
 pub mod identity;
 pub mod isolation;
 pub mod link;

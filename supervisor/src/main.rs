@@ -23,7 +23,7 @@ enum Verb {
         #[arg(long, value_name = "PATH", env = "OPENSHELL_INBOX_GATEWAY")]
         gateway: Option<PathBuf>,
         #[command(flatten)]
-        args: RunArgs,
+        args: Box<RunArgs>,
     },
     /// Say what this machine supports.
     Doctor,
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     match Cli::parse().verb {
         Verb::Run { gateway, args } => {
-            ExitCode::from(openshell_supervisor::program(gateway.as_deref(), args))
+            ExitCode::from(openshell_supervisor::program(gateway.as_deref(), *args))
         }
         Verb::Doctor => ExitCode::from(doctor::print(std::io::stdout()).unwrap_or(1)),
     }

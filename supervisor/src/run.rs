@@ -14,6 +14,7 @@ use openshell_domain::event::Isolation;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::read::{MAX_FILE, Problems, policy_from_bytes};
+use openshell_domain::policy::risk::{Credential, ScopeError, check_credentials};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
@@ -25,6 +26,7 @@ use crate::clock;
 use crate::command::CommandError;
 use crate::context::{Context, MAX_WAITS};
 use crate::enforcement::Enforcement;
+use crate::evidence::Evidence;
 use crate::isolation::{self, IsolationError};
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
@@ -32,6 +34,7 @@ use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
 
+mod hello;
 mod surroundings;
 mod trust;
 
@@ -62,6 +65,10 @@ pub struct RunArgs {
     /// Where the shorthand log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
+    /// A credential that the command can use, and the hosts that take it: findings tell of them. Never its value (may
+    /// be repeated).
+    #[arg(long, value_name = "NAME=HOST[,HOST...]", value_parser = hello::credential)]
+    pub credential: Vec<Credential>,
     /// What keeps the command from going round the proxy: namespaces of its own, or (never by itself) nothing.
     #[arg(long, value_name = "netns|none", default_value = "netns", value_parser = openshell_wire::proposal::isolation)]
     pub isolation: Isolation,
@@ -90,6 +97,9 @@ pub enum RunError {
     /// The policy file is not sound.
     #[error("{0}")]
     Policy(String),
+    /// The credentials together are not what can be told.
+    #[error("--credential: {0}")]
+    Credentials(#[from] ScopeError),
     /// A file of certificates holds none, or a broken one.
     #[error("{path}: {error}")]
     ExtraCa {
@@ -127,6 +137,7 @@ impl RunError {
             Self::Link(LinkError::Unreachable(_)) => 3,
             Self::File { .. }
             | Self::Policy(_)
+            | Self::Credentials(_)
             | Self::ExtraCa { .. }
             | Self::Link(LinkError::Door(_))
             | Self::Isolation(IsolationError::Refused(_) | IsolationError::Path { .. }) => 2,
@@ -196,6 +207,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let own_provider = Arc::clone(&provider);
     let authority =
         tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
+    check_credentials(&args.credential)?;
     let (policy, policy_yaml) = read_policy(&args.policy)?;
     let trust = Trust::load(&args.extra_ca)?;
     let door = match door {
@@ -208,7 +220,8 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
         Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
     };
-    let gateway = gateway(&args, &door, policy_yaml, &surroundings)?;
+    let hello = hello::of(&args, policy_yaml, &surroundings);
+    let gateway = gateway(&door, hello)?;
     announce(&args, &surroundings);
     let (skill, identifier, listener, start) = surroundings.into_parts();
     let context = Arc::new(Context {
@@ -218,6 +231,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         advisor: AtomicBool::new(false),
         skill,
         log: Log::new(log_folder(&args)?),
+        evidence: Evidence::default(),
         identifier,
         resolver: Resolver::new(args.resolve.clone()),
         authority,
@@ -257,24 +271,9 @@ fn read_policy(path: &Path) -> Result<(Policy, String), RunError> {
     Ok((loaded.policy, text))
 }
 
-fn gateway(
-    args: &RunArgs,
-    door: &Path,
-    policy_yaml: String,
-    surroundings: &Surroundings,
-) -> Result<Gateway, RunError> {
+fn gateway(door: &Path, hello: pb::Hello) -> Result<Gateway, RunError> {
     let run = clock::random_id()
         .map_err(|error| RunError::System("drawing an id", std::io::Error::other(error)))?;
-    let hello = pb::Hello {
-        sandbox: args.sandbox.to_string(),
-        supervisor_version: env!("CARGO_PKG_VERSION").to_owned(),
-        isolation: openshell_wire::proposal::isolation_word(args.isolation).to_owned(),
-        advisor: args.advisor,
-        policy_file: args.policy.display().to_string(),
-        policy_yaml,
-        host_root: surroundings.is_host_root(),
-        ..pb::Hello::default()
-    };
     Ok(Gateway::new(door, RunId(run), hello)?)
 }
 

@@ -47,7 +47,7 @@ enum Verb {
         verb: cli::PolicyVerb,
     },
     /// Start a command behind the supervisor's proxy.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say whether this machine can isolate a command.
     Doctor,
     /// Play the whole loop on this machine, with a scripted agent.
@@ -80,7 +80,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         None => on_runtime(reviewing(gateway, open)),
         Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
         Some(Verb::Policy { verb: cli::PolicyVerb::Check(ask) }) => check(&ask, output),
-        Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), args),
+        Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), *args),
         Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
         Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
         Some(Verb::Demo(args)) => on_runtime(play(args)),

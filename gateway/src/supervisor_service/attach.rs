@@ -10,6 +10,7 @@ use futures_util::Stream;
 use openshell_domain::command::{Command, StartRun};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
 use openshell_domain::policy::read::{Loaded, policy_from_yaml};
+use openshell_domain::policy::risk::{self, Credential, MAX_CREDENTIALS, ScopeError};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::pb::inbox::{self as pb, report::Report};
 use openshell_wire::proposal::isolation;
@@ -80,10 +81,11 @@ async fn start(
             return Err(status::invalid_text(&message));
         }
     }
+    let credentials = credentials(&hello.credentials)?;
+    risk::check_writable(&hello.writable).map_err(|error| beyond("writable", &error))?;
     // The place is taken before the run is stored, so that of two that start at once only one is.
     let attachment = shared.registry.start(name, run).map_err(|other| taken(name, other))?;
     let secret: [u8; 32] = clock::random().map_err(|error| Status::unavailable(error.to_string()))?;
-    let credentials = hello.credentials.iter().map(Into::into).collect();
     let start = StartRun {
         sandbox: name.clone(),
         run,
@@ -110,6 +112,22 @@ fn policy(hello: &pb::Hello) -> Result<Loaded, Status> {
         let lines: Vec<String> = problems.0.iter().map(|problem| problem.in_file(&file)).collect();
         status::refuse(Code::InvalidArgument, "policy", &lines.join("\n"))
     })
+}
+
+/// The credentials in scope, read again: the supervisor stands next to the agent.
+fn credentials(told: &[pb::Credential]) -> Result<Vec<Credential>, Status> {
+    let at = |(index, told)| {
+        Credential::try_from(told).map_err(|error| beyond(&format!("credentials[{index}]"), &error))
+    };
+    // One more than there may be is enough to refuse them.
+    let told = told.get(..=MAX_CREDENTIALS).unwrap_or(told);
+    let credentials = told.iter().enumerate().map(at).collect::<Result<Vec<_>, _>>()?;
+    risk::check_credentials(&credentials).map_err(|error| beyond("credentials", &error))?;
+    Ok(credentials)
+}
+
+fn beyond(field: &str, error: &ScopeError) -> Status {
+    status::invalid_text(&format!("{field}: {error}"))
 }
 
 fn taken(name: &SandboxName, other: RunId) -> Status {

@@ -8,7 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use openshell_domain::command::{Command, Refusal, Submit};
 use openshell_domain::id::{IdError, ProposalId, SandboxName};
+use openshell_domain::policy::host::MAX_HOST;
+use openshell_domain::policy::path::MAX_TARGET;
 use openshell_domain::policy::read::Source;
+use openshell_domain::policy::risk::{MAX_EVIDENCE, MAX_METHOD};
 use openshell_domain::proposal::Origin;
 use openshell_domain::proposal::body::{MAX_OPERATIONS, MAX_SUMMARY};
 use openshell_wire::pb::inbox as pb;
@@ -27,8 +30,6 @@ use crate::store::writer::NotDone;
 
 /// The longest `submitted_by`, in bytes: Linux's `PATH_MAX`.
 const MAX_BINARY: usize = 4096;
-/// The most denials that are kept with a proposal.
-const MAX_EVIDENCE: usize = 16;
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
 
@@ -79,6 +80,40 @@ fn check(request: &pb::SubmitProposalsRequest) -> Result<(), Status> {
         if text.len() > limit {
             let message = format!("{field}: {} bytes long, at most {limit} are allowed", text.len());
             return Err(status::invalid_text(&message));
+        }
+    }
+    if request.evidence.len() > operations {
+        let message = format!("evidence: of {} operations, there are {operations}", request.evidence.len());
+        return Err(status::invalid_text(&message));
+    }
+    request
+        .evidence
+        .iter()
+        .enumerate()
+        .try_for_each(|(index, evidence)| check_evidence(index, &evidence.seen))
+}
+
+/// Denials are stored with the proposal: there are few of them, and none is long.
+fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Status> {
+    if seen.len() > MAX_EVIDENCE {
+        let message =
+            format!("evidence[{operation}]: {} denials, at most {MAX_EVIDENCE} are allowed", seen.len());
+        return Err(status::invalid_text(&message));
+    }
+    for (index, seen) in seen.iter().enumerate() {
+        for (field, text, limit) in [
+            ("binary", &seen.binary, MAX_BINARY),
+            ("host", &seen.host, MAX_HOST),
+            ("method", &seen.method, MAX_METHOD),
+            ("path", &seen.path, MAX_TARGET),
+        ] {
+            if text.len() > limit {
+                let length = text.len();
+                let message = format!(
+                    "evidence[{operation}].seen[{index}].{field}: {length} bytes long, at most {limit} are allowed"
+                );
+                return Err(status::invalid_text(&message));
+            }
         }
     }
     Ok(())
@@ -132,7 +167,7 @@ fn command(
     let key = format!("operations[{index}].addRule.rule");
     let rule = policy::rule(rule, Source::Proposal, &key).map_err(unsound)?;
     let told = request.evidence.get(index).map_or(&[][..], |evidence| &evidence.seen);
-    let evidence = told.iter().take(MAX_EVIDENCE).map(proposal::seen).collect::<Result<_, _>>();
+    let evidence = told.iter().map(proposal::seen).collect::<Result<_, _>>();
     let evidence = evidence.map_err(unsound)?;
     let proposal =
         clock::proposal_id().map_err(|error| Unsound::Gateway(Status::unavailable(error.to_string())))?;

@@ -6,7 +6,7 @@ use openshell_domain::event::{Actor, ActorKind, Isolation};
 use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::read::Source;
-use openshell_domain::policy::risk::{Credential, Seen};
+use openshell_domain::policy::risk::{Credential, ScopeError, Seen};
 use openshell_domain::proposal::{Decision, Draft, Lease, Origin, Proposal, Status};
 use openshell_domain::review::Review;
 
@@ -103,9 +103,10 @@ impl From<&Credential> for pb::Credential {
     }
 }
 
-impl From<&pb::Credential> for Credential {
-    fn from(message: &pb::Credential) -> Self {
-        Self { name: message.name.clone(), hosts: message.hosts.clone() }
+impl TryFrom<&pb::Credential> for Credential {
+    type Error = ScopeError;
+    fn try_from(message: &pb::Credential) -> Result<Self, ScopeError> {
+        Self::new(&message.name, message.hosts.iter().map(String::as_str))
     }
 }
 

@@ -68,6 +68,21 @@ pub(crate) struct Tree {
     pub(crate) covered_bundles: Vec<PathBuf>,
 }
 
+impl Tree {
+    /// The places that can be written, without those below another. Landlock may allow less.
+    pub(super) fn writable(&self) -> Vec<PathBuf> {
+        let mut outermost: Vec<PathBuf> = Vec::new();
+        for (path, place) in &self.places {
+            let is_writable = matches!(place, Place::Writable | Place::Private(_));
+            // In the order of the tree a place comes after those that it lies in.
+            if is_writable && !outermost.iter().any(|above| path.starts_with(above)) {
+                outermost.push(path.clone());
+            }
+        }
+        outermost
+    }
+}
+
 /// What Landlock lets through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wall {

@@ -23,7 +23,7 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
         "rule_name": proposal.draft.rule_name.as_str(),
         "binary": proposal.draft.binary(),
         "rejection_reason": rejection_reason(proposal),
-        "validation_result": "",
+        "validation_result": proposal.validation_result,
         "application_error": "",
     });
     if let Some(decision) = proposal.status.decision() {

@@ -1,16 +1,18 @@
 //! `POST /v1/proposals`: checked here, stored by the gateway, answered for each operation.
 
 use http::{HeaderMap, Response, StatusCode, header};
+use openshell_domain::policy::authority::{Difference, Item};
 use openshell_domain::policy::read::Problems;
 use openshell_domain::policy::render::first_line;
-use openshell_domain::proposal::Proposal;
 use openshell_domain::proposal::body::{self, AddRule};
+use openshell_domain::proposal::{Proposal, Status};
 use openshell_wire::pb::inbox as pb;
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{gateway_unavailable, put};
 use crate::context::Context;
+use crate::evidence;
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
 use crate::reply::{self, Body};
@@ -35,13 +37,14 @@ pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) 
         return invalid(&Problems(all));
     }
     let submitted_by = holders.first().and_then(|holder| holder.caller.binary()).unwrap_or_default();
+    let evidence = evidence(context, &sound).await;
     let request = pb::SubmitProposalsRequest {
         sandbox: context.sandbox.to_string(),
         run_secret: Vec::new(),
         submitted_by: submitted_by.to_owned(),
         rationale: body.intent_summary.clone(),
         operations: sound.iter().map(|add| operation(add)).collect(),
-        evidence: Vec::new(),
+        evidence,
     };
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),
@@ -64,6 +67,19 @@ pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) 
         }
     }
     accepted(&outcomes)
+}
+
+/// What was denied in this run and looks like each operation.
+async fn evidence(context: &Context, sound: &[&AddRule]) -> Vec<pb::Evidence> {
+    let latest = context.evidence.latest();
+    let adds: Vec<AddRule> = sound.iter().map(|add| (*add).clone()).collect();
+    // Patterns are compiled: that must not hold up anybody's denial.
+    let found = tokio::task::spawn_blocking(move || {
+        let of = |add: &AddRule| evidence::of(add, &latest).iter().map(Into::into).collect();
+        adds.iter().map(|add| pb::Evidence { seen: of(add) }).collect()
+    });
+    // Without it a proposal stands worse and is still one.
+    found.await.unwrap_or_default()
 }
 
 fn operation(add: &AddRule) -> pb::AddRule {
@@ -92,9 +108,8 @@ fn accepted(outcomes: &[Outcome]) -> Response<Body> {
     for (index, outcome) in outcomes.iter().enumerate() {
         match outcome {
             Outcome::Accepted(proposal) => {
-                let id = proposal.id.to_string();
-                results.push(json!({"operation": index, "status": "submitted", "chunk_id": id}));
-                ids.push(id);
+                results.push(result(index, proposal));
+                ids.push(proposal.id.to_string());
             }
             Outcome::Refused { code, error } => {
                 reasons.push(format!("operations[{index}]: {error}"));
@@ -113,6 +128,40 @@ fn accepted(outcomes: &[Outcome]) -> Response<Body> {
         "results": results,
     });
     reply::json(status, &body)
+}
+
+/// The result of an accepted operation: what it would change, in the words that the reviewer reads.
+fn result(index: usize, proposal: &Proposal) -> Value {
+    let status = match &proposal.status {
+        Status::Closed { reason, .. } => reason.as_str(),
+        _ => "submitted",
+    };
+    let review = proposal.review.as_deref();
+    let difference = review.and_then(|review| review.difference.as_ref());
+    let lines = |list: fn(&Difference) -> &Vec<Item>| -> Vec<String> {
+        difference.map(list).into_iter().flatten().map(ToString::to_string).collect()
+    };
+    let findings: Vec<Value> = review
+        .into_iter()
+        .flat_map(|review| &review.findings)
+        .map(|finding| json!({"code": finding.code.as_str(), "sentence": finding.sentence}))
+        .collect();
+    let mut result = json!({
+        "operation": index,
+        "status": status,
+        "chunk_id": proposal.id.to_string(),
+        "widens": lines(|difference| &difference.added),
+        "findings": findings,
+    });
+    for (key, lines) in [
+        ("latent", lines(|difference| &difference.latent)),
+        ("narrows", lines(|difference| &difference.removed)),
+    ] {
+        if !lines.is_empty() {
+            put(&mut result, key, lines);
+        }
+    }
+    result
 }
 
 fn invalid(problems: &Problems) -> Response<Body> {

@@ -27,6 +27,7 @@ pub(super) struct Surroundings {
     listener: TcpListener,
     start: Start,
     is_host_root: bool,
+    writable: Vec<PathBuf>,
 }
 
 /// The way to start the command.
@@ -42,6 +43,11 @@ impl Surroundings {
     /// Whether an isolated command is root outside as well, because that was asked for.
     pub(super) fn is_host_root(&self) -> bool {
         self.is_host_root
+    }
+
+    /// What the command can write: absolute paths.
+    pub(super) fn writable(&self) -> &[PathBuf] {
+        &self.writable
     }
 
     pub(super) fn into_parts(self) -> (PathBuf, Identifier, TcpListener, Start) {
@@ -96,7 +102,8 @@ pub(super) fn isolated(
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let start = Start::Inside(Box::new(built.sandbox));
     let is_host_root = args.allow_root_uid && built.uid == 0;
-    Ok(Surroundings { skill: skill.to_owned(), identifier, listener, start, is_host_root })
+    let writable = built.writable;
+    Ok(Surroundings { skill: skill.to_owned(), identifier, listener, start, is_host_root, writable })
 }
 
 /// Our places, which nothing inside may see or replace.
@@ -122,6 +129,18 @@ fn real(path: &Path) -> PathBuf {
     path
 }
 
+/// What a command without a wall can write for sure: its working directory, the home, `/tmp`. Whatever else its user
+/// may write is not looked for.
+fn obvious() -> Vec<PathBuf> {
+    let places =
+        [std::env::current_dir().ok(), std::env::var_os("HOME").map(PathBuf::from), Some("/tmp".into())];
+    let mut found: Vec<PathBuf> =
+        places.into_iter().flatten().filter_map(|place| std::fs::canonicalize(place).ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// Asks the command to use the proxy: no wall.
 pub(super) async fn open(
     args: &RunArgs,
@@ -138,5 +157,6 @@ pub(super) async fn open(
         Told { sandbox: &args.sandbox, proxy, bundle: &bundle, skill: args.advisor.then_some(&*skill) };
     let variables = told.variables();
     let start = Start::Beside(variables, files);
-    Ok(Surroundings { skill, identifier: Identifier::new(), listener, start, is_host_root: false })
+    let (identifier, writable) = (Identifier::new(), obvious());
+    Ok(Surroundings { skill, identifier, listener, start, is_host_root: false, writable })
 }

@@ -280,6 +280,8 @@ fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::
         .arg(file("policy.yaml"))
         .args(["--sandbox", SANDBOX, "--advisor", "--resolve"])
         .arg(format!("{}:443:127.0.0.1:{}", args.host, scene.origin.addr().port()))
+        .arg("--credential")
+        .arg(format!("GITHUB_TOKEN={}", args.host))
         .arg("--extra-ca")
         .arg(file("origin-ca.pem"))
         .arg("--log-dir")

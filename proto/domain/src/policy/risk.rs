@@ -13,6 +13,7 @@ mod destinations;
 mod marks;
 mod programs;
 mod requests;
+mod scope;
 mod secrets;
 mod texts;
 
@@ -21,6 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use breadth::{Breadth, Wildcard, breadth};
+pub use scope::{MAX_CREDENTIALS, ScopeError, check_credentials, check_writable};
 
 use super::Rule;
 use super::authority::{Difference, Ground, Item};
@@ -80,6 +82,11 @@ pub struct Seen {
     /// How often.
     pub count: u64,
 }
+
+/// The most denials that are kept with a proposal.
+pub const MAX_EVIDENCE: usize = 16;
+/// The longest method of a denial, in bytes: the longest that a rule can name.
+pub const MAX_METHOD: usize = 32;
 
 /// One thing that a reviewer should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

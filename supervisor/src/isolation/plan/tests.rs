@@ -55,6 +55,30 @@ fn the_defaults_show_the_system_and_the_home_and_hide_what_must_be_hidden() {
 }
 
 #[test]
+fn what_can_be_written_is_told_once_for_each_place() {
+    let work = tempfile::tempdir_in("/tmp").unwrap();
+    let folder = std::fs::canonicalize(work.path()).unwrap();
+    std::fs::create_dir(folder.join("more")).unwrap();
+    let policy = Policy {
+        filesystem_policy: Some(FilesystemPolicy {
+            include_workdir: true,
+            read_only: vec!["/usr".into()],
+            read_write: vec!["/tmp".into(), "/dev/null".into(), folder.join("more").display().to_string()],
+        }),
+        ..Policy::default()
+    };
+    let shown = |plan: Plan| -> Vec<String> {
+        plan.tree.writable().iter().map(|path| path.display().to_string()).collect()
+    };
+    let private = ["/dev/shm", "/run", "/tmp", "/var/tmp"];
+    let plain = shown(try_plan(&host("/home/u/deep/work"), &Policy::default(), &[]).unwrap());
+    assert_eq!(plain, [&["/dev/shm", "/home/u/deep/work"], &private[1..]].concat());
+    // A folder in the private /tmp is written anyway.
+    let listed = shown(try_plan(&host("/srv/work"), &policy, &[folder.join("more")]).unwrap());
+    assert_eq!(listed, [&private[..2], &["/srv/work"], &private[2..]].concat());
+}
+
+#[test]
 fn a_cover_with_a_place_below_is_a_folder_in_which_it_can_be_made() {
     let plan = try_plan(&host("/home/u/deep/door/work"), &Policy::default(), &[]);
     assert!(plan.unwrap_err().to_string().contains("lies in /home/u/deep/door"));
