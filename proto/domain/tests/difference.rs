@@ -145,7 +145,7 @@ fn check_difference(case: &Case, found: &Difference) -> Result<(), TestCaseError
 }
 
 proptest! {
-    #![proptest_config(worlds(2))]
+    #![proptest_config(worlds(16))]
 
     #[test]
     fn the_difference_is_exact(case in case()) {
