@@ -10,6 +10,7 @@
 mod breadth;
 mod credentials;
 mod destinations;
+mod evidence;
 mod marks;
 mod programs;
 mod requests;
@@ -21,6 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use breadth::{Breadth, Wildcard, breadth};
+pub use evidence::{Likeness, likeness};
 
 use super::Rule;
 use super::authority::{Difference, Ground, Item};

@@ -1,0 +1,209 @@
+//! The difference: what would be allowed at once, what later, and what not any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openshell_domain::policy::authority::{Difference, Item, What};
+use openshell_domain::policy::pattern::is_glob;
+use openshell_domain::policy::{Access, Endpoint, Rule};
+use openshell_domain::proposal::Proposal;
+
+use super::{Entry, Section, Tone, closure};
+use crate::shown;
+
+/// Why something cannot be approved.
+const TOO_COMPLEX: &str = "not known: the rule is too complex to be compared with the policy, so it cannot be approved. \
+     Reject it, and ask for literals, `*` and `**`";
+
+/// What is allowed at once by an approval, or why that is not told.
+#[must_use]
+pub fn newly(proposal: &Proposal) -> Section {
+    Section { label: "Newly allowed", entries: gains(proposal) }
+}
+
+fn gains(proposal: &Proposal) -> Vec<Entry> {
+    if let Some(why) = closure(&proposal.status) {
+        return vec![Entry::new(Tone::Note, shown::visible(&format!("changes nothing: {why}")))];
+    }
+    let difference = match &proposal.review {
+        None if proposal.is_pending() => {
+            let text = "being computed: it can be decided as soon as that is known";
+            return vec![Entry::new(Tone::Warn, text)];
+        }
+        None => return Vec::new(),
+        Some(review) => review.difference.as_ref(),
+    };
+    let Some(difference) = difference else {
+        return vec![Entry::new(Tone::Alarm, TOO_COMPLEX)];
+    };
+    let rule = &proposal.draft.rule;
+    if let Some(short) = all_of_it(rule, difference) {
+        let more = difference.added.iter().map(example).collect();
+        return vec![Entry { more, ..short }];
+    }
+    if difference.added.is_empty() {
+        return vec![Entry::new(Tone::Note, nothing(difference))];
+    }
+    difference.added.iter().map(|item| entry(rule, item)).collect()
+}
+
+fn nothing(difference: &Difference) -> String {
+    let why: Vec<String> = difference.idle.iter().map(ToString::to_string).collect();
+    match (why.is_empty(), difference.latent.is_empty()) {
+        (false, _) => shown::visible(&format!("changes nothing: {}", why.join(", "))),
+        (true, false) => "nothing at once".to_owned(),
+        (true, true) => "nothing".to_owned(),
+    }
+}
+
+/// What is allowed once other grants end.
+#[must_use]
+pub fn later(proposal: &Proposal) -> Section {
+    let rule = &proposal.draft.rule;
+    let latent = difference(proposal).map_or(&[][..], |difference| &difference.latent);
+    Section { label: "Also later", entries: latent.iter().map(|item| entry(rule, item)).collect() }
+}
+
+/// What is not allowed any more.
+#[must_use]
+pub fn taken(proposal: &Proposal) -> Section {
+    let rule = &proposal.draft.rule;
+    let removed = difference(proposal).map_or(&[][..], |difference| &difference.removed);
+    Section { label: "Taken away", entries: removed.iter().map(|item| lost(rule, item)).collect() }
+}
+
+fn difference(proposal: &Proposal) -> Option<&Difference> {
+    proposal.review.as_ref().and_then(|review| review.difference.as_ref())
+}
+
+/// Place, requests and programs of an item; the programs only where they are not all that are asked for.
+fn head(rule: &Rule, item: &Item) -> String {
+    let is_all = rule.binaries.iter().all(|binary| item.binaries.contains(&binary.path));
+    let binaries = if is_all { Vec::new() } else { item.binaries.clone() };
+    let bare = Item { binaries, except: Vec::new(), until: Vec::new(), ..item.clone() };
+    match item.what {
+        What::Stream => format!("{bare}: the stream is not read"),
+        What::Requests { .. } | What::OtherRequests => bare.to_string(),
+    }
+}
+
+fn entry(rule: &Rule, item: &Item) -> Entry {
+    let mut text = head(rule, item);
+    for (at, except) in item.except.iter().enumerate() {
+        text.push_str(&format!("{}{except}", if at == 0 { ", except what is " } else { " or " }));
+    }
+    match item.until.as_slice() {
+        [] => {}
+        [one] => text.push_str(&format!(", when {one} ends")),
+        many => text.push_str(&format!(", when these end: {}", many.join(", "))),
+    }
+    let excepted = item.except.iter().map(|except| shown::visible(&format!("but not {}", except.witness)));
+    Entry {
+        tone: if item.what == What::Stream { Tone::L4 } else { Tone::L7 },
+        text: shown::visible(&text),
+        more: std::iter::once(example(item)).chain(excepted).collect(),
+    }
+}
+
+fn lost(rule: &Rule, item: &Item) -> Entry {
+    let beyond = if item.what == What::OtherRequests { " but those that are asked for" } else { "" };
+    let mut text = format!("! {}{beyond}", head(rule, item));
+    let by: Vec<&str> =
+        item.except.iter().map(|except| except.rule.as_str()).filter(|rule| !rule.is_empty()).collect();
+    if !by.is_empty() {
+        text.push_str(&format!(", so far allowed by {}", by.join(", ")));
+    }
+    Entry { tone: Tone::Warn, text: shown::visible(&text), more: vec![example(item)] }
+}
+
+fn example(item: &Item) -> String {
+    shown::visible(&format!("e.g. {}", item.witness))
+}
+
+/// `all of it: PUT, 1 path, any query, any body`, where every part of the ask is new, without an exception.
+fn all_of_it(rule: &Rule, difference: &Difference) -> Option<Entry> {
+    let added = &difference.added;
+    let is_whole = added.iter().all(|item| item.except.is_empty() && item.until.is_empty());
+    let got: BTreeSet<Part> = added.iter().flat_map(parts).collect();
+    let wanted: BTreeSet<Part> = rule.endpoints.iter().flat_map(|endpoint| asked(rule, endpoint)).collect();
+    if !is_whole || got.is_empty() || got != wanted {
+        return None;
+    }
+    let streams = added.iter().filter(|item| item.what == What::Stream).count();
+    if streams == added.len() {
+        return Some(Entry::new(Tone::L4, "all of it: any bytes, the stream is not read"));
+    }
+    (streams == 0).then(|| Entry::new(Tone::L7, shown::visible(&format!("all of it: {}", requests(added)))))
+}
+
+/// `PUT, 1 path, any query, any body`
+fn requests(items: &[Item]) -> String {
+    let (mut methods, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let (mut is_any_query, mut is_pattern) = (true, false);
+    for item in items {
+        let What::Requests { methods: these, path, scope, query } = &item.what else { continue };
+        methods.extend(these.iter().map(String::as_str));
+        paths.insert((path.as_str(), scope.as_str()));
+        is_any_query &= query.is_empty();
+        is_pattern |= is_glob(path);
+    }
+    let methods = match methods.contains("*") {
+        true => "any method".to_owned(),
+        false => methods.into_iter().collect::<Vec<_>>().join(", "),
+    };
+    let paths = match (paths.len(), is_pattern) {
+        (_, _) if paths.iter().all(|(path, scope)| *path == "**" && scope.is_empty()) => "any path".to_owned(),
+        (_, true) => "every path that matches".to_owned(),
+        (1, false) => "1 path".to_owned(),
+        (many, false) => format!("{many} paths"),
+    };
+    let query = if is_any_query { "any query" } else { "queries as asked" };
+    format!("{methods}, {paths}, {query}, any body")
+}
+
+/// The smallest thing that an ask is made of: one method of one allow, at one port, for one binary.
+type Part = (String, u16, String, What);
+
+/// The parts of an item.
+fn parts(item: &Item) -> Vec<Part> {
+    let whats = match &item.what {
+        What::Requests { methods, path, scope, query } => methods
+            .iter()
+            .map(|method| What::Requests {
+                methods: vec![method.clone()],
+                path: path.clone(),
+                scope: scope.clone(),
+                query: query.clone(),
+            })
+            .collect(),
+        what => vec![what.clone()],
+    };
+    let part = |(binary, what)| (item.host.clone(), item.port, binary, what);
+    let of = |binary: &String| whats.iter().map(|what| (binary.clone(), what.clone())).collect::<Vec<_>>();
+    item.binaries.iter().flat_map(of).map(part).collect()
+}
+
+/// The parts of an endpoint.
+fn asked(rule: &Rule, endpoint: &Endpoint) -> Vec<Part> {
+    let request = |method: &str, path: &str, query: &BTreeMap<_, _>| What::Requests {
+        methods: vec![method.to_owned()],
+        path: path.to_owned(),
+        scope: endpoint.path.clone(),
+        query: query.clone(),
+    };
+    let preset = endpoint.access.map(Access::methods).unwrap_or_default();
+    let none = BTreeMap::new();
+    let mut whats: Vec<What> = preset.iter().map(|method| request(method, "**", &none)).collect();
+    let written = endpoint.rules.iter().map(|rule| &rule.allow);
+    whats.extend(written.map(|allow| request(&allow.method, &allow.path, &allow.query)));
+    if !endpoint.is_l7() {
+        whats.push(What::Stream);
+    }
+    let mut parts = Vec::new();
+    for port in &endpoint.ports {
+        for binary in &rule.binaries {
+            let part = |what: &What| (endpoint.host.clone(), *port, binary.path.clone(), what.clone());
+            parts.extend(whats.iter().map(part));
+        }
+    }
+    parts
+}
