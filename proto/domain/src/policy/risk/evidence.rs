@@ -80,7 +80,8 @@ impl<'a> Asked<'a> {
         if preset.iter().any(|method| is_method(method, seen)) {
             return Some(Degree::Like);
         }
-        let matching = self.allows.iter().filter(|(allow, on)| is_method(&allow.method, seen) && on.matches(path));
+        let matching =
+            self.allows.iter().filter(|(allow, on)| is_method(&allow.method, seen) && on.matches(path));
         let degrees = matching.map(|(allow, _)| {
             let is_exact = is_literal && allow.path == path && seen.method.as_ref() == Some(&allow.method);
             if is_exact { Degree::Exact } else { Degree::Like }
