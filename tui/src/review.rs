@@ -55,6 +55,14 @@ pub struct Section {
     pub label: &'static str,
     /// The things; none where there is nothing to say.
     pub entries: Vec<Entry>,
+    /// All of them on one line, where there are several and that can be said.
+    pub short: Option<Entry>,
+}
+
+impl Section {
+    fn new(label: &'static str, entries: Vec<Entry>) -> Self {
+        Self { label, entries, short: None }
+    }
 }
 
 /// What an approval would change: newly allowed, also later, taken away.

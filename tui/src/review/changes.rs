@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openshell_domain::policy::authority::{Difference, Item, What};
+use openshell_domain::policy::authority::{ASKED, Because, Difference, Except, Item, What};
 use openshell_domain::policy::pattern::is_glob;
 use openshell_domain::policy::{Access, Endpoint, Rule};
 use openshell_domain::proposal::Proposal;
@@ -12,12 +12,17 @@ use crate::shown;
 
 /// Why something cannot be approved.
 const TOO_COMPLEX: &str = "not known: the rule is too complex to be compared with the policy, so it cannot be approved. \
-     Reject it, and ask for literals, `*` and `**`";
+     Reject it, and ask for a simpler one";
 
 /// What is allowed at once by an approval, or why that is not told.
 #[must_use]
 pub fn newly(proposal: &Proposal) -> Section {
-    Section { label: "Newly allowed", entries: gains(proposal) }
+    let entries = gains(proposal);
+    let short = difference(proposal).filter(|_| entries.len() > 1).map(|difference| Entry {
+        text: format!("in {} parts: {}", entries.len(), shown::visible(&sum(&difference.added))),
+        ..Entry::new(Tone::Plain, "")
+    });
+    Section { short, ..Section::new("Newly allowed", entries) }
 }
 
 fn gains(proposal: &Proposal) -> Vec<Entry> {
@@ -49,7 +54,10 @@ fn gains(proposal: &Proposal) -> Vec<Entry> {
 fn nothing(difference: &Difference) -> String {
     let why: Vec<String> = difference.idle.iter().map(ToString::to_string).collect();
     match (why.is_empty(), difference.latent.is_empty()) {
-        (false, _) => shown::visible(&format!("changes nothing: {}", why.join(", "))),
+        (false, _) => {
+            let lead = if difference.removed.is_empty() { "changes nothing" } else { "nothing" };
+            shown::visible(&format!("{lead}: {}", why.join(", ")))
+        }
         (true, false) => "nothing at once".to_owned(),
         (true, true) => "nothing".to_owned(),
     }
@@ -60,7 +68,13 @@ fn nothing(difference: &Difference) -> String {
 pub fn later(proposal: &Proposal) -> Section {
     let rule = &proposal.draft.rule;
     let latent = difference(proposal).map_or(&[][..], |difference| &difference.latent);
-    Section { label: "Also later", entries: latent.iter().map(|item| entry(rule, item)).collect() }
+    let until: BTreeSet<&str> = latent.iter().flat_map(|item| &item.until).map(String::as_str).collect();
+    let short = (latent.len() > 1).then(|| {
+        let until: Vec<&str> = until.into_iter().collect();
+        let text = format!("in {} parts, when other grants end: {}", latent.len(), until.join(", "));
+        Entry::new(Tone::Plain, shown::visible(&text))
+    });
+    Section { short, ..Section::new("Also later", latent.iter().map(|item| entry(rule, item)).collect()) }
 }
 
 /// What is not allowed any more.
@@ -68,7 +82,18 @@ pub fn later(proposal: &Proposal) -> Section {
 pub fn taken(proposal: &Proposal) -> Section {
     let rule = &proposal.draft.rule;
     let removed = difference(proposal).map_or(&[][..], |difference| &difference.removed);
-    Section { label: "Taken away", entries: removed.iter().map(|item| lost(rule, item)).collect() }
+    let by: BTreeSet<&str> = removed.iter().flat_map(grantors).collect();
+    let short = (removed.len() > 1).then(|| {
+        let by: Vec<&str> = by.into_iter().collect();
+        let text = format!("! in {} parts, so far allowed by {}", removed.len(), by.join(", "));
+        Entry::new(Tone::Warn, shown::visible(&text))
+    });
+    Section { short, ..Section::new("Taken away", removed.iter().map(|item| lost(rule, item)).collect()) }
+}
+
+/// The rules that allowed what is lost.
+fn grantors(item: &Item) -> impl Iterator<Item = &str> {
+    item.except.iter().map(|except| except.rule.as_str()).filter(|rule| !rule.is_empty())
 }
 
 fn difference(proposal: &Proposal) -> Option<&Difference> {
@@ -79,24 +104,29 @@ fn difference(proposal: &Proposal) -> Option<&Difference> {
 fn head(rule: &Rule, item: &Item) -> String {
     let is_all = rule.binaries.iter().all(|binary| item.binaries.contains(&binary.path));
     let binaries = if is_all { Vec::new() } else { item.binaries.clone() };
-    let bare = Item { binaries, except: Vec::new(), until: Vec::new(), ..item.clone() };
-    match item.what {
-        What::Stream => format!("{bare}: the stream is not read"),
-        What::Requests { .. } | What::OtherRequests => bare.to_string(),
-    }
+    Item { binaries, except: Vec::new(), until: Vec::new(), ..item.clone() }.to_string()
 }
 
 fn entry(rule: &Rule, item: &Item) -> Entry {
-    let mut text = head(rule, item);
-    for (at, except) in item.except.iter().enumerate() {
-        text.push_str(&format!("{}{except}", if at == 0 { ", except what is " } else { " or " }));
+    let mut text = match item.until.as_slice() {
+        [] => String::new(),
+        [one] => format!("when {one} ends: "),
+        many => format!("when these end ({}): ", many.join(", ")),
+    };
+    text.push_str(&head(rule, item));
+    if item.what == What::Stream {
+        text.push_str(", the stream is not read");
     }
-    match item.until.as_slice() {
-        [] => {}
-        [one] => text.push_str(&format!(", when {one} ends")),
-        many => text.push_str(&format!(", when these end: {}", many.join(", "))),
+    // What was not asked for and comes along has the rule that lets it through in its only exception.
+    let (through, excepts): (Vec<_>, Vec<_>) =
+        item.except.iter().partition(|except| except.witness == item.witness);
+    if let Some(rule) = through.first() {
+        text.push_str(&format!(", let through by {}", name(&rule.rule)));
     }
-    let excepted = item.except.iter().map(|except| shown::visible(&format!("but not {}", except.witness)));
+    for (at, except) in excepts.iter().enumerate() {
+        text.push_str(&format!("{}{}", if at == 0 { ", except " } else { " and " }, exception(except)));
+    }
+    let excepted = excepts.iter().map(|except| shown::visible(&format!("but not {}", except.witness)));
     Entry {
         tone: if item.what == What::Stream { Tone::L4 } else { Tone::L7 },
         text: shown::visible(&text),
@@ -104,11 +134,26 @@ fn entry(rule: &Rule, item: &Item) -> Entry {
     }
 }
 
+/// `what github denies`
+fn exception(except: &Except) -> String {
+    let rule = name(&except.rule);
+    match except.because {
+        Because::AlreadyAllowed => format!("what {rule} allows already"),
+        Because::Denied => format!("what {rule} denies"),
+        Because::Inspected => format!("what {rule} inspects"),
+        Because::UnclearQuery => format!("queries that {rule} cannot read"),
+        Because::AtOnce => "what is allowed at once".to_owned(),
+    }
+}
+
+fn name(rule: &str) -> &str {
+    if rule == ASKED { "the asked rule" } else { rule }
+}
+
 fn lost(rule: &Rule, item: &Item) -> Entry {
     let beyond = if item.what == What::OtherRequests { " but those that are asked for" } else { "" };
     let mut text = format!("! {}{beyond}", head(rule, item));
-    let by: Vec<&str> =
-        item.except.iter().map(|except| except.rule.as_str()).filter(|rule| !rule.is_empty()).collect();
+    let by: Vec<&str> = grantors(item).collect();
     if !by.is_empty() {
         text.push_str(&format!(", so far allowed by {}", by.join(", ")));
     }
@@ -128,36 +173,53 @@ fn all_of_it(rule: &Rule, difference: &Difference) -> Option<Entry> {
     if !is_whole || got.is_empty() || got != wanted {
         return None;
     }
-    let streams = added.iter().filter(|item| item.what == What::Stream).count();
-    if streams == added.len() {
-        return Some(Entry::new(Tone::L4, "all of it: any bytes, the stream is not read"));
+    let is_read = added.iter().all(|item| item.what != What::Stream);
+    if !is_read && added.iter().any(|item| item.what != What::Stream) {
+        return None;
     }
-    (streams == 0).then(|| Entry::new(Tone::L7, shown::visible(&format!("all of it: {}", requests(added)))))
+    let has_query = |item: &Item| matches!(&item.what, What::Requests { query, .. } if !query.is_empty());
+    let (tone, rest) = match (is_read, added.iter().any(has_query)) {
+        (false, _) => (Tone::L4, ""),
+        (true, false) => (Tone::L7, ", any query, any body"),
+        (true, true) => (Tone::L7, ", queries as asked, any body"),
+    };
+    Some(Entry::new(tone, shown::visible(&format!("all of it: {}{rest}", sum(added)))))
 }
 
-/// `PUT, 1 path, any query, any body`
+/// What items come to, in a few words; the worse half of them where only some are read.
+fn sum(items: &[Item]) -> String {
+    match items.iter().any(|item| item.what == What::Stream) {
+        true => "any bytes, the stream is not read".to_owned(),
+        false => requests(items),
+    }
+}
+
+/// `PUT, 1 path`
 fn requests(items: &[Item]) -> String {
     let (mut methods, mut paths) = (BTreeSet::new(), BTreeSet::new());
-    let (mut is_any_query, mut is_pattern) = (true, false);
     for item in items {
-        let What::Requests { methods: these, path, scope, query } = &item.what else { continue };
-        methods.extend(these.iter().map(String::as_str));
-        paths.insert((path.as_str(), scope.as_str()));
-        is_any_query &= query.is_empty();
-        is_pattern |= is_glob(path);
+        match &item.what {
+            What::Requests { methods: these, path, scope, .. } => {
+                methods.extend(these.iter().map(String::as_str));
+                paths.insert((path.as_str(), scope.as_str()));
+            }
+            What::Stream | What::OtherRequests => {
+                methods.insert("*");
+                paths.insert(("**", ""));
+            }
+        }
     }
     let methods = match methods.contains("*") {
         true => "any method".to_owned(),
         false => methods.into_iter().collect::<Vec<_>>().join(", "),
     };
-    let paths = match (paths.len(), is_pattern) {
-        (_, _) if paths.iter().all(|(path, scope)| *path == "**" && scope.is_empty()) => "any path".to_owned(),
-        (_, true) => "every path that matches".to_owned(),
-        (1, false) => "1 path".to_owned(),
-        (many, false) => format!("{many} paths"),
+    let paths = match paths.len() {
+        _ if paths.contains(&("**", "")) => "any path".to_owned(),
+        _ if paths.iter().any(|(path, _)| is_glob(path)) => "every path that matches".to_owned(),
+        1 => "1 path".to_owned(),
+        many => format!("{many} paths"),
     };
-    let query = if is_any_query { "any query" } else { "queries as asked" };
-    format!("{methods}, {paths}, {query}, any body")
+    format!("{methods}, {paths}")
 }
 
 /// The smallest thing that an ask is made of: one method of one allow, at one port, for one binary.

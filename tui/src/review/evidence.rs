@@ -21,7 +21,7 @@ pub fn evidence(proposal: &Proposal) -> Section {
             some => shown::worded(&format!("{wide}: {}", some.join(", "))),
         })
         .collect();
-    Section { label: "Evidence", entries: vec![told] }
+    Section::new("Evidence", vec![told])
 }
 
 fn words(found: Likeness, is_l7: bool) -> String {

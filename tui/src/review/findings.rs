@@ -9,30 +9,44 @@ use openshell_domain::proposal::Proposal;
 use super::{Entry, Section, Tone};
 use crate::shown;
 
-/// The findings, in their order.
+/// The findings, the gravest first.
 #[must_use]
 pub fn findings(proposal: &Proposal) -> Section {
-    let found = proposal.review.as_ref().map_or(&[][..], |review| &review.findings);
+    let found = gravest_first(proposal);
     let entry = |finding: &Finding| {
         let (tone, mark) = mark(finding);
         Entry {
             tone,
             text: format!("{mark} {}: {}", finding.code, shown::worded(&finding.sentence)),
-            more: finding.evidence.iter().map(|text| shown::worded(text)).collect(),
+            more: evidence(finding),
         }
     };
-    Section { label: "Findings", entries: found.iter().map(entry).collect() }
+    Section::new("Findings", found.into_iter().map(entry).collect())
+}
+
+/// What shows it, unless the sentence says it all.
+fn evidence(finding: &Finding) -> Vec<String> {
+    match finding.evidence.as_slice() {
+        [one] if finding.sentence.contains(one) => Vec::new(),
+        all => all.iter().map(|text| shown::worded(text)).collect(),
+    }
 }
 
 /// The codes alone with their signs: `!! wildcard_host`.
 #[must_use]
 pub fn codes(proposal: &Proposal) -> Vec<(Tone, String)> {
-    let found = proposal.review.as_ref().map_or(&[][..], |review| &review.findings);
+    let found = gravest_first(proposal);
     let code = |finding: &Finding| {
         let (tone, mark) = mark(finding);
         (tone, format!("{mark} {}", finding.code))
     };
-    found.iter().map(code).collect()
+    found.into_iter().map(code).collect()
+}
+
+fn gravest_first(proposal: &Proposal) -> Vec<&Finding> {
+    let mut found: Vec<&Finding> = proposal.review.iter().flat_map(|review| &review.findings).collect();
+    found.sort_by_key(|finding| (!finding.second_key, finding.level));
+    found
 }
 
 fn mark(finding: &Finding) -> (Tone, &'static str) {

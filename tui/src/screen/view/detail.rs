@@ -40,9 +40,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let room = usize::from(areas.detail.width).saturating_sub(edge.width() + text::width(&what) + 8);
     let name = format!("{}{what}", text::elide(proposal.sandbox.as_str(), room));
     let mut block = pane::frame(theme, is_focused, &name).title(edge.right_aligned());
-    let Document { lines, in_full } = document(model, detail, theme, areas);
+    let Document { lines, left_out } = document(model, detail, theme, areas);
     let scroll = if is_focused { detail.scroll } else { 0 };
-    let hidden = in_full.saturating_sub(scroll + lines.len().min(areas.detail_lines()));
+    let hidden = left_out + lines.len().saturating_sub(scroll + areas.detail_lines());
     if hidden > 0 {
         let how = if is_focused { "" } else { ", enter shows all" };
         let hint = format!("▼ {} more{how}", header::count(hidden, "line", "lines"));
@@ -74,10 +74,10 @@ pub(super) fn length(model: &Model, areas: &Areas) -> usize {
     model.detail.as_ref().map_or(0, |detail| document(model, detail, &theme, areas).lines.len())
 }
 
-/// The lines of the detail, and how many there would be in full.
+/// The lines of the detail, and how many more there would be in full.
 struct Document {
     lines: Vec<Line<'static>>,
-    in_full: usize,
+    left_out: usize,
 }
 
 fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Document {
@@ -91,16 +91,15 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     told::put(&mut plan, detail, theme, cells);
     facts::put(&mut plan, model, &detail.proposal, (theme, cells));
     let words = |room| unverified::lines(&detail.proposal.draft.rationale, theme, cells, room);
-    let in_full = plan.length_in_full() + words(usize::MAX).len();
     // What stands above the agent's words, and how much of it, must not depend on them: their frame stays in its
     // place whatever stands in it.
     let room = areas.detail_lines();
     let air = if is_full { plan.open() } else { plan.fit(room.saturating_sub(unverified::FEWEST)) };
-    let (mut lines, behind) = plan.lines(air);
+    let left_out = plan.left_out();
+    let mut lines = plan.lines(air);
     let left = if is_full { usize::MAX } else { room.saturating_sub(lines.len()) };
     lines.extend(words(left));
-    lines.extend(behind);
-    Document { lines, in_full }
+    Document { lines, left_out }
 }
 
 /// What has changed under the frozen detail.

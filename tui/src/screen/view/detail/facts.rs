@@ -21,7 +21,11 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
         "" => "unknown".to_owned(),
         path => shown::visible(path),
     };
-    plan.put(Place::Asker, vec![Vec::new(), fact("Asked by", &asker, style, page)]);
+    let asked_by = fact("Asked by", &asker, style, page);
+    // Where it goes without saying, other things are said first.
+    let forms =
+        if binaries == [asker] { vec![Vec::new(), Vec::new(), asked_by] } else { vec![Vec::new(), asked_by] };
+    plan.put(Place::Asker, forms);
     let mut sandbox = vec![sandbox(model, proposal, page)];
     if kept_in(model, proposal).warning().is_none() {
         sandbox.insert(0, Vec::new());

@@ -2,7 +2,7 @@
 //! fullest one that there is room for, the most important parts first.
 //!
 //! The shortest form of what a decision needs is never left out; the other parts may be empty in theirs, and are
-//! then found behind the agent's words or in full.
+//! then found in full, one key away.
 
 use std::collections::BTreeMap;
 
@@ -26,24 +26,29 @@ pub(super) enum Place {
 }
 
 /// Which form is made room for, in this order.
-const ORDER: [(Place, usize); 17] = [
+const ORDER: [(Place, usize); 22] = [
     (Place::Binaries, 1),
-    (Place::Findings, 1),
-    (Place::Newly, 1),
-    (Place::Evidence, 1),
-    (Place::Findings, 2),
-    (Place::Later, 1),
-    (Place::Taken, 1),
-    (Place::Evidence, 2),
-    (Place::Findings, 3),
-    (Place::Newly, 2),
     (Place::Asker, 1),
-    (Place::Sandbox, 1),
-    (Place::Rule, 1),
-    (Place::Newly, 3),
-    (Place::Later, 2),
+    (Place::Newly, 1),
+    (Place::Taken, 1),
+    (Place::Findings, 1),
+    (Place::Later, 1),
+    (Place::Evidence, 1),
+    (Place::Newly, 2),
+    (Place::Findings, 2),
     (Place::Taken, 2),
+    (Place::Later, 2),
+    (Place::Findings, 3),
+    (Place::Evidence, 2),
+    (Place::Newly, 3),
+    (Place::Sandbox, 1),
+    (Place::Asker, 2),
     (Place::Findings, 4),
+    (Place::Rule, 1),
+    (Place::Newly, 4),
+    (Place::Taken, 3),
+    (Place::Later, 3),
+    (Place::Findings, 5),
 ];
 
 /// Where a blank line does good, the best place first; [`None`] is before the agent's words.
@@ -75,9 +80,9 @@ impl Plan {
         self.0.insert(place, Part { forms, chosen: 0 });
     }
 
-    /// How many lines everything has.
-    pub(super) fn length_in_full(&self) -> usize {
-        self.0.values().map(|part| part.length(part.fullest())).sum()
+    /// How many lines there would be more in full.
+    pub(super) fn left_out(&self) -> usize {
+        self.0.values().map(|part| part.length(part.fullest()).saturating_sub(part.length(part.chosen))).sum()
     }
 
     /// Chooses the fullest form of everything; all the air there is.
@@ -100,30 +105,23 @@ impl Plan {
         room.saturating_sub(used)
     }
 
-    /// The lines as chosen, with at most `air` blank ones between them; and the parts that are not among them.
-    pub(super) fn lines(self, air: usize) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
-        let is_there =
-            |place: Place| self.0.get(&place).is_some_and(|part| part.length(part.chosen) > 0);
+    /// The lines as chosen, with at most `air` blank ones between them.
+    pub(super) fn lines(self, air: usize) -> Vec<Line<'static>> {
+        let is_there = |place: Place| self.0.get(&place).is_some_and(|part| part.length(part.chosen) > 0);
         let is_wanted = |place: &Option<Place>| match place {
             Some(Place::Ask) => is_there(Place::Standing),
             Some(place) => is_there(*place),
             None => true,
         };
         let airy: Vec<Option<Place>> = AIR.into_iter().filter(is_wanted).take(air).collect();
-        let (mut lines, mut behind) = (Vec::new(), Vec::new());
+        let mut lines = Vec::new();
         for (place, mut part) in self.0 {
-            if part.length(part.chosen) == 0 {
-                behind.extend(part.forms.pop().unwrap_or_default());
-                continue;
+            if part.length(part.chosen) > 0 {
+                lines.extend(airy.contains(&Some(place)).then(Line::default));
+                lines.extend(part.forms.swap_remove(part.chosen));
             }
-            if airy.contains(&Some(place)) {
-                lines.push(Line::default());
-            }
-            lines.extend(part.forms.swap_remove(part.chosen));
         }
-        if airy.contains(&None) {
-            lines.push(Line::default());
-        }
-        (lines, behind)
+        lines.extend(airy.contains(&None).then(Line::default));
+        lines
     }
 }

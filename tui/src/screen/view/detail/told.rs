@@ -22,24 +22,37 @@ const PLACES: [Place; 5] = [Place::Newly, Place::Later, Place::Taken, Place::Evi
 
 pub(super) fn put(plan: &mut Plan, detail: &Detail, theme: &Theme, cells: usize) {
     let page = Page { theme, cells };
-    for (place, section) in PLACES.into_iter().zip(detail.told.iter()).filter(|(_, told)| !told.entries.is_empty()) {
+    for (place, section) in
+        PLACES.into_iter().zip(detail.told.iter()).filter(|(_, told)| !told.entries.is_empty())
+    {
         let forms = match place {
             Place::Evidence => vec![Vec::new(), page.list(section, |_| 0), page.list(section, |_| MAX_MORE)],
             Place::Findings => page.findings(detail, section),
             Place::Newly => vec![
+                page.short(section),
                 page.few(section),
                 page.list(section, |_| 0),
                 page.list(section, |at| usize::from(at == 0)),
                 page.list(section, |_| MAX_MORE),
             ],
-            _ => vec![page.few(section), page.list(section, |_| 0), page.list(section, |_| MAX_MORE)],
+            _ => vec![
+                page.short(section),
+                page.few(section),
+                page.list(section, |_| 0),
+                page.list(section, |_| MAX_MORE),
+            ],
         };
         plan.put(place, forms);
     }
 }
 
 /// A label and a text, wrapped under itself.
-pub(super) fn fact(label: &str, value: &str, style: Style, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
+pub(super) fn fact(
+    label: &str,
+    value: &str,
+    style: Style,
+    (theme, cells): (&Theme, usize),
+) -> Vec<Line<'static>> {
     let wrapped = text::wrap(value, cells.saturating_sub(LABEL));
     let labels = std::iter::once(label).chain(std::iter::repeat(""));
     let line = |(label, part)| {
@@ -104,23 +117,37 @@ impl Page<'_> {
         lines
     }
 
+    /// Everything on one line, where that can be said.
+    fn short(&self, section: &Section) -> Vec<Line<'static>> {
+        section.short.as_ref().map_or_else(|| self.few(section), |entry| self.entry(section.label, entry, 0))
+    }
+
     /// Codes first, then sentences, then what shows them; those that need a second thought before the others.
     fn findings(&self, detail: &Detail, section: &Section) -> Vec<Vec<Line<'static>>> {
         let codes = review::codes(&detail.proposal);
-        let is_alarm = |tone: Tone| tone == Tone::Alarm;
-        let (alarms, others): (Vec<_>, Vec<_>) = codes.iter().cloned().partition(|(tone, _)| is_alarm(*tone));
-        let (loud, _): (Vec<_>, Vec<_>) =
-            section.entries.iter().cloned().partition(|entry| is_alarm(entry.tone));
-        let spelled = Section { label: section.label, entries: loud };
-        let mut some = self.list(&spelled, |_| 0);
-        some.extend(self.codes(if some.is_empty() { section.label } else { "" }, &others));
+        let alarms: Vec<_> = codes.iter().filter(|(tone, _)| *tone == Tone::Alarm).cloned().collect();
         vec![
             self.codes(section.label, &alarms),
             self.codes(section.label, &codes),
-            some,
+            self.spelled(section, &codes, |tone| tone == Tone::Alarm),
+            self.spelled(section, &codes, |tone| tone != Tone::Note),
             self.list(section, |_| 0),
             self.list(section, |_| MAX_MORE),
         ]
+    }
+
+    /// Those that are meant by their sentences, the others by their codes.
+    fn spelled(
+        &self,
+        section: &Section,
+        codes: &[(Tone, String)],
+        is_meant: impl Fn(Tone) -> bool,
+    ) -> Vec<Line<'static>> {
+        let entries = section.entries.iter().filter(|entry| is_meant(entry.tone)).cloned().collect();
+        let mut lines = self.list(&Section { entries, ..section.clone() }, |_| 0);
+        let others: Vec<_> = codes.iter().filter(|(tone, _)| !is_meant(*tone)).cloned().collect();
+        lines.extend(self.codes(if lines.is_empty() { section.label } else { "" }, &others));
+        lines
     }
 
     /// Codes side by side.
