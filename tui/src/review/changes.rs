@@ -110,8 +110,11 @@ fn head(rule: &Rule, item: &Item) -> String {
 fn entry(rule: &Rule, item: &Item) -> Entry {
     let mut text = match item.until.as_slice() {
         [] => String::new(),
-        [one] => format!("when {one} ends: "),
-        many => format!("when these end ({}): ", many.join(", ")),
+        [one] => format!("when {} ends: ", name(one)),
+        many => {
+            let names: Vec<String> = many.iter().map(|rule| name(rule)).collect();
+            format!("when these end ({}): ", names.join(", "))
+        }
     };
     text.push_str(&head(rule, item));
     if item.what == What::Stream {
@@ -146,8 +149,8 @@ fn exception(except: &Except) -> String {
     }
 }
 
-fn name(rule: &str) -> &str {
-    if rule == ASKED { "the asked rule" } else { rule }
+fn name(rule: &str) -> String {
+    if rule == ASKED { "the asked rule".to_owned() } else { format!("`{rule}`") }
 }
 
 fn lost(rule: &Rule, item: &Item) -> Entry {

@@ -1,5 +1,6 @@
 //! What was denied before the proposal came, and how much wider than that it asks.
 
+use openshell_domain::policy::Endpoint;
 use openshell_domain::policy::risk::{Likeness, likeness};
 use openshell_domain::proposal::Proposal;
 
@@ -9,7 +10,7 @@ use crate::shown;
 /// The denials, then every wildcard against them.
 #[must_use]
 pub fn evidence(proposal: &Proposal) -> Section {
-    let is_l7 = proposal.draft.rule.endpoints.iter().all(|endpoint| endpoint.is_l7());
+    let is_l7 = proposal.draft.rule.endpoints.iter().all(Endpoint::is_l7);
     let found = likeness(&proposal.draft.rule, &proposal.evidence);
     let is_like = found.exact > 0 || found.like > 0;
     let mut told = Entry::new(if is_like { Tone::Plain } else { Tone::Note }, words(found, is_l7));

@@ -96,16 +96,16 @@ fn two_lines<'a>(
     let mut first = front(model, now, theme, is_selected);
     let used: usize = first.iter().map(|span| text::width(&span.content)).sum();
     let room = cells.saturating_sub(used + 1);
-    let (mark, beside) = weight(now, theme, room);
-    first.extend(ask(&summary, theme, beside));
-    first.extend(mark);
+    first.extend(ask(&summary, theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
-    let second = vec![
+    let (mark, room) = weight(now, theme, room);
+    let mut second = vec![
         Span::raw(if is_selected { "▌" } else { " " }),
         Span::raw(" ".repeat(used.saturating_sub(1))),
-        Span::styled(text::clip(&names, room), theme.dim),
+        Span::styled(text::left(&names, room), theme.dim),
     ];
+    second.extend(mark);
     vec![Line::from(first), Line::from(second)]
 }
 
