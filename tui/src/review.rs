@@ -88,3 +88,6 @@ pub fn closure(status: &Status) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,7 +257,9 @@ fn asked(rule: &Rule, endpoint: &Endpoint) -> Vec<Part> {
     };
     let preset = endpoint.access.map(Access::methods).unwrap_or_default();
     let none = BTreeMap::new();
-    let mut whats: Vec<What> = preset.iter().map(|method| request(method, "**", &none)).collect();
+    // `GET` stands for `HEAD` too, so a difference does not list it beside that.
+    let preset = preset.iter().filter(|method| **method != "HEAD");
+    let mut whats: Vec<What> = preset.map(|method| request(method, "**", &none)).collect();
     let written = endpoint.rules.iter().map(|rule| &rule.allow);
     whats.extend(written.map(|allow| request(&allow.method, &allow.path, &allow.query)));
     if !endpoint.is_l7() {

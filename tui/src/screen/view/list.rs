@@ -99,13 +99,14 @@ fn two_lines<'a>(
     first.extend(ask(&summary, theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
-    let (mark, room) = weight(now, theme, room);
-    let mut second = vec![
+    let mark = review::weight(now);
+    let beside = room.saturating_sub(if mark.is_empty() { 0 } else { text::width(&mark) + 2 });
+    let second = vec![
         Span::raw(if is_selected { "▌" } else { " " }),
         Span::raw(" ".repeat(used.saturating_sub(1))),
-        Span::styled(text::left(&names, room), theme.dim),
+        Span::styled(text::left(&names, beside), theme.dim),
+        Span::styled(text::right(&mark, room.saturating_sub(beside)), theme.warn),
     ];
-    second.extend(mark);
     vec![Line::from(first), Line::from(second)]
 }
 
