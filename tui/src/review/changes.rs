@@ -59,6 +59,9 @@ fn nothing(difference: &Difference) -> String {
             shown::visible(&format!("{lead}: {}", why.join(", ")))
         }
         (true, false) => "nothing at once".to_owned(),
+        (true, true) if difference.removed.is_empty() => {
+            "changes nothing: no request can match it".to_owned()
+        }
         (true, true) => "nothing".to_owned(),
     }
 }

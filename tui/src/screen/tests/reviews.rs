@@ -115,7 +115,9 @@ fn hostile_names_and_paths_stay_in_their_lines() {
             world.resize(columns, lines);
             world.live();
             let mut asked = put("/v1/x");
-            asked.endpoints[0].rules[0].allow.path = format!("/v1/{hostile}/**");
+            let mut hidden = asked.endpoints[0].rules[0].clone();
+            hidden.allow.path = format!("/v1/{hostile}/**");
+            asked.endpoints[0].rules.push(hidden);
             asked.binaries[0].path = format!("/usr/bin/{hostile}");
             let calm = id(1);
             world.submit(1, "calm", asked, "calm words");
