@@ -111,26 +111,26 @@ mod tests {
     #[test]
     fn each_denial_counts_once_and_as_often_as_it_happened() {
         let denied = [
-            seen("a.example", Some(("PUT", "/x/y")), 2),
-            seen("a.example", Some(("GET", "/x/y")), 3),
-            seen("a.example", None, 5),
-            seen("b.example", Some(("PUT", "/x/y")), 7),
+            seen("a.example.net", Some(("PUT", "/x/y")), 2),
+            seen("a.example.net", Some(("GET", "/x/y")), 3),
+            seen("a.example.net", None, 5),
+            seen("b.example.net", Some(("PUT", "/x/y")), 7),
         ];
-        let l7 = "host: a.example, protocol: rest, enforcement: enforce";
+        let l7 = "host: a.example.net, protocol: rest, enforcement: enforce";
         let allow = |path: &str| format!("{l7}, rules: [{{allow: {{method: PUT, path: {path}}}}}]");
         assert_eq!(of(&allow("/x/y"), &denied), (2, 5, 3));
         assert_eq!(of(&allow("/x/**"), &denied), (0, 7, 3));
         assert_eq!(of(&allow("/z"), &denied), (0, 5, 5));
         assert_eq!(of(&format!("{l7}, access: read-only"), &denied), (0, 8, 2));
-        assert_eq!(of("host: a.example", &denied), (10, 0, 0));
-        assert_eq!(of("host: '*.example'", &denied), (0, 17, 0));
-        assert_eq!(of("host: c.example", &denied), (0, 0, 0));
+        assert_eq!(of("host: a.example.net", &denied), (10, 0, 0));
+        assert_eq!(of("host: '*.example.net'", &denied), (0, 17, 0));
+        assert_eq!(of("host: c.example.net", &denied), (0, 0, 0));
     }
 
     #[test]
     fn another_program_s_denial_is_no_denial_of_this_ask() {
-        let mut other = seen("a.example", Some(("PUT", "/x")), 1);
+        let mut other = seen("a.example.net", Some(("PUT", "/x")), 1);
         other.binary = "/usr/bin/wget".into();
-        assert_eq!(of("host: a.example", &[other]), (0, 0, 1));
+        assert_eq!(of("host: a.example.net", &[other]), (0, 0, 1));
     }
 }
