@@ -87,6 +87,8 @@ pub enum StatusWord {
     Approved,
     /// Refused.
     Rejected,
+    /// Nothing was left to decide: all of it was allowed already.
+    Closed,
     /// The grant has ended.
     Expired,
 }
@@ -99,6 +101,7 @@ impl StatusWord {
             Self::Pending => "pending",
             Self::Approved => "approved",
             Self::Rejected => "rejected",
+            Self::Closed => "closed",
             Self::Expired => "expired",
         }
     }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod compose;
 pub mod demo;
 pub mod isolation;
+pub mod review;
 pub mod screen;
 pub mod shown;
 pub mod verbs;

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 pub use run::run;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What a screen is opened with.
 #[derive(Debug)]

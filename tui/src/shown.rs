@@ -23,6 +23,13 @@ pub fn visible_lines(text: &str) -> Vec<String> {
     Untrusted::new(text).visible_lines().iter().map(|line| without_heaps(line)).collect()
 }
 
+/// `text` that was made visible where it was worded: whatever is not plainly visible in it nevertheless is shown as
+/// an escape, and its escapes stay as they are.
+#[must_use]
+pub fn worded(text: &str) -> String {
+    text.split('\\').map(visible).collect::<Vec<_>>().join("\\")
+}
+
 fn without_heaps(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -49,5 +56,7 @@ mod tests {
         assert_eq!(visible_lines("a\n\u{301}b\r"), ["a", "\\u{301}b\\r"]);
         assert_eq!(visible_lines("a\r\nb\rc\r\n"), ["a", "b\\rc", ""]);
         assert_eq!(visible("\x1b[2J"), "\\u{1b}[2J");
+        assert_eq!(worded(&visible("\x1b[2J \\ x")), visible("\x1b[2J \\ x"));
+        assert_eq!(worded("a\\u{1b}\x1b\n"), "a\\u{1b}\\u{1b}\\n");
     }
 }

@@ -64,6 +64,24 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     assert!(table.contains("api.example.com:443 [L7 rest, allow PUT /v1/run-1]"), "{table}");
     let shown = inbox(&door, &["show", &id]).await.out;
     assert!(shown.contains("one \\u{1b}[2J file\\r") && !shown.contains('\u{1b}'), "{shown}");
+    for told in [
+        "\nNewly allowed:\n  all of it: PUT, 1 path, any query, any body\n",
+        "      e.g. PUT api.example.com:443 /v1/run-1 by ",
+        "\nEvidence:\n  nothing like it was denied\n",
+        "  - mutating_method: ",
+        "\nprover      prover: no new findings\n",
+    ] {
+        assert!(shown.contains(told), "{told}\n{shown}");
+    }
+    let full = json(&door, &["show", &id, "--output", "json"]).await;
+    assert_eq!(full["review"]["digest"], row["digest"]);
+    assert_eq!(full["review"]["difference"]["added"][0]["host"], "api.example.com");
+    assert!(full["review"]["findings"].as_array().is_some_and(|found| !found.is_empty()));
+    assert_eq!((&full["evidence"], &full["closure"]), (&Value::Array(Vec::new()), &Value::Null));
+    assert_eq!(full["validation_result"], "prover: no new findings");
+    let codes: Vec<&Value> =
+        full["review"]["findings"].as_array().unwrap().iter().map(|found| &found["code"]).collect();
+    assert_eq!(row["findings"].as_array().unwrap().iter().collect::<Vec<_>>(), codes);
     let digest = row["digest"].as_str().unwrap().get(..6).unwrap();
     let target = format!("{}@{digest}", id.get(..8).unwrap());
     let done = inbox(&door, &["approve", &target]).await;
@@ -72,6 +90,7 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     assert!(first.starts_with(&format!("approved  {}  seq ", id.get(..8).unwrap())), "{first}");
     assert!(first.ends_with("  policy revision 2"), "{first}");
     assert!(done.out.contains("\nloaded by demo in "), "{}", done.out);
+    assert!(done.out.contains("\nNewly allowed:\n  all of it: PUT, 1 path"), "{}", done.out);
     let again = inbox(&door, &["approve", &id]).await;
     assert_eq!(again.code, 1, "{}", again.err);
     assert!(again.err.contains("already approved"), "{}", again.err);
@@ -80,6 +99,25 @@ async fn an_approval_says_seq_revision_and_that_it_is_loaded() {
     let all = json(&door, &["--output", "json", "list"]).await;
     assert_eq!((&all[0]["status"], &all[0]["revision"]), (&"approved".into(), &2.into()));
     assert!(all[0]["unisolated"].is_boolean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_id_prints_the_difference_that_it_approves() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    let done = inbox(&door, &["approve", &id]).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.starts_with(&format!("approving {}@", id.get(..8).unwrap())), "{}", done.out);
+    let parts = ["\nNewly allowed:\n  all of it", "\nFindings:\n  ", "\napproved  ", "\nloaded by demo in "];
+    let places: Vec<Option<usize>> = parts.iter().map(|part| done.out.find(part)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", done.out);
+    let second = supervisor.submit("/v1/run-2", "").await;
+    let answer = json(&door, &["approve", &second, "--output", "json"]).await;
+    assert_eq!(answer["difference"]["added"][0]["what"]["path"], "/v1/run-2");
+    let none = inbox(&door, &["list", "--status", "closed"]).await;
+    assert_eq!((none.code, none.out.as_str()), (0, "no closed proposals\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use super::agent::step::StepKind;
 use super::origin::StoredFile;
 use super::stage::{SANDBOX, Stage};
 use crate::client::Recorded;
+use crate::review;
 use crate::shown::{visible, visible_lines};
 
 /// Prints.
@@ -84,6 +85,11 @@ impl Narrator {
         line("Rationale", &proposal.draft.rationale);
         for endpoint in endpoint_lines(&proposal.draft.rule) {
             line("Endpoints", &endpoint);
+        }
+        for section in [review::newly(proposal), review::findings(proposal)] {
+            for entry in section.entries {
+                safe(section.label, &entry.text);
+            }
         }
         line("Digest", &proposal.digest().map(|digest| digest.to_string()).unwrap_or_default());
         self.decided = Some(Instant::now());
@@ -169,7 +175,12 @@ fn heading(text: &str) {
 }
 
 fn line(name: &str, text: &str) {
-    say(&format!("  {name:<10} {}", visible(text)));
+    safe(name, &visible(text));
+}
+
+/// Like [`line`], for what was made safe where it was worded.
+fn safe(name: &str, text: &str) {
+    say(&format!("  {name:<13} {text}"));
 }
 
 fn event(step: &Step, text: &str) {

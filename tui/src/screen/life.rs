@@ -10,6 +10,7 @@ use openshell_domain::proposal::{Proposal, Status};
 
 use crate::client::{ClientError, Decision, Recorded, Verb};
 use crate::clock;
+use crate::review;
 use crate::screen::summary::Summary;
 
 /// One decision that was made here.
@@ -193,6 +194,9 @@ impl Life {
 #[must_use]
 pub fn outcome(proposal: &Proposal) -> String {
     let word = proposal.status.as_str();
+    if let Some(why) = review::closure(&proposal.status) {
+        return format!("{word}: {why}");
+    }
     match (&proposal.status, proposal.status.decision()) {
         (Status::Pending | Status::Expired { .. }, _) | (_, None) => word.to_owned(),
         (_, Some(decision)) => format!("{word} by {}", decision.by.id),

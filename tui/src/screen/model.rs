@@ -4,6 +4,7 @@
 //! that changes; a row that was decided by somebody else stays in sight for as long as it is selected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
@@ -14,6 +15,7 @@ use openshell_domain::proposal::Proposal;
 use super::editor::Editor;
 use super::layout::Areas;
 use super::life::Life;
+use crate::review::{self, Section};
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -101,6 +103,8 @@ pub struct Detail {
     pub proposal: Proposal,
     /// The digest of that; `None` until it is known what it would change.
     pub digest: Option<Digest>,
+    /// What is told of it beside its wording: worded once, because that takes patterns to be compiled.
+    pub told: Arc<[Section]>,
     /// The first line in sight.
     pub scroll: usize,
 }
@@ -109,7 +113,8 @@ impl Detail {
     /// Freezes a proposal.
     #[must_use]
     pub fn of(proposal: &Proposal) -> Self {
-        Self { proposal: proposal.clone(), digest: proposal.digest(), scroll: 0 }
+        let told = Arc::new(review::sections(proposal));
+        Self { proposal: proposal.clone(), digest: proposal.digest(), told, scroll: 0 }
     }
 }
 

@@ -42,7 +42,8 @@ impl Summary {
     /// Place and path in at most `cells`: of a place its end is kept, of a path both ends.
     #[must_use]
     pub fn target(&self, cells: usize) -> String {
-        let place = text::clip_start(&self.place, cells * 2 / 3);
+        let share = if self.path.is_empty() { cells } else { cells * 2 / 3 };
+        let place = text::clip_start(&self.place, share);
         let room = cells.saturating_sub(text::width(&place) + 1);
         if self.path.is_empty() { place } else { format!("{place} {}", text::clip_middle(&self.path, room)) }
     }

@@ -8,6 +8,7 @@ use super::model::Model;
 use super::theme::Theme;
 use super::view::view;
 
+mod reviews;
 pub(crate) mod world;
 
 use world::World;
@@ -206,9 +207,9 @@ fn where_it_is_tight_the_agents_words_come_before_rule_and_sandbox() {
     world.press("G");
     world.resize(80, 24);
     let buffer = draw(&world.model).backend().buffer().clone();
-    let top = row_with(&buffer, "Agent says");
-    assert!(rows(&buffer)[usize::from(top) + 1].contains("Reads the items"));
     golden("tight", &mut world);
+    let top = row_with(&buffer, "Agent says");
+    assert!(rows(&buffer)[usize::from(top) + 1].contains("Reads the items"), "{}", text(&buffer));
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub fn elide_middle(text: &str, cells: usize) -> String {
     elide(&format!("{head}…{}", tail.into_iter().rev().collect::<String>()), cells)
 }
 
-/// `text` in lines of at most `cells`, broken after spaces where there are any. Never empty, and nothing is
+/// `text` in lines of at most `cells`, broken after spaces where there are any, else after a `/`. Never empty, and nothing is
 /// lost: the lines joined are the text. A line that is full may have the space behind its last word hang over.
 #[must_use]
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
@@ -161,8 +161,9 @@ pub fn wrap_at(text: &str, mark: &str, cells: usize) -> Vec<String> {
             let step = grapheme.width();
             let hangs = grapheme == " " && need > 0 && used == cells;
             if used + step > cells && !hangs {
-                lines.push(String::new());
-                used = 0;
+                let tail = lines.last_mut().map(|line| behind_slash(line, cells)).unwrap_or_default();
+                used = width(&tail);
+                lines.push(tail);
             }
             if let Some(line) = lines.last_mut() {
                 line.push_str(grapheme);
@@ -171,6 +172,14 @@ pub fn wrap_at(text: &str, mark: &str, cells: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Takes what stands behind the last `/` of a full line off it, if that is not much of it: where a path has to be
+/// broken, it is easier read in whole segments.
+fn behind_slash(line: &mut String, cells: usize) -> String {
+    let at = line.rfind('/').map(|at| at + 1).filter(|at| *at < line.len());
+    let is_near = |at: &usize| line.get(..*at).is_some_and(|head| width(head) > cells / 2);
+    at.filter(is_near).map(|at| line.split_off(at)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -225,7 +234,9 @@ mod tests {
         assert_eq!(wrap("a      b", 4), ["a   ", "   b"]);
         assert_eq!(wrap_at("one, two three, four", ", ", 12), ["one, ", "two three, ", "four"]);
         assert_eq!(wrap_at("one, two-and three, four", ", ", 8), ["one, ", "two-and ", "three, ", "four"]);
-        let text = "a 漢字漢字漢字 long-unbroken-word-here e\u{301}e\u{301}  end ";
+        assert_eq!(wrap("/repos/octo/notes.md", 14), ["/repos/octo/", "notes.md"]);
+        assert_eq!(wrap("/r/0123456789", 8), ["/r/01234", "56789"]);
+        let text = "a /b/漢字漢字漢字 long-unbroken-word-here e\u{301}e\u{301}  end ";
         for cells in 2..30 {
             assert_eq!(wrap_at(text, "字", cells).concat(), text);
             let lines = wrap(text, cells);

@@ -14,7 +14,7 @@ use super::model::{Model, Overlay};
 use super::msg::{Effect, Msg, What};
 use crate::shown;
 
-pub use decision::objection;
+pub use decision::{objection, objection_to_approval};
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {

@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use openshell_domain::event::{Envelope, Event};
 use openshell_domain::id::{Digest, Revision, SandboxName};
+use openshell_domain::policy::authority::Difference;
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::Proposal;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::show::told;
 use super::target::Target;
 use super::{VerbError, json};
 use crate::cli::Output;
 use crate::client::{Client, ClientError, Decision, Recorded, Verb};
 use crate::clock;
+use crate::review;
 use crate::shown;
 
 /// How long an approval waits for its policy to be loaded.
@@ -39,6 +42,8 @@ struct Answer<'a> {
     loaded: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     load_error: Option<String>,
+    /// What an approval changed; `null` for a rejection.
+    difference: Option<&'a Difference>,
 }
 
 pub(super) async fn run(
@@ -54,12 +59,19 @@ pub(super) async fn run(
     if target.digest.is_none() && proposal.is_pending() && proposal.draft.number > 1 {
         return Err(VerbError::WordedAnew(proposal.id.short()));
     }
+    let is_bare = target.digest.is_none() && proposal.is_pending();
+    if is_bare && verb == Verb::Approve && output == Output::Table {
+        tell(out, proposal)?;
+    }
     // One that was closed has no digest: the gateway says what became of it.
     let digest = proposal.digest().unwrap_or(Digest([0; 32]));
     let decision = Decision { proposal: proposal.id, digest, verb, reason };
     let recorded = client.decide(&decision).await?;
     if output == Output::Table {
         announce(out, verb, proposal, &recorded)?;
+        if verb == Verb::Approve && !is_bare {
+            out.write_all(told(&[review::newly(proposal)]).trim_start().as_bytes())?;
+        }
     }
     let load = match recorded.revision {
         Some(revision) => Some(wait(client, &proposal.sandbox, revision, &recorded).await),
@@ -69,6 +81,15 @@ pub(super) async fn run(
         Output::Json => json(out, &answer(verb, proposal, &recorded, load.as_ref())),
         Output::Table => load.map_or(Ok(()), |load| conclude(out, proposal, &load, recorded.is_attached)),
     }
+}
+
+/// What a bare id approves: nobody has quoted what was shown.
+fn tell(out: &mut dyn Write, proposal: &Proposal) -> Result<(), VerbError> {
+    let digest = proposal.digest().map(|digest| format!("@{}", digest.short())).unwrap_or_default();
+    let [newly, later, taken] = review::changes(proposal);
+    let text = told(&[newly, later, taken, review::findings(proposal)]);
+    write!(out, "approving {}{digest}\n{text}\n", proposal.id.short())?;
+    Ok(out.flush()?)
 }
 
 fn announce(
@@ -113,13 +134,15 @@ fn conclude(
     Ok(out.flush()?)
 }
 
-fn answer<'a>(verb: Verb, proposal: &Proposal, recorded: &Recorded, load: Option<&Load>) -> Answer<'a> {
+fn answer<'a>(verb: Verb, proposal: &'a Proposal, recorded: &Recorded, load: Option<&Load>) -> Answer<'a> {
+    let review = proposal.review.as_ref().filter(|_| verb == Verb::Approve);
     Answer {
         id: proposal.id.to_string(),
         status: verb.done(),
         seq: recorded.seq,
         revision: recorded.revision.map(|revision| revision.0),
         loaded: load.map(|load| matches!(load, Load::Loaded(_))),
+        difference: review.and_then(|review| review.difference.as_ref()),
         load_error: match load {
             Some(Load::Failed(error)) => Some(error.clone()),
             _ => None,

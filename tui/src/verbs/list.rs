@@ -11,6 +11,7 @@ use crate::cli::{List, Output, StatusWord};
 use crate::client::{Client, Listed};
 use crate::clock;
 use crate::isolation::KeptIn;
+use crate::review;
 use crate::screen::text;
 use crate::shown;
 
@@ -48,7 +49,7 @@ fn table(listed: &Listed, now: DateTime<Utc>) -> String {
         rows.push([
             proposal.id.short(),
             clock::brief(clock::between(proposal.submitted_at, now)),
-            proposal.status.as_str().to_owned(),
+            format!("{} {}", proposal.status.as_str(), review::weight(proposal)).trim_end().to_owned(),
             warning.map_or_else(|| name.to_owned(), |warning| format!("{name} {warning}")),
             proposal.draft.rule_name.to_string(),
             lines.next().unwrap_or_default(),

@@ -4,7 +4,9 @@ use openshell_domain::event::Isolation;
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::Rule;
 use openshell_domain::policy::render::endpoint_lines;
-use openshell_domain::proposal::{Proposal, Status};
+use openshell_domain::policy::risk::Seen;
+use openshell_domain::proposal::{Closure, Proposal, Status};
+use openshell_domain::review::Review;
 use serde::Serialize;
 
 /// A proposal. Fields are added, never renamed.
@@ -34,6 +36,38 @@ pub(super) struct Record<'a> {
     /// Whether it was decided where agent and reviewer could not be told apart; `null` while undecided.
     unisolated: Option<bool>,
     decision: Option<DecisionRecord<'a>>,
+    /// The codes of the findings; `null` where nobody has looked, or nobody needs to any more.
+    findings: Option<Vec<&'static str>>,
+}
+
+/// A proposal with everything that a reviewer is shown beside its wording.
+#[derive(Debug, Serialize)]
+pub(super) struct Full<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
+    /// Digest, difference, findings, breadth; `null` like `findings`.
+    review: Option<&'a Review>,
+    /// What was denied before it.
+    evidence: &'a [Seen],
+    /// The findings in OpenShell's words, as they were when it was submitted.
+    validation_result: &'a str,
+    /// Why it was closed without a decision.
+    closure: Option<&'a Closure>,
+}
+
+impl<'a> Full<'a> {
+    pub(super) fn new(proposal: &'a Proposal, sandbox: Option<&SandboxView>) -> Self {
+        Self {
+            record: Record::new(proposal, sandbox),
+            review: proposal.review.as_deref(),
+            evidence: &proposal.evidence,
+            validation_result: &proposal.validation_result,
+            closure: match &proposal.status {
+                Status::Closed { reason, .. } => Some(reason),
+                _ => None,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +112,10 @@ impl<'a> Record<'a> {
             },
             unisolated: decision.as_ref().map(|decision| decision.unisolated),
             decision,
+            findings: proposal
+                .review
+                .as_ref()
+                .map(|review| review.findings.iter().map(|finding| finding.code.as_str()).collect()),
         }
     }
 }

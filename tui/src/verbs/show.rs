@@ -5,13 +5,14 @@ use std::io::Write;
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::{Proposal, Status};
 
-use super::record::Record;
+use super::record::Full;
 use super::target::Target;
 use super::{VerbError, json};
 use crate::cli::Output;
 use crate::client::{Client, Shown};
 use crate::clock;
 use crate::isolation::KeptIn;
+use crate::review::{self, Section};
 use crate::shown;
 
 pub(super) async fn run(
@@ -22,7 +23,7 @@ pub(super) async fn run(
 ) -> Result<(), VerbError> {
     let found = Target::parse(id)?.find(client).await?;
     match output {
-        Output::Json => json(out, &Record::new(&found.proposal, found.sandbox.as_ref())),
+        Output::Json => json(out, &Full::new(&found.proposal, found.sandbox.as_ref())),
         Output::Table => {
             out.write_all(page(&found, clock::now()).as_bytes())?;
             Ok(out.flush()?)
@@ -52,6 +53,9 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
         page.line("decided by", &format!("{by}{mark}, {}", decision.at.to_rfc3339()));
         page.lines("reason", shown::visible_lines(&decision.reason).into_iter());
     }
+    page.text(&told(&review::sections(proposal)));
+    page.text("\n");
+    page.lines("prover", shown::visible_lines(&proposal.validation_result).into_iter());
     page.text("\nAgent says (unverified):\n");
     for line in shown::visible_lines(&draft.rationale) {
         page.text(&format!("  | {line}\n"));
@@ -59,10 +63,27 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     page.0
 }
 
+/// Every section under its label, each example under its line.
+pub(super) fn told(sections: &[Section]) -> String {
+    let mut out = String::new();
+    for section in sections.iter().filter(|section| !section.entries.is_empty()) {
+        out.push_str(&format!("\n{}:\n", section.label));
+        for entry in &section.entries {
+            out.push_str(&format!("  {}\n", entry.text));
+            entry.more.iter().for_each(|more| out.push_str(&format!("      {more}\n")));
+        }
+    }
+    out
+}
+
 fn status(proposal: &Proposal) -> String {
     match &proposal.status {
         Status::Approved { revision, .. } => format!("approved, policy revision {revision}"),
         Status::Expired { at, .. } => format!("expired at {}", at.to_rfc3339()),
+        Status::Closed { at, revision, .. } => {
+            let why = review::closure(&proposal.status).unwrap_or_default();
+            format!("closed at {}, policy revision {revision}: {}", at.to_rfc3339(), shown::visible(&why))
+        }
         status => status.as_str().to_owned(),
     }
 }

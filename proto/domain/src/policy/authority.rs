@@ -203,7 +203,7 @@ pub struct Ground<'p> {
 }
 
 /// The key under which messages name the rule that is asked for.
-const ASKED: &str = "(asked)";
+pub const ASKED: &str = "(asked)";
 
 impl<'p> Ground<'p> {
     /// What granting `rule` would change.

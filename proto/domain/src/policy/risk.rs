@@ -10,6 +10,7 @@
 mod breadth;
 mod credentials;
 mod destinations;
+mod evidence;
 mod marks;
 mod programs;
 mod requests;
@@ -22,6 +23,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use breadth::{Breadth, Wildcard, breadth};
+pub use evidence::{Likeness, likeness};
 pub use scope::{MAX_CREDENTIALS, ScopeError, check_credentials, check_writable};
 
 use super::Rule;

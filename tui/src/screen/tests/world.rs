@@ -5,12 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::event::{Actor, ActorKind, Envelope, Event, Isolation};
-use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RunId, SandboxName};
+use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName};
 use openshell_domain::inbox::{Inbox, SandboxView};
 use openshell_domain::node::from_yaml;
 use openshell_domain::policy::Rule;
-use openshell_domain::policy::read::{Source, rule_from_node};
-use openshell_domain::proposal::{Draft, Lease, Origin};
+use openshell_domain::policy::effective::{Composition, Grant};
+use openshell_domain::policy::read::{Source, policy_from_bytes, rule_from_node};
+use openshell_domain::policy::risk::{Credential, Seen};
+use openshell_domain::proposal::{Closure, Decision as Made, Draft, Lease, Origin};
 use openshell_domain::review::Review;
 use openshell_domain::state::Sandbox;
 
@@ -24,8 +26,46 @@ use crate::screen::update::update;
 pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) effects: Vec<Effect>,
+    /// What asks are compared with.
+    pub(crate) ground: Sandbox,
+    /// What was denied before the next ask.
+    pub(crate) seen: Vec<Seen>,
     at: DateTime<Utc>,
     seq: u64,
+}
+
+/// What the sandbox may do without asking.
+const BASE: &str = r"
+version: 1
+network_policies:
+  github:
+    endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, access: read-only}]
+    binaries: [{path: /usr/bin/curl}]
+  items:
+    endpoints:
+      - host: api.example.net
+        port: 443
+        protocol: rest
+        enforcement: enforce
+        rules: [{allow: {method: GET, path: /v1/items/*}}]
+        deny_rules: [{method: '*', path: /v1/secret/**}]
+    binaries: [{path: /usr/bin/python3.11}]
+  mirror:
+    endpoints: [{host: files.example.net, port: 443}]
+    binaries: [{path: /usr/bin/curl}]
+";
+
+/// A rule that is too much work to be compared.
+pub(crate) const HARD: &str = "endpoints: [{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: '/**/a/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/*/b'}}]}]\nbinaries: [{path: /usr/bin/python3.11}]";
+
+fn ground() -> Sandbox {
+    let base = policy_from_bytes(BASE.as_bytes()).unwrap().policy;
+    Sandbox {
+        composition: Composition::new(base),
+        credentials: vec![Credential { name: "GITHUB_TOKEN".into(), hosts: vec!["api.github.com".into()] }],
+        writable: vec!["/work".into()],
+        ..Sandbox::default()
+    }
 }
 
 pub(crate) fn id(n: u128) -> ProposalId {
@@ -56,7 +96,7 @@ impl World {
             zone,
             at,
         );
-        Self { model, effects: Vec::new(), at, seq: 1 }
+        Self { model, effects: Vec::new(), ground: ground(), seen: Vec::new(), at, seq: 1 }
     }
 
     /// Three proposals, the first one selected: L7, L4, and one of everything.
@@ -179,7 +219,7 @@ impl World {
         let draft =
             Draft { number: 1, rule_name: name.parse().unwrap(), rule, rationale: rationale.to_owned() };
         let submitted_by = draft.binary().to_owned();
-        let review = Review::of(&Sandbox::default(), id(n), &draft, &[]);
+        let review = self.look(n, &draft);
         let run = RunId(uuid::Uuid::from_u128(7));
         let event = Event::ProposalSubmitted {
             proposal: id(n),
@@ -187,12 +227,66 @@ impl World {
             origin: Origin::AgentAuthored,
             submitted_by,
             draft,
-            evidence: Vec::new(),
+            evidence: std::mem::take(&mut self.seen),
             validation_result: String::new(),
         };
         self.event(ActorKind::Agent, event);
         self.feed(Update::Reviewed(id(n), Box::new(review)));
         id(n)
+    }
+
+    fn look(&self, n: u128, draft: &Draft) -> Review {
+        Review::of(&self.ground, id(n), draft, &self.seen)
+    }
+
+    /// Looks at a pending proposal again and says so, as the gateway does when its review is another one.
+    pub(crate) fn reviewed(&mut self, n: u128) {
+        let draft = self.model.proposal(id(n)).unwrap().draft.clone();
+        let review = self.look(n, &draft);
+        self.feed(Update::Reviewed(id(n), Box::new(review)));
+    }
+
+    /// A denial before the next ask.
+    pub(crate) fn denied(&mut self, method: &str, path: &str, count: u64) {
+        let (binary, host) = ("/usr/bin/curl".to_owned(), "api.github.com".to_owned());
+        let (method, path) = (Some(method.to_owned()), Some(path.to_owned()));
+        self.seen.push(Seen { binary, host, port: 443, method, path, count });
+    }
+
+    /// A grant that is in force beside the policy file.
+    pub(crate) fn granted(&mut self, n: u128, key: &str, rule: Rule) {
+        let key: RuleName = key.parse().unwrap();
+        let actor = Actor {
+            kind: ActorKind::Reviewer,
+            id: "uid:1000".into(),
+            authenticated: "door".into(),
+            unisolated: false,
+        };
+        self.ground.composition.grant(Grant {
+            key: key.clone(),
+            proposal: id(n),
+            draft: Draft { number: 1, rule_name: key, rule, rationale: String::new() },
+            lease: Lease::Run,
+            decision: Made { by: actor, at: self.at, reason: String::new(), digest: Digest([0; 32]) },
+            run: None,
+            base: self.ground.composition.base_hash(),
+            ended: None,
+        });
+    }
+
+    /// Nothing is left to decide about a proposal.
+    pub(crate) fn closed(&mut self, proposal: ProposalId, rules: &[&str]) {
+        let rules = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        let reason = Closure::AlreadyCovered(rules);
+        let event = Event::ProposalClosed { proposal, reason, revision: Revision(2) };
+        self.event(ActorKind::System, event);
+    }
+
+    /// What the gateway's snapshots are: without reviews, which come behind it.
+    pub(crate) fn unseen(&self) -> Inbox {
+        let mut inbox = self.model.inbox.clone().unwrap();
+        inbox.proposals.values_mut().for_each(|proposal| proposal.review = None);
+        inbox
     }
 
     pub(crate) fn submit_put(&mut self, n: u128, path: &str, rationale: &str) -> ProposalId {

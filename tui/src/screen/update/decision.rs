@@ -52,7 +52,8 @@ pub fn objection(model: &Model) -> Option<String> {
 }
 
 /// Why the detail may not be approved, though it may be decided.
-fn objection_to_approval(model: &Model) -> Option<String> {
+#[must_use]
+pub fn objection_to_approval(model: &Model) -> Option<String> {
     let review = model.detail.as_ref()?.proposal.review.as_ref()?;
     let is_too_complex = review.difference.is_none();
     is_too_complex.then(|| "too complex: what it would change cannot be computed; reject it".to_owned())

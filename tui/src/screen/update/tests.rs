@@ -8,7 +8,7 @@ use crate::client::{ClientError, Verb};
 use crate::screen::life::Stage;
 use crate::screen::model::{Focus, Overlay, Standing};
 use crate::screen::msg::Effect;
-use crate::screen::tests::world::{World, id, put};
+use crate::screen::tests::world::{HARD, World, id, put, rule};
 
 fn decisions(world: &World) -> Vec<(u128, Verb, String)> {
     let name = |proposal| (0..100).find(|n| id(*n) == proposal).unwrap();
@@ -66,16 +66,78 @@ fn decided_elsewhere_refuses_until_shown_again() {
 fn a_wording_that_changed_under_the_detail_refuses_until_shown_again() {
     let mut world = World::with_three();
     let old = world.model.detail.clone().unwrap().digest;
-    let mut inbox = world.model.inbox.clone().unwrap();
+    let mut inbox = world.unseen();
     let proposal = inbox.proposals.get_mut(&world.selected()).unwrap();
     proposal.draft.number = 2;
     proposal.draft.rule = put("/**");
     world.feed(Update::Snapshot(Box::new(inbox)));
+    world.reviewed(1);
     world.press("a");
     assert!(world.model.note.as_ref().unwrap().contains("changed"));
     assert!(decisions(&world).is_empty());
     world.press("\na");
     assert_ne!(Some(world.decision(world.selected()).digest), old);
+}
+
+#[test]
+fn a_difference_that_changed_under_the_detail_refuses_until_shown_again() {
+    let mut world = World::with_three();
+    let old = world.model.detail.clone().unwrap();
+    world.granted(9, "write_all", put("/repos/o/**"));
+    world.reviewed(1);
+    assert_eq!(world.model.detail.as_ref(), Some(&old), "what is on the screen has not changed");
+    assert_eq!(world.model.standing(&old), Standing::Changed);
+    world.press("a");
+    assert!(world.model.note.as_ref().unwrap().contains("changed while it was shown"));
+    assert!(decisions(&world).is_empty());
+    world.press("\na");
+    let new = world.model.proposal(id(1)).unwrap().digest();
+    assert_eq!((Some(world.decision(id(1)).digest), new == old.digest), (new, false));
+}
+
+#[test]
+fn after_a_break_nothing_is_decided_until_it_was_looked_at_again() {
+    let mut world = World::with_three();
+    let detail = world.model.detail.clone().unwrap();
+    world.reconnecting();
+    let inbox = world.unseen();
+    world.feed(Update::Snapshot(Box::new(inbox)));
+    world.live();
+    assert_eq!(world.model.standing(&detail), Standing::Unseen);
+    world.press("a");
+    assert!(world.model.note.as_ref().unwrap().contains("being computed"));
+    world.reviewed(1);
+    assert_eq!(world.model.standing(&detail), Standing::Current);
+    assert_eq!(world.model.detail.as_ref(), Some(&detail));
+    world.press("a");
+    assert_eq!(decisions(&world), [(1, Verb::Approve, String::new())]);
+}
+
+#[test]
+fn what_was_never_looked_at_is_decided_once_it_is_known() {
+    let mut first = World::new();
+    first.live();
+    first.submit_put(1, "/repos/o/r/contents/demo", "one");
+    let inbox = first.unseen();
+    let mut world = World::new();
+    world.feed(Update::Snapshot(Box::new(inbox)));
+    world.feed(Update::Connection(crate::client::watch::Connection::Live));
+    world.press("a");
+    assert!(decisions(&world).is_empty() && world.model.note.as_ref().unwrap().contains("being computed"));
+    world.reviewed(1);
+    world.press("a");
+    assert_eq!(Some(world.decision(id(1)).digest), first.model.proposal(id(1)).unwrap().digest());
+}
+
+#[test]
+fn what_is_too_complex_can_be_rejected_and_not_approved() {
+    let mut world = World::new();
+    world.live();
+    world.submit(1, "hard", rule(HARD), "");
+    world.press("a");
+    assert!(decisions(&world).is_empty() && world.model.note.as_ref().unwrap().contains("reject it"));
+    world.press("rtoo wide\n");
+    assert_eq!(decisions(&world), [(1, Verb::Reject, "too wide".to_owned())]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
 use crate::screen::text;
 use crate::screen::theme::Theme;
-use crate::screen::update::objection;
+use crate::screen::update::{objection, objection_to_approval};
 use crate::shown;
 
 /// The fewest cells that the name of a decision gets beside its story.
@@ -86,7 +86,12 @@ fn head(life: &Life, theme: &Theme) -> Span<'static> {
 /// The keys, as many as fit; those that would be refused now are dim.
 pub(super) fn keys(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let is_stuck = objection(model).is_some();
-    let is_asleep = |action| matches!(action, Action::Approve | Action::Reject) && is_stuck;
+    let is_barred = is_stuck || objection_to_approval(model).is_some();
+    let is_asleep = |action| match action {
+        Action::Approve => is_barred,
+        Action::Reject => is_stuck,
+        _ => false,
+    };
     let pairs: Vec<(String, &str, Style)> = match model.overlay {
         Overlay::Reject(_) => {
             let style = |key| if is_stuck && key == "enter" { theme.dim } else { theme.key };

@@ -8,12 +8,19 @@ use ratatui::text::{Line, Span};
 
 use super::pane;
 use crate::clock;
+use crate::review;
 use crate::screen::layout::Areas;
 use crate::screen::model::{Focus, Model};
 use crate::screen::summary::{self, Summary};
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
+
+/// How wide the column for the findings is: there are two dozen kinds of them.
+const WEIGHT: usize = 4;
+
+/// How many cells an ask needs before anything stands beside it.
+const FEWEST: usize = 24;
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let mut block =
@@ -69,8 +76,9 @@ fn one_line<'a>(model: &Model, now: &Proposal, theme: &Theme, cells: usize, is_s
     let sandbox = 14;
     let mut spans = front(model, now, theme, is_selected);
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
-    let room = cells.saturating_sub(used + who + sandbox + 5);
+    let (mark, room) = weight(now, theme, cells.saturating_sub(used + who + sandbox + 5));
     spans.extend(ask(&summary, theme, room));
+    spans.extend(mark);
     spans.push(Span::raw("  "));
     spans.push(Span::raw(text::left(&summary::basename(now.draft.binary()), who)));
     spans.push(Span::styled(format!("  {}", text::left(now.sandbox.as_str(), sandbox)), theme.dim));
@@ -91,10 +99,13 @@ fn two_lines<'a>(
     first.extend(ask(&summary, theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
+    let mark = review::weight(now);
+    let beside = room.saturating_sub(if mark.is_empty() { 0 } else { text::width(&mark) + 2 });
     let second = vec![
         Span::raw(if is_selected { "▌" } else { " " }),
         Span::raw(" ".repeat(used.saturating_sub(1))),
-        Span::styled(text::clip(&names, room), theme.dim),
+        Span::styled(text::left(&names, beside), theme.dim),
+        Span::styled(text::right(&mark, room.saturating_sub(beside)), theme.warn),
     ];
     vec![Line::from(first), Line::from(second)]
 }
@@ -116,6 +127,16 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
         Span::styled(format!("{age:>4}"), theme.dim),
         Span::raw("  "),
     ]
+}
+
+/// `!2`: how many findings are no mere notes, in a column of its own where there is room for one; and what is left.
+fn weight<'a>(now: &Proposal, theme: &Theme, room: usize) -> (Option<Span<'a>>, usize) {
+    let left = room.saturating_sub(WEIGHT);
+    if left < FEWEST {
+        return (None, room);
+    }
+    let mark = text::right(&review::weight(now), WEIGHT);
+    (Some(Span::styled(mark, theme.warn)), left)
 }
 
 /// `L7 PUT        api.github.com:443 /repos/…+12`, in exactly `cells`.

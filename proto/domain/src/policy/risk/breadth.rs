@@ -136,7 +136,7 @@ pub(super) fn find(scene: &Scene<'_>, marks: &mut Marks) {
 }
 
 /// A pattern that is compared with many denials. One that does not compile matches none of them.
-enum Matcher {
+pub(super) enum Matcher {
     Anything,
     Pattern(Option<Pattern>),
 }
@@ -146,19 +146,19 @@ impl Matcher {
         if text.is_empty() { Self::Anything } else { Self::Pattern(Pattern::compile(text, separator).ok()) }
     }
 
-    fn host(text: &str) -> Self {
+    pub(super) fn host(text: &str) -> Self {
         Self::new(text, Separator::Dot)
     }
 
-    fn binary(text: &str) -> Self {
+    pub(super) fn binary(text: &str) -> Self {
         Self::new(text, Separator::Slash)
     }
 
-    fn path(text: &str) -> Self {
+    pub(super) fn path(text: &str) -> Self {
         Self::new(text, Separator::Slash)
     }
 
-    fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Anything => true,
             Self::Pattern(pattern) => pattern.as_ref().is_some_and(|pattern| pattern.matches(text)),
@@ -195,7 +195,7 @@ impl<'a> Asked<'a> {
 }
 
 /// `GET` stands for `GET` and `HEAD`.
-fn is_method(method: &str, seen: &Seen) -> bool {
+pub(super) fn is_method(method: &str, seen: &Seen) -> bool {
     let is_it = |seen: &str| method == "*" || method == seen || (method == "GET" && seen == "HEAD");
     seen.method.as_deref().is_none_or(is_it)
 }

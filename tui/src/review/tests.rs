@@ -1,0 +1,78 @@
+//! The words for a difference, and that nothing raw leaves the module.
+
+use openshell_domain::proposal::Proposal;
+use openshell_domain::untrusted::is_hidden;
+
+use super::*;
+use crate::screen::tests::world::{World, id, put, rule};
+
+fn proposal(yaml: &str) -> Proposal {
+    let mut world = World::new();
+    world.live();
+    world.submit(1, "wanted", rule(yaml), "");
+    world.model.proposal(id(1)).unwrap().clone()
+}
+
+/// What an endpoint for curl would newly allow.
+fn gains(endpoint: &str) -> Vec<String> {
+    let asked = proposal(&format!("endpoints: [{endpoint}]\nbinaries: [{{path: /usr/bin/curl}}]"));
+    newly(&asked).entries.into_iter().map(|entry| entry.text).collect()
+}
+
+#[test]
+fn an_ask_that_is_new_as_a_whole_is_told_in_a_line() {
+    let rest = "host: new.example.net, port: 443, protocol: rest, enforcement: enforce";
+    for (endpoint, told) in [
+        ("{host: new.example.net, port: 443}".to_owned(), "all of it: any bytes, the stream is not read"),
+        (format!("{{{rest}, access: full}}"), "all of it: any method, any path, any query, any body"),
+        (format!("{{{rest}, access: read-only}}"), "all of it: GET, OPTIONS, any path, any query, any body"),
+        (
+            format!(
+                "{{{rest}, rules: [{{allow: {{method: PUT, path: /a}}}}, {{allow: {{method: PUT, path: /b}}}}]}}"
+            ),
+            "all of it: PUT, 2 paths, any query, any body",
+        ),
+        (
+            format!("{{{rest}, rules: [{{allow: {{method: GET, path: /a/*, query: {{q: x}}}}}}]}}"),
+            "all of it: GET, every path that matches, queries as asked, any body",
+        ),
+    ] {
+        assert_eq!(gains(&endpoint), [told]);
+    }
+}
+
+#[test]
+fn an_ask_of_which_some_is_known_is_told_part_by_part() {
+    let endpoint = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /a}}, {allow: {method: PUT, path: /a}}]}";
+    assert_eq!(gains(endpoint), ["api.github.com:443 PUT /a"], "reading was allowed before");
+    let covered = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /a}}]}";
+    assert_eq!(gains(covered), ["changes nothing: already allowed by github"]);
+}
+
+#[test]
+fn notes_weigh_nothing() {
+    let l4 = "endpoints: [{host: new.example.net, port: 443}]\nbinaries: [{path: /usr/bin/curl}]";
+    assert_eq!(weight(&proposal(l4)), "!2");
+    let l7 = "endpoints: [{host: new.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: PUT, path: /a}}]}]\nbinaries: [{path: /usr/bin/curl}]";
+    assert_eq!(weight(&proposal(l7)), "");
+    assert!(codes(&proposal(l7)).iter().all(|(tone, text)| *tone == Tone::Note && text.starts_with("- ")));
+}
+
+#[test]
+fn nothing_raw_leaves() {
+    let mut world = World::new();
+    world.live();
+    let mut asked = put("/x");
+    let mut unmatched = asked.endpoints[0].rules[0].clone();
+    unmatched.allow.path = "/a\u{1b}c\r/**".to_owned();
+    asked.endpoints[0].rules.push(unmatched);
+    asked.binaries[0].path = "/bin/\u{200b}x\u{7}".to_owned();
+    world.submit(1, "hostile", asked, "");
+    let told = sections(world.model.proposal(id(1)).unwrap());
+    let entries = || told.iter().flat_map(|section| section.entries.iter().chain(&section.short));
+    let text = format!("{told:?}");
+    assert!(text.contains("/x by /bin/\\\\u{200b}x") && text.contains("/a\\\\u{1b}c"), "{text}");
+    for text in entries().flat_map(|entry| std::iter::once(&entry.text).chain(&entry.more)) {
+        assert!(!text.chars().any(is_hidden), "{text:?}");
+    }
+}

@@ -1,0 +1,68 @@
+//! For which programs, asked by whom, of which sandbox, and what became of it.
+
+use openshell_domain::proposal::Proposal;
+use ratatui::text::{Line, Span};
+
+use super::plan::{Place, Plan};
+use super::told::{LABEL, fact};
+use crate::isolation::KeptIn;
+use crate::screen::life;
+use crate::screen::model::Model;
+use crate::screen::text;
+use crate::screen::theme::Theme;
+use crate::shown;
+
+pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&Theme, usize)) {
+    let style = page.0.text;
+    let binaries: Vec<String> =
+        proposal.draft.rule.binaries.iter().map(|binary| shown::visible(&binary.path)).collect();
+    plan.put(Place::Binaries, vec![Vec::new(), fact("Binaries", &binaries.join(", "), style, page)]);
+    let asker = match proposal.submitted_by.as_str() {
+        "" => "unknown".to_owned(),
+        path => shown::visible(path),
+    };
+    let asked_by = fact("Asked by", &asker, style, page);
+    // Where it goes without saying, other things are said first.
+    let forms =
+        if binaries == [asker] { vec![Vec::new(), Vec::new(), asked_by] } else { vec![Vec::new(), asked_by] };
+    plan.put(Place::Asker, forms);
+    let mut sandbox = vec![sandbox(model, proposal, page)];
+    if kept_in(model, proposal).warning().is_none() {
+        sandbox.insert(0, Vec::new());
+    }
+    plan.put(Place::Sandbox, sandbox);
+    if let Some(decision) = proposal.status.decision() {
+        let mut outcome = fact("Outcome", &shown::visible(&life::outcome(proposal)), style, page);
+        if !decision.reason.is_empty() {
+            outcome.extend(fact("Reason", &shown::visible(&decision.reason), style, page));
+        }
+        plan.put(Place::Outcome, vec![outcome]);
+    }
+    let draft = match proposal.draft.number {
+        0 | 1 => String::new(),
+        number => format!("  ·  draft {number}"),
+    };
+    let name = shown::visible(proposal.draft.rule_name.as_str());
+    let rule = format!("{name}  ·  {}{draft}", proposal.origin.as_str());
+    plan.put(Place::Rule, vec![Vec::new(), fact("Rule", &rule, style, page)]);
+}
+
+pub(super) fn kept_in(model: &Model, proposal: &Proposal) -> KeptIn {
+    model.inbox.as_ref().and_then(|inbox| inbox.sandboxes.get(&proposal.sandbox)).into()
+}
+
+fn sandbox(model: &Model, proposal: &Proposal, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
+    let kept_in = kept_in(model, proposal);
+    let (isolation, style) =
+        (kept_in.fact(), if kept_in.warning().is_some() { theme.warn } else { theme.dim });
+    let name = proposal.sandbox.as_str();
+    let mut lines = fact("Sandbox", name, theme.text, (theme, cells));
+    let room = cells.saturating_sub(LABEL);
+    match lines.as_mut_slice() {
+        [line] if text::width(name) + 5 + text::width(isolation) <= room => {
+            line.spans.extend([Span::raw("  ·  "), Span::styled(isolation, style)]);
+        }
+        _ => lines.extend(fact("", isolation, style, (theme, cells))),
+    }
+    lines
+}
