@@ -71,6 +71,11 @@ impl Tail {
         self
     }
 
+    /// The state after the last stored group, which may be ahead of the next event.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.published.state.load_full()
+    }
+
     /// The next event. Nothing is lost when this future is dropped.
     pub(crate) async fn next(&mut self) -> Result<Arc<Envelope>, TailEnd> {
         loop {

@@ -20,6 +20,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use crate::gateway::Shared;
+use crate::reviews::Reviews;
 use crate::status;
 use crate::tail::{Tail, TailEnd};
 
@@ -50,7 +51,7 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     let stopped = shared.stopping.clone().cancelled_owned();
     let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.proposals.values());
     let follow = Follow {
-        shared: shared.clone(),
+        reviews: shared.reviews.clone(),
         tail: tail.from(from),
         cursor: from,
         unseen: pending.filter(|known| known.is_pending()).map(|known| known.id).collect(),
@@ -74,7 +75,8 @@ fn frame(frame: Frame) -> pb::InboxFrame {
 
 /// One client's place in the log.
 struct Follow {
-    shared: Shared,
+    /// Not the whole gateway: a stream that is about to be dropped must not keep the log open.
+    reviews: Reviews,
     tail: Tail,
     cursor: Seq,
     /// Pending proposals of which the client has to be told what they would change.
@@ -114,7 +116,7 @@ impl Follow {
         match &event.event {
             Event::ProposalSubmitted { proposal, .. } => self.unseen.push_back(*proposal),
             Event::PolicyRevised { .. } => {
-                let state = self.shared.ledger.state();
+                let state = self.tail.state();
                 let sandbox = state.sandboxes.get(&event.sandbox);
                 let pending =
                     sandbox.into_iter().flat_map(|s| s.proposals.values()).filter(|p| p.is_pending());
@@ -127,9 +129,9 @@ impl Follow {
     /// The next of them that is still pending, as it is now.
     async fn reviewed(&mut self) -> Option<pb::Reviewed> {
         while let Some(id) = self.unseen.pop_front() {
-            let state = self.shared.ledger.state();
+            let state = self.tail.state();
             let Some(proposal) = state.proposal(id) else { continue };
-            if let Some(review) = self.shared.reviews.of(&state, proposal).await {
+            if let Some(review) = self.reviews.of(&state, proposal).await {
                 return Some(pb::Reviewed {
                     proposal: id.to_string(),
                     review: proposal::review_text(&review),

@@ -73,8 +73,7 @@ impl Case {
 
 /// Which requests of a world are in which authority.
 fn authority(policy: &Policy, atoms: &Atoms, places: &[Place]) -> Vec<bool> {
-    let judge = Judge::new(policy, atoms);
-    places.iter().map(|place| judge.allows(atoms, place)).collect()
+    Judge::new(policy, atoms).allows_each(atoms, places)
 }
 
 /// A list against the requests that belong in it: every witness confirmed, every request shown. Gives the items

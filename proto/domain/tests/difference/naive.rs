@@ -44,18 +44,48 @@ impl Judge {
 
     /// Allowed or audited.
     pub(super) fn allows(&self, atoms: &Atoms, place: &Place) -> bool {
-        let is_hit = |rule: &&FlatRule| atoms.chain(place).iter().any(|binary| rule.binaries[*binary]);
-        let e = || {
-            let hit = self.rules.iter().filter(is_hit).flat_map(|rule| &rule.endpoints);
-            hit.filter(|e| e.hosts[place.host] && e.ports.contains(&place.port))
+        self.connection(atoms, place).allows(atoms, place.http)
+    }
+
+    /// Allowed or audited, each of them. Neighbours are often requests of one connection.
+    pub(super) fn allows_each(&self, atoms: &Atoms, places: &[Place]) -> Vec<bool> {
+        let is_one = |a: &Place, b: &Place| {
+            (a.chain, a.host, a.port, a.destination) == (b.chain, b.host, b.port, b.destination)
         };
-        let e7 = || e().filter(|e| e.is_l7);
-        let dst = |e: &FlatEndpoint| e.destinations[place.destination];
-        if e7().next().is_none() {
-            return e().any(dst);
+        let connections = places.chunk_by(is_one).flat_map(|places| {
+            let connection = self.connection(atoms, &places[0]);
+            places.iter().map(move |place| connection.allows(atoms, place.http))
+        });
+        connections.collect()
+    }
+
+    fn connection(&self, atoms: &Atoms, place: &Place) -> Connection<'_> {
+        let is_hit = |rule: &&FlatRule| atoms.chain(place).iter().any(|binary| rule.binaries[*binary]);
+        let hit = self.rules.iter().filter(is_hit).flat_map(|rule| &rule.endpoints);
+        let e = hit.filter(|e| e.hosts[place.host] && e.ports.contains(&place.port));
+        let (e7, e4): (Vec<_>, Vec<_>) = e.partition(|e| e.is_l7);
+        let is_open = e4.iter().any(|e| e.destinations[place.destination]);
+        Connection { e7, is_open, destination: place.destination }
+    }
+}
+
+/// The endpoints of the rules that are hit and match host and port.
+struct Connection<'j> {
+    e7: Vec<&'j FlatEndpoint>,
+    /// Whether an L4 endpoint allows the destination.
+    is_open: bool,
+    destination: usize,
+}
+
+impl Connection<'_> {
+    fn allows(&self, atoms: &Atoms, http: Option<(usize, usize, usize)>) -> bool {
+        let dst = |e: &FlatEndpoint| e.destinations[self.destination];
+        if self.e7.is_empty() {
+            return self.is_open;
         }
-        let Some((method, path, query)) = place.http else { return false };
+        let Some((method, path, query)) = http else { return false };
         let method = atoms.methods[method].as_str();
+        let e7 = || self.e7.iter().copied();
         let mut clauses = e7().flat_map(|e| e.allows.iter().chain(&e.denies));
         if atoms.queries[query].parsed.is_none() && clauses.any(|clause| clause.reads_queries) {
             return false;
