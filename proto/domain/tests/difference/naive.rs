@@ -1,6 +1,7 @@
 //! The verdict, written down once more from `domain.md` §3, over tables of what matches what.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use openshell_domain::policy::{Access, Endpoint, Enforcement, Policy, RequestPattern, Rule};
 
@@ -30,7 +31,7 @@ struct FlatEndpoint {
 
 struct FlatClause {
     method: String,
-    paths: Vec<bool>,
+    paths: Rc<[bool]>,
     reads_queries: bool,
     /// By query: whether all values of every key are in, and whether some value of every key is in.
     all: Vec<bool>,
@@ -119,9 +120,9 @@ fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
     });
     let allows: Vec<RequestPattern> =
         endpoint.rules.iter().map(|rule| rule.allow.clone()).chain(presets).collect();
-    let is_about = |path: &String| {
-        (endpoint.path.is_empty() || matches(&endpoint.path, path, '/'))
-            && (endpoint.allow_encoded_slash || !path.contains("%2F"))
+    let scope = (!endpoint.path.is_empty()).then(|| atoms.path_hits(&endpoint.path));
+    let is_about = |(at, path): (usize, &String)| {
+        scope.as_ref().is_none_or(|hits| hits[at]) && (endpoint.allow_encoded_slash || !path.contains("%2F"))
     };
     FlatEndpoint {
         hosts: atoms.hosts.iter().map(|host| host_matches(&endpoint.host, host)).collect(),
@@ -129,7 +130,7 @@ fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
         destinations: atoms.destinations.iter().map(|set| dst(endpoint, set)).collect(),
         is_l7: endpoint.is_l7(),
         is_audit: endpoint.enforcement == Some(Enforcement::Audit),
-        is_about: atoms.paths.iter().map(is_about).collect(),
+        is_about: atoms.paths.iter().enumerate().map(is_about).collect(),
         allows: allows.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
         denies: endpoint.deny_rules.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
     }
@@ -161,7 +162,7 @@ fn flat_clause(pattern: &RequestPattern, atoms: &Atoms) -> FlatClause {
     let count = atoms.queries.len();
     FlatClause {
         method: pattern.method.clone(),
-        paths: atoms.paths.iter().map(|path| matches(&pattern.path, path, '/')).collect(),
+        paths: atoms.path_hits(&pattern.path),
         reads_queries: !pattern.query.is_empty(),
         all: (0..count).map(|at| holds(at, true)).collect(),
         some: (0..count).map(|at| holds(at, false)).collect(),

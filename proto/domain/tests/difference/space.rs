@@ -1,8 +1,11 @@
 //! The requests that are enumerated: every combination of a few texts, each kind reduced to one of those that no
 //! pattern in play tells apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 use openshell_domain::policy::authority::Witness;
@@ -26,6 +29,8 @@ pub(super) struct Atoms {
     pub(super) methods: Vec<String>,
     pub(super) paths: Vec<String>,
     pub(super) queries: Vec<Query>,
+    /// Which of the paths a pattern matches, for the patterns that were asked about.
+    hits: RefCell<HashMap<String, Rc<[bool]>>>,
 }
 
 /// One request, by places in [`Atoms`].
@@ -113,6 +118,11 @@ fn joined(most: usize) -> BTreeSet<String> {
     all.iter().flat_map(|path| [path.clone(), format!("{path}/")]).filter(|path| !path.is_empty()).collect()
 }
 
+static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let plain = paths(&['a', 'b'], 6).union(&joined(3)).cloned().collect::<Vec<String>>();
+    [plain, owned(&SLASHED)].concat()
+});
+
 impl Query {
     fn new(text: Option<&str>) -> Self {
         let mut parsed: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -137,10 +147,10 @@ impl Atoms {
                 .map(|set| set.iter().map(|text| text.parse().unwrap()).collect())
                 .collect(),
             methods: owned(&METHODS),
-            paths: paths(&['a', 'b'], 6).union(&joined(3)).cloned().collect(),
+            paths: PATHS.clone(),
             queries: std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).collect(),
+            hits: RefCell::default(),
         };
-        atoms.paths.extend(owned(&SLASHED));
         let count = atoms.binaries.len();
         for a in 0..count {
             for b in a..count {
@@ -177,6 +187,17 @@ impl Atoms {
         Place { chain, host, port: witness.port, destination, http }
     }
 
+    /// Which of the paths `pattern` matches.
+    pub(super) fn path_hits(&self, pattern: &str) -> Rc<[bool]> {
+        let mut hits = self.hits.borrow_mut();
+        let known = hits.get(pattern).filter(|known| known.len() == self.paths.len()).cloned();
+        known.unwrap_or_else(|| {
+            let found: Rc<[bool]> = self.paths.iter().map(|path| matches(pattern, path, '/')).collect();
+            hits.insert(pattern.to_owned(), found.clone());
+            found
+        })
+    }
+
     /// A request in words.
     pub(super) fn words(&self, place: &Place) -> String {
         let chain: Vec<&str> = self.chain(place).iter().map(|at| self.binaries[*at].as_str()).collect();
@@ -204,10 +225,13 @@ impl Atoms {
             let is_it = patterns.hosts.iter().map(|p| host_matches(p, host)).collect::<Vec<bool>>();
             (is_it, host.parse::<IpAddr>().is_ok())
         });
-        let paths = reduced(&self.paths, |path| {
-            let is_it = patterns.paths.iter().map(|p| matches(p, path, '/')).collect::<Vec<bool>>();
-            (is_it, path.contains("%2F"))
-        });
+        let hits: Vec<Rc<[bool]>> = patterns.paths.iter().map(|pattern| self.path_hits(pattern)).collect();
+        let mut seen = BTreeSet::new();
+        let mut is_new = |at: &usize| {
+            let is_it = hits.iter().map(|hits| hits[*at]).collect::<Vec<bool>>();
+            seen.insert((is_it, self.paths[*at].contains("%2F")))
+        };
+        let paths: Vec<usize> = (0..self.paths.len()).filter(|at| is_new(at)).collect();
         let queries = reduced(&self.queries, |query| patterns.query_signature(query));
         let methods = reduced(&self.methods, |method| {
             let is_it = patterns.methods.iter().map(|m| m == method || (*m == "GET" && method == "HEAD"));
