@@ -56,7 +56,9 @@ const DESTINATIONS: [&[&str]; 5] = [
 ];
 const SLASHED: [&str; 8] =
     ["/a%2Fb", "/b%2Fa", "/%2F", "/a%2F", "/a/b%2Fa", "/a%2Fb/a", "/a%2Fa/b/", "/b/a%2Fb"];
-const QUERIES: [&str; 22] = [
+/// Both keys have a value of these in another query each.
+const VALUES: [&str; 5] = ["x", "y", "xx", "y.z", "u.v"];
+const QUERIES: [&str; 17] = [
     "q=x",
     "q=y",
     "q=x&q=y",
@@ -72,11 +74,6 @@ const QUERIES: [&str; 22] = [
     "r=y",
     "r=y.z",
     "r=u.v",
-    "q=x&r=x",
-    "q=y&r=x",
-    "q=x&r=y.z",
-    "q=xx&r=xx",
-    "q=u.v&r=u.v",
     "%",
     "q=",
 ];
@@ -123,6 +120,12 @@ static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     [plain, owned(&SLASHED)].concat()
 });
 
+fn queries() -> Vec<Query> {
+    let both = VALUES.iter().flat_map(|q| VALUES.iter().map(move |r| format!("q={q}&r={r}")));
+    let both = both.map(|text| Query::new(Some(&text)));
+    std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).chain(both).collect()
+}
+
 impl Query {
     fn new(text: Option<&str>) -> Self {
         let mut parsed: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -148,7 +151,7 @@ impl Atoms {
                 .collect(),
             methods: owned(&METHODS),
             paths: PATHS.clone(),
-            queries: std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).collect(),
+            queries: queries(),
             hits: RefCell::default(),
         };
         let count = atoms.binaries.len();
