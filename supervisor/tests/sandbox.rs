@@ -104,7 +104,9 @@ fn exits_and_signals_are_the_commands() {
     for (signal, name) in
         [(Signal::TERM, "TERM"), (Signal::INT, "INT"), (Signal::HUP, "HUP"), (Signal::USR1, "USR1")]
     {
-        let script = format!("trap 'echo got; exit 3' {name}; echo ready; while :; do sleep 0.02; done");
+        // bash may forget an INT that comes while it waits for a command in the foreground; `wait` never does.
+        let script =
+            format!("trap 'echo got; exit 3' {name}; echo ready; while :; do sleep 0.1 & wait $!; done");
         let mut child = started(world.run(&[], &["bash", "-c", &script]));
         kill_process(Pid::from_child(&child), signal).unwrap();
         let mut rest = String::new();

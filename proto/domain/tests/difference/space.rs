@@ -120,6 +120,28 @@ static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     [plain, owned(&SLASHED)].concat()
 });
 
+/// Up to three segments of up to three of three letters.
+static WIDE_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let letters = ["a", "b", "c"];
+    let mut segments: Vec<String> = owned(&letters);
+    for at in 0..12 {
+        let longer = letters.map(|letter| format!("{}{letter}", segments[at]));
+        segments.extend(longer);
+    }
+    let mut paths = vec![String::new()];
+    let mut from = 0;
+    for _ in 0..3 {
+        let until = paths.len();
+        for at in from..until {
+            let longer: Vec<String> = segments.iter().map(|s| format!("{}/{s}", paths[at])).collect();
+            paths.extend(longer);
+        }
+        from = until;
+    }
+    let slashed: Vec<String> = paths.iter().map(|path| format!("{path}/")).collect();
+    [paths.split_off(1), slashed, owned(&SLASHED)].concat()
+});
+
 fn queries() -> Vec<Query> {
     let both = VALUES.iter().flat_map(|q| VALUES.iter().map(move |r| format!("q={q}&r={r}")));
     let both = both.map(|text| Query::new(Some(&text)));
@@ -165,6 +187,15 @@ impl Atoms {
         }
         atoms.chains.sort_by_key(Vec::len);
         atoms.chains.dedup();
+        for witness in witnesses {
+            atoms.place(witness);
+        }
+        atoms
+    }
+
+    /// With paths of longer segments too: for what the usual ones may not tell.
+    pub(super) fn wide(witnesses: &[&Witness]) -> Self {
+        let mut atoms = Self { paths: WIDE_PATHS.clone(), ..Self::new(&[]) };
         for witness in witnesses {
             atoms.place(witness);
         }
