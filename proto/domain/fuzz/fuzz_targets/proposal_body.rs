@@ -49,6 +49,7 @@ fn is_sound(add: &AddRule) {
         assert_ne!(endpoint.enforcement, Some(Enforcement::Audit));
     }
     let lines = endpoint_lines(rule);
+    assert!(lines.iter().map(String::len).sum::<usize>() <= 32 * 1024, "more than a person can be shown");
     assert!(!lines.iter().any(|line| line.contains(is_hidden)), "{lines:?}");
     let rules = [(rule_name.clone(), rule.clone())].into();
     compile(&Policy { version: 1, network_policies: rules, ..Policy::default() }).expect("compiles");
