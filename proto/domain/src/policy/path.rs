@@ -95,7 +95,9 @@ pub fn canonical(target: &str, allow_encoded_slash: bool) -> Result<Target, Targ
     if kept.is_empty() || trailing_slash {
         path.push('/');
     }
-    if path.len() > MAX_TARGET { Err(TargetError::TooLong) } else { Ok(Target { path, query }) }
+    // What is sent is what the next reader reads: encoding may not outgrow the limit of path and query together.
+    let sent = path.len() + query.as_ref().map_or(0, |query| 1 + query.len());
+    if sent > MAX_TARGET { Err(TargetError::TooLong) } else { Ok(Target { path, query }) }
 }
 
 /// One segment: decoded, judged byte by byte, and encoded again where it must be.
@@ -204,6 +206,15 @@ mod tests {
         }
         assert_eq!(path(&format!("/{}", "x".repeat(4096))), Err(TooLong));
         assert_eq!(path(&format!("/{}", "\"".repeat(2000))), Err(TooLong), "encoding may not outgrow it");
+    }
+
+    #[test]
+    fn encoding_may_not_outgrow_the_limit_beside_a_query() {
+        let (quotes, fill) = ("\"".repeat(1000), "x".repeat(1096));
+        let fits = canonical(&format!("/{quotes}?{}", &fill[2..]), false).unwrap();
+        assert_eq!(fits.as_sent().len(), MAX_TARGET);
+        assert_eq!(canonical(&format!("/{quotes}?{fill}"), false), Err(TargetError::TooLong));
+        assert_eq!(canonical(&format!("?{}", "x".repeat(MAX_TARGET - 1)), false), Err(TargetError::TooLong));
     }
 
     #[test]

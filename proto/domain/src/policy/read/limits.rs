@@ -2,6 +2,7 @@
 
 use super::document::Reader;
 use crate::node::Node;
+use crate::policy::render::endpoint_line;
 use crate::policy::{Binary, Endpoint};
 
 /// The most endpoints, ports of an endpoint, rules of an endpoint and binaries.
@@ -29,7 +30,8 @@ pub(super) fn check(reader: &mut Reader, node: &Node, endpoints: &[Endpoint], bi
         limit("endpoints.ports", endpoint.ports.len(), MAX_PORTS);
         limit("endpoints.rules", endpoint.rules.len(), MAX_RULES);
     }
-    let shown: usize = endpoints.iter().map(|endpoint| endpoint.ports.len() * line_length(endpoint)).sum();
+    let line = |endpoint| endpoint_line(endpoint, u16::MAX).len();
+    let shown: usize = endpoints.iter().map(|endpoint| endpoint.ports.len() * line(endpoint)).sum();
     if shown > MAX_SHOWN {
         let message =
             format!("{shown} bytes of rules over all ports, a person can be shown {MAX_SHOWN}: split it");
@@ -37,14 +39,25 @@ pub(super) fn check(reader: &mut Reader, node: &Node, endpoints: &[Endpoint], bi
     }
 }
 
-fn line_length(endpoint: &Endpoint) -> usize {
-    let query = |rule: &crate::policy::AllowRule| -> usize {
-        rule.allow
-            .query
-            .iter()
-            .map(|(key, value)| 3 * (key.len() + value.globs().map(str::len).sum::<usize>()))
-            .sum()
-    };
-    let rules: usize = endpoint.rules.iter().map(|rule| rule.allow.path.len() + query(rule) + 16).sum();
-    endpoint.host.len() + endpoint.path.len() + rules + 20 * endpoint.allowed_ips.len() + 32
+#[cfg(test)]
+mod tests {
+    use crate::node::from_yaml;
+    use crate::policy::read::{Source, rule_from_node};
+
+    #[test]
+    fn long_addresses_count_as_they_are_shown() {
+        let rule = |count: usize| {
+            let list: Vec<String> = (0..count)
+                .map(|n| format!("'2606:4700:1111:2222:3333:4444:5555:{:x}'", 0x1000 + n))
+                .collect();
+            let ports: Vec<String> = (10_000..10_016).map(|port| port.to_string()).collect();
+            let (ports, list) = (ports.join(", "), list.join(", "));
+            let text = format!(
+                "{{endpoints: [{{host: a.b, ports: [{ports}], allowed_ips: [{list}]}}], binaries: [{{path: /a}}]}}"
+            );
+            rule_from_node(&from_yaml(&text).unwrap(), Source::Proposal, "rule")
+        };
+        assert!(rule(45).is_ok());
+        assert!(rule(60).unwrap_err().to_string().contains("a person can be shown 32768"));
+    }
 }
