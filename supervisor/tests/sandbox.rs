@@ -115,6 +115,29 @@ fn exits_and_signals_are_the_commands() {
     }
 }
 
+/// A shell that starts something in the background has it ignore INT and QUIT, and ignored signals survive exec.
+#[test]
+fn a_run_that_was_started_with_ignored_signals_passes_them_on_all_the_same() {
+    if !world::is_able() {
+        return;
+    }
+    let world = World::new(users()[0]);
+    let ignored = "awk '/^SigIgn/ { print $2 }' /proc/self/status";
+    let run = world.run(&[], &["bash", "-c", ignored]);
+    let mut through = std::process::Command::new("bash");
+    through.args(["-c", "trap '' HUP INT QUIT TERM; exec \"$0\" \"$@\""]);
+    through
+        .arg(run.get_program())
+        .args(run.get_args())
+        .envs(run.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    if let Some(folder) = run.get_current_dir() {
+        through.current_dir(folder);
+    }
+    let output = finish(through, 20);
+    let mask = u64::from_str_radix(text(&output).trim(), 16).unwrap();
+    assert_eq!(mask & 0b100_0000_0000_0111, 0, "HUP, INT, QUIT, TERM: {mask:x}");
+}
+
 #[test]
 fn the_command_finds_its_bundle_its_skill_and_its_own_places() {
     if !world::is_able() {

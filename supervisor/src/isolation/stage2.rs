@@ -121,9 +121,13 @@ fn start(program: &Program, [input, output, error]: [Stdio; 3], has_terminal: bo
     command.args(arguments).env_clear().envs(program.variables.iter().map(|(k, v)| (k, v)));
     command.stdin(input).stdout(output).stderr(error);
     #[expect(unsafe_code, reason = "a new session can only be made between fork and exec")]
-    // SAFETY: two system calls and no allocation.
+    // SAFETY: system calls and no allocation.
     unsafe {
         command.pre_exec(move || {
+            // Whoever started us in the background may have had them ignored; they are passed on, and ctrl-c works.
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
             rustix::process::setsid()?;
             if has_terminal {
                 take_terminal()?;
