@@ -56,27 +56,8 @@ const DESTINATIONS: [&[&str]; 5] = [
 ];
 const SLASHED: [&str; 8] =
     ["/a%2Fb", "/b%2Fa", "/%2F", "/a%2F", "/a/b%2Fa", "/a%2Fb/a", "/a%2Fa/b/", "/b/a%2Fb"];
-/// Both keys have a value of these in another query each.
+/// What the values of a key are made of: none, one, or two of them.
 const VALUES: [&str; 5] = ["x", "y", "xx", "y.z", "u.v"];
-const QUERIES: [&str; 17] = [
-    "q=x",
-    "q=y",
-    "q=x&q=y",
-    "q=y.z",
-    "q=xx",
-    "q=u.v",
-    "q=x&q=y.z",
-    "q=x&q=u.v",
-    "q=xx&q=y.z",
-    "q=y&q=u.v",
-    "q=xx&q=y",
-    "r=x",
-    "r=y",
-    "r=y.z",
-    "r=u.v",
-    "%",
-    "q=",
-];
 
 /// In this small world.
 pub(super) fn is_public(address: &IpAddr) -> bool {
@@ -142,10 +123,19 @@ static WIDE_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     [paths.split_off(1), slashed, owned(&SLASHED)].concat()
 });
 
+/// No query, every one of up to two values for each key, an empty value, and one that cannot be read.
 fn queries() -> Vec<Query> {
-    let both = VALUES.iter().flat_map(|q| VALUES.iter().map(move |r| format!("q={q}&r={r}")));
-    let both = both.map(|text| Query::new(Some(&text)));
-    std::iter::once(None).chain(QUERIES.map(Some)).map(Query::new).chain(both).collect()
+    let of = |key: &str| -> Vec<String> {
+        let one = VALUES.iter().map(|value| format!("{key}={value}"));
+        let two = VALUES.iter().enumerate().flat_map(|(at, first)| {
+            VALUES[at + 1..].iter().map(move |second| format!("{key}={first}&{key}={second}"))
+        });
+        one.chain(two).collect()
+    };
+    let (q, r) = (of("q"), of("r"));
+    let both = q.iter().flat_map(|q| r.iter().map(move |r| format!("{q}&{r}")));
+    let some = q.iter().chain(&r).cloned().chain(both).chain(["%".to_owned(), "q=".to_owned()]);
+    std::iter::once(Query::new(None)).chain(some.map(|text| Query::new(Some(&text)))).collect()
 }
 
 impl Query {
