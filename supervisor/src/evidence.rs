@@ -1,6 +1,6 @@
 //! What was denied in this run, folded: the evidence for proposals.
 //!
-//! In memory only and never more than [`KEPT`] kinds; the one that was longest not seen goes first. Paths are
+//! In memory only and never more than `KEPT` kinds; the one that was longest not seen goes first. Paths are
 //! canonical and stand without their queries. It shows what the agent did and proves nothing in its favour.
 
 use std::collections::HashMap;
