@@ -32,7 +32,17 @@ pub(crate) enum LockError {
 /// The lock, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct DatabaseLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DatabaseLock {
+    /// Unlocks by name: a child that was forked a moment ago holds a copy of the descriptor until it executes,
+    /// and closing ours alone would leave the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the database's lock was not released");
+        }
+    }
 }
 
 impl DatabaseLock {
@@ -63,7 +73,7 @@ impl DatabaseLock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -86,6 +96,16 @@ mod tests {
         let first = DatabaseLock::take(&database).unwrap();
         let error = DatabaseLock::take(&database).unwrap_err().to_string();
         assert!(error.contains(&format!("(pid {})", std::process::id())), "{error}");
+        drop(first);
+        DatabaseLock::take(&database).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_descriptor_in_a_forked_child_does_not_keep_a_released_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("inbox.db");
+        let first = DatabaseLock::take(&database).unwrap();
+        let _copy = first.file.try_clone().unwrap();
         drop(first);
         DatabaseLock::take(&database).unwrap();
     }
