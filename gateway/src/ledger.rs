@@ -12,7 +12,7 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::writer::{Ask, NotDone, Outcome, Published, Writer};
+use crate::store::writer::{Ask, NotDone, Outcome, Published, Surroundings, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
 
@@ -32,7 +32,7 @@ pub(crate) struct Ledger {
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(crate) struct Awaited(oneshot::Receiver<Outcome>);
+pub(crate) struct Awaited(oneshot::Receiver<Vec<Outcome>>);
 
 impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
@@ -41,11 +41,12 @@ impl Ledger {
         log: impl EventLog,
         reader: impl EventReader,
         state: State,
+        surroundings: Surroundings,
     ) -> std::io::Result<(Self, CancellationToken)> {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
-        let writer = Writer::new(log, published.clone());
+        let writer = Writer::new(log, published.clone(), surroundings);
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
@@ -60,10 +61,18 @@ impl Ledger {
         self.enqueue(command).await?.outcome().await
     }
 
+    /// Does several commands in one append, each for itself: what is refused is left out. An error means that
+    /// nothing was done.
+    pub(crate) async fn execute_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, NotDone> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Ask { commands, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())
+    }
+
     /// Queues a command. Commands queued one after another are decided in that order, often in one transaction.
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Ask { command, reply }).await.map_err(|_| ended())?;
+        self.queue.send(Ask { commands: vec![command], reply }).await.map_err(|_| ended())?;
         Ok(Awaited(answer))
     }
 
@@ -85,7 +94,7 @@ impl Ledger {
 
 impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
-        self.0.await.unwrap_or_else(|_| Err(ended()))
+        self.0.await.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(ended()))
     }
 }
 
