@@ -12,6 +12,7 @@ mod gateway;
 mod inbox_service;
 mod ledger;
 mod lock;
+mod peer;
 mod program;
 mod registry;
 mod reviews;
