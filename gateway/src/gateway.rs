@@ -6,35 +6,29 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_wire::door;
-use openshell_wire::pb::inbox::inbox_server::InboxServer;
-use openshell_wire::pb::inbox::supervisor_server::SupervisorServer;
-use tokio::net::UnixListener;
-use tokio::task::JoinSet;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::Router;
 
-use crate::config::{Limits, ServeArgs};
+use crate::clock;
+use crate::config::{Limits, Settings};
 use crate::doors::{self, Door, DoorError};
-use crate::inbox_service::InboxService;
+use crate::idle::idle;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
+use crate::metrics::Metrics;
+use crate::presence::Presence;
+use crate::probes;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
+use crate::servers::serve_all;
+use crate::standing::Fixed;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
-use crate::supervisor_service::SupervisorService;
 
-/// The largest request, in bytes.
-const MAX_REQUEST: usize = 1024 * 1024;
-/// A connection whose peer does not answer a ping in [`KEEPALIVE_TIMEOUT`] is closed.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// How long an answer to a ping may take.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long connections may take to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -54,6 +48,9 @@ pub enum ServeError {
     /// A socket cannot be opened.
     #[error("{0}")]
     Door(#[from] DoorError),
+    /// The probes' port cannot be opened.
+    #[error("cannot serve metrics on {0}: {1}")]
+    Probes(std::net::SocketAddr, std::io::Error),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
@@ -94,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) registry: Registry,
     pub(crate) reviews: Reviews,
+    pub(crate) presence: Presence,
     pub(crate) limits: Limits,
     /// Cancelled when the gateway stops: streams end, so that connections can.
     pub(crate) stopping: CancellationToken,
@@ -102,7 +100,9 @@ pub(crate) struct Shared {
 /// A gateway that has its log and listens, and serves once it is [run](Gateway::run).
 pub struct Gateway {
     shared: Shared,
+    fixed: Fixed,
     doors: [(Door, UnixListener); 2],
+    probes: Option<TcpListener>,
     writer_ended: CancellationToken,
 }
 
@@ -110,14 +110,6 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway").field("socket", &self.socket()).finish_non_exhaustive()
     }
-}
-
-/// Runs a gateway until `shutdown` is done.
-///
-/// # Errors
-/// [`ServeError`]: why it could not start, or why it ended by itself.
-pub async fn serve(args: ServeArgs, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-    Gateway::start(args).await?.run(shutdown).await
 }
 
 fn environment(key: &str) -> Option<OsString> {
@@ -134,30 +126,44 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ServeError`]: why it cannot start. Nothing is left behind but an empty log file.
-    pub async fn start(args: ServeArgs) -> Result<Self, ServeError> {
-        let db = args.db.map_or_else(default_db, Ok)?;
-        let socket = args.socket.map_or_else(|| door::default_door(environment), Ok)?;
-        let (log, state) = blocking(move || SqliteLog::open(&db)).await??;
+    pub async fn start(settings: Settings) -> Result<Self, ServeError> {
+        let began = clock::uptime();
+        let db = std::path::absolute(settings.db.map_or_else(default_db, Ok)?)?;
+        let socket = settings.socket.map_or_else(|| door::default_door(environment), Ok)?;
+        let path = db.clone();
+        let (log, state) = blocking(move || SqliteLog::open(&path)).await??;
+        let (probes, metrics_address) = match settings.metrics_listen {
+            Some(address) => {
+                let bound =
+                    probes::bind(address).await.map_err(|error| ServeError::Probes(address, error))?;
+                (Some(bound.0), Some(bound.1))
+            }
+            None => (None, None),
+        };
         let doors = blocking(move || doors::open(&socket)).await??;
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
         let [reviewers, supervisors] = doors;
+        let (reviewers, supervisors) = (reviewers?, supervisors?);
+        let metrics = Arc::new(Metrics::default());
         let reader = log.reader();
-        let (ledger, writer_ended) = Ledger::start(log, reader, state)?;
+        let (ledger, writer_ended) = Ledger::start(log, reader, state, metrics.clone())?;
         let shared = Shared {
             ledger,
             registry: Registry::default(),
-            reviews: Reviews::default(),
-            limits: args.limits,
+            reviews: Reviews::new(metrics),
+            presence: Presence::default(),
+            limits: settings.limits,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { shared, doors: [reviewers?, supervisors?], writer_ended })
+        let socket = reviewers.0.path.clone();
+        let fixed = Fixed { began, socket, db, metrics: metrics_address, idle_exit: settings.idle_exit };
+        Ok(Self { shared, fixed, doors: [reviewers, supervisors], probes, writer_ended })
     }
 
     /// The reviewers' socket; the supervisors' is [`door::sandbox_door`] of it.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        let [(door, _), _] = &self.doors;
-        &door.path
+        &self.fixed.socket
     }
 
     /// Serves until `shutdown` is done, then lets streams and connections end and closes the log.
@@ -165,49 +171,54 @@ impl Gateway {
     /// # Errors
     /// [`ServeError`] when a server or the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let Self { shared, doors: [(reviewers, inbox), (supervisors, sandbox)], writer_ended } = self;
-        let state = shared.ledger.state();
-        tracing::info!(socket = %reviewers.path.display(), events = state.seq, "ready");
-        let stopping = shared.stopping.clone();
-        let inbox_service = InboxService::new(shared.clone());
-        let inbox_server = InboxServer::new(inbox_service).max_decoding_message_size(MAX_REQUEST);
-        let supervisor_service = SupervisorService::new(shared);
-        let supervisor_server =
-            SupervisorServer::new(supervisor_service).max_decoding_message_size(MAX_REQUEST);
-        let mut servers = JoinSet::new();
-        servers.spawn(listen(server().add_service(inbox_server), inbox, stopping.clone()));
-        servers.spawn(listen(server().add_service(supervisor_server), sandbox, stopping.clone()));
+        self.run_until(shutdown, std::future::pending()).await
+    }
+
+    /// Like [`run`](Self::run); once `hurry` is done, connections are no longer waited for. What was answered is
+    /// in the log either way.
+    ///
+    /// # Errors
+    /// [`ServeError`] when a server or the writer ended by itself.
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        hurry: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let Self { shared, fixed, doors: [(reviewers, inbox), (supervisors, sandbox)], probes, writer_ended } =
+            self;
+        let (stopping, ledger, presence) =
+            (shared.stopping.clone(), shared.ledger.clone(), shared.presence.clone());
+        tracing::info!(socket = %fixed.socket.display(), db = %fixed.db.display(), events = ledger.state().seq, "ready");
+        if let Some(address) = fixed.metrics {
+            tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+        }
+        let span = fixed.idle_exit;
+        let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes);
         let result = tokio::select! {
-            () = shutdown => Ok(()),
+            () = shutdown => Ok(tracing::info!("stopping: it was told to")),
+            () = idle(span, &presence, ledger.subscribe(), || ledger.pending() > 0) => {
+                Ok(tracing::info!("stopping: nobody was here and nothing was pending for so long"))
+            }
             () = writer_ended.cancelled() => Err(ServeError::Writer),
             Some(ended) = servers.join_next() => match ended {
                 Ok(Err(error)) => Err(error.into()),
                 Ok(Ok(())) | Err(_) => Err(ServeError::Writer),
             },
         };
-        tracing::info!("stopping");
         stopping.cancel();
         // New clients go to whoever listens next; those that are here get FAREWELL to leave.
         drop((reviewers, supervisors));
-        let _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
+        tokio::select! {
+            _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }) => {}
+            () = hurry => tracing::warn!("hurried: connections that are still open are cut"),
+        }
         servers.shutdown().await;
+        // The writer ends with the last handle on it.
+        drop(ledger);
         let _ = tokio::time::timeout(FAREWELL, writer_ended.cancelled()).await;
+        tracing::info!("stopped");
         result
     }
-}
-
-fn server() -> Server {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-}
-
-async fn listen(
-    router: Router,
-    listener: UnixListener,
-    stopping: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopping.cancelled_owned()).await
 }
 
 /// Replaying a long log must not stop the runtime of a program that embeds the gateway.

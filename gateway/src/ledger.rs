@@ -12,6 +12,8 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::measured::Measured;
+use crate::metrics::Metrics;
 use crate::store::writer::{Ask, NotDone, Outcome, Published, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
@@ -28,11 +30,15 @@ pub(crate) struct Ledger {
     queue: mpsc::Sender<Ask>,
     published: Published,
     reader: Arc<dyn EventReader>,
+    metrics: Arc<Metrics>,
 }
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(crate) struct Awaited(oneshot::Receiver<Outcome>);
+pub(crate) struct Awaited {
+    answer: oneshot::Receiver<Outcome>,
+    metrics: Arc<Metrics>,
+}
 
 impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
@@ -41,18 +47,19 @@ impl Ledger {
         log: impl EventLog,
         reader: impl EventReader,
         state: State,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, CancellationToken)> {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
-        let writer = Writer::new(log, published.clone());
+        let writer = Writer::new(Measured { log, metrics: metrics.clone() }, published.clone());
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
             writer.run(asks);
             drop(guard);
         })?;
-        Ok((Self { queue, published, reader: Arc::new(reader) }, ended))
+        Ok((Self { queue, published, reader: Arc::new(reader), metrics }, ended))
     }
 
     /// Does a command. When this returns `Ok`, its events are on the disk.
@@ -64,7 +71,27 @@ impl Ledger {
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Ask { command, reply }).await.map_err(|_| ended())?;
-        Ok(Awaited(answer))
+        Ok(Awaited { answer, metrics: self.metrics.clone() })
+    }
+
+    /// Commands that wait for the writer.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// Proposals that nobody has decided.
+    pub(crate) fn pending(&self) -> u64 {
+        self.state().sandboxes.values().map(|sandbox| sandbox.pending() as u64).sum()
+    }
+
+    /// Whether the last append reached the disk.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.metrics.is_writable()
+    }
+
+    /// What is counted and timed.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The state after the last stored group.
@@ -85,7 +112,9 @@ impl Ledger {
 
 impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
-        self.0.await.unwrap_or_else(|_| Err(ended()))
+        let outcome = self.answer.await.unwrap_or_else(|_| Err(ended()));
+        self.metrics.answered(&outcome);
+        outcome
     }
 }
 

@@ -11,12 +11,17 @@ use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
 use openshell_domain::state::State;
 
+use crate::metrics::Metrics;
+
 /// From this many on, reviews that nobody needs any more are looked for and dropped.
 const MANY: usize = 1024;
 
 /// The reviews. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reviews(Arc<Mutex<HashMap<ProposalId, Known>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Reviews {
+    known: Arc<Mutex<HashMap<ProposalId, Known>>>,
+    metrics: Arc<Metrics>,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -26,6 +31,10 @@ struct Known {
 }
 
 impl Reviews {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { known: Arc::default(), metrics }
+    }
+
     /// The proposal as reviewers see it: with its review while it is pending.
     pub(crate) async fn with(&self, state: &Arc<State>, proposal: &Proposal) -> Proposal {
         Proposal { review: self.of(state, proposal).await, ..proposal.clone() }
@@ -49,6 +58,7 @@ impl Reviews {
         // A hard one takes long enough to hold up everybody else on this thread.
         let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft, &seen)).await;
         let review = Arc::new(looked.ok()?);
+        self.metrics.reviewed();
         self.remember(state, id, Known { draft: number, revision, review: review.clone() });
         Some(review)
     }
@@ -62,6 +72,6 @@ impl Reviews {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ProposalId, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,6 +20,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use crate::gateway::Shared;
+use crate::presence::Present;
 use crate::reviews::Reviews;
 use crate::status;
 use crate::tail::{Tail, TailEnd};
@@ -51,13 +52,14 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     let stopped = shared.stopping.clone().cancelled_owned();
     let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.proposals.values());
     let follow = Follow {
+        _present: shared.presence.watchers.enter(),
         reviews: shared.reviews.clone(),
         tail: tail.from(from),
         cursor: from,
         unseen: pending.filter(|known| known.is_pending()).map(|known| known.id).collect(),
     };
     let frames = snapshot.chain(events(follow)).take_until(stopped);
-    let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
+    let farewell = stream::once(async { Err(status::stopping()) });
     Ok(Box::pin(frames.chain(farewell).scan(false, |has_failed, frame| {
         // Nothing follows an error: not the farewell after a failed read.
         let next = (!*has_failed).then_some(frame);
@@ -66,15 +68,13 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     })))
 }
 
-/// What streams end with when the gateway does.
-const STOPPING: &str = "the gateway is stopping";
-
 fn frame(frame: Frame) -> pb::InboxFrame {
     pb::InboxFrame { frame: Some(frame) }
 }
 
 /// One client's place in the log.
 struct Follow {
+    _present: Present,
     /// Not the whole gateway: a stream that is about to be dropped must not keep the log open.
     reviews: Reviews,
     tail: Tail,

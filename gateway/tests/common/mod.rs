@@ -9,7 +9,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openshell_gateway::{Gateway, Limits, ServeArgs, ServeError};
+use openshell_gateway::{Gateway, Limits, ServeError, Settings};
 use openshell_wire::door;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
@@ -58,8 +58,9 @@ impl Place {
         self.directory.path().join("gw.sock")
     }
 
-    pub fn args(&self) -> ServeArgs {
-        ServeArgs { db: Some(self.db()), socket: Some(self.socket()), limits: self.limits }
+    pub fn args(&self) -> Settings {
+        let (db, socket) = (Some(self.db()), Some(self.socket()));
+        Settings { db, socket, limits: self.limits, ..Settings::default() }
     }
 
     pub async fn start(&self) -> Running {
