@@ -20,7 +20,7 @@ use crate::idle::idle;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
 use crate::metrics::Metrics;
-use crate::presence::Presence;
+use crate::presence::{Crowd, Presence};
 use crate::probes;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
@@ -29,6 +29,9 @@ use crate::standing::Fixed;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
 
+/// How long a gateway that stops still refuses in words after its last answer: a request that meets a closing
+/// connection is cancelled by the client's own library, which tells nobody why.
+const LINGER: Duration = Duration::from_millis(50);
 /// How long connections may take to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -193,7 +196,8 @@ impl Gateway {
             tracing::info!(%address, "serving /healthz, /readyz and /metrics");
         }
         let span = fixed.idle_exit;
-        let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes);
+        let (busy, closing) = (Crowd::default(), CancellationToken::new());
+        let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes, (busy.clone(), closing.clone()));
         let result = tokio::select! {
             () = shutdown => Ok(tracing::info!("stopping: it was told to")),
             () = idle(span, &presence, ledger.subscribe(), || ledger.pending() > 0) => {
@@ -208,8 +212,15 @@ impl Gateway {
         stopping.cancel();
         // New clients go to whoever listens next; those that are here get FAREWELL to leave.
         drop((reviewers, supervisors));
+        let farewell = tokio::time::timeout(FAREWELL, async {
+            // The sender is here: it cannot be gone.
+            let _ = busy.changes().wait_for(|count| *count == 0).await;
+            tokio::time::sleep(LINGER).await;
+            closing.cancel();
+            while servers.join_next().await.is_some() {}
+        });
         tokio::select! {
-            _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }) => {}
+            _ = farewell => {}
             () = hurry => tracing::warn!("hurried: connections that are still open are cut"),
         }
         servers.shutdown().await;

@@ -7,6 +7,7 @@
 mod bucket;
 mod clock;
 mod config;
+mod doorkeeper;
 mod doors;
 mod gateway;
 mod idle;

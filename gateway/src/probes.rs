@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Shared;
 use crate::metrics::Observed;
@@ -38,10 +39,9 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Socket
     Ok((listener, address))
 }
 
-/// Serves until the gateway stops.
-pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
+/// Serves until the gateway closes its connections.
+pub(crate) async fn serve(listener: TcpListener, shared: Shared, closing: CancellationToken) {
     let places = Arc::new(Semaphore::new(MANY));
-    let stopping = shared.stopping.clone();
     let accepting = async {
         // Nobody closes the semaphore.
         while let Ok(place) = places.clone().acquire_owned().await {
@@ -50,11 +50,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let (shared, stopping) = (shared.clone(), stopping.clone());
+            let (shared, closing) = (shared.clone(), closing.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = answer(stream, shared) => {}
-                    () = stopping.cancelled() => {}
+                    () = closing.cancelled() => {}
                 }
                 drop(place);
             });
@@ -62,7 +62,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
     };
     tokio::select! {
         () = accepting => {}
-        () = stopping.cancelled() => {}
+        () = closing.cancelled() => {}
     }
 }
 

@@ -64,7 +64,11 @@ impl Place {
     }
 
     pub async fn start(&self) -> Running {
-        let gateway = Gateway::start(self.args()).await.unwrap();
+        self.start_with(self.args()).await
+    }
+
+    pub async fn start_with(&self, settings: Settings) -> Running {
+        let gateway = Gateway::start(settings).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(gateway.run(async move {
             let _ = stopped.await;
