@@ -24,7 +24,7 @@ use crate::presence::{Crowd, Presence};
 use crate::probes;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
-use crate::servers::serve_all;
+use crate::servers::{Servers, serve_all};
 use crate::standing::Fixed;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
@@ -198,10 +198,10 @@ impl Gateway {
         let span = fixed.idle_exit;
         let (busy, closing) = (Crowd::default(), CancellationToken::new());
         let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes, (busy.clone(), closing.clone()));
-        let result = tokio::select! {
-            () = shutdown => Ok(tracing::info!("stopping: it was told to")),
+        let ended: Result<&str, ServeError> = tokio::select! {
+            () = shutdown => Ok("it was told to"),
             () = idle(span, &presence, ledger.subscribe(), || ledger.pending() > 0) => {
-                Ok(tracing::info!("stopping: nobody was here and nothing was pending for so long"))
+                Ok("nobody was here and nothing was pending for the time of idle_exit")
             }
             () = writer_ended.cancelled() => Err(ServeError::Writer),
             Some(ended) = servers.join_next() => match ended {
@@ -209,18 +209,13 @@ impl Gateway {
                 Ok(Ok(())) | Err(_) => Err(ServeError::Writer),
             },
         };
+        let why = ended.as_ref().map_or_else(ToString::to_string, |why| (*why).to_owned());
+        tracing::info!(why, "stopping");
         stopping.cancel();
         // New clients go to whoever listens next; those that are here get FAREWELL to leave.
         drop((reviewers, supervisors));
-        let farewell = tokio::time::timeout(FAREWELL, async {
-            // The sender is here: it cannot be gone.
-            let _ = busy.changes().wait_for(|count| *count == 0).await;
-            tokio::time::sleep(LINGER).await;
-            closing.cancel();
-            while servers.join_next().await.is_some() {}
-        });
         tokio::select! {
-            _ = farewell => {}
+            () = farewell(&mut servers, &busy, &closing) => {}
             () = hurry => tracing::warn!("hurried: connections that are still open are cut"),
         }
         servers.shutdown().await;
@@ -228,8 +223,21 @@ impl Gateway {
         drop(ledger);
         let _ = tokio::time::timeout(FAREWELL, writer_ended.cancelled()).await;
         tracing::info!("stopped");
-        result
+        ended.map(drop)
     }
+}
+
+/// Lets whoever is being answered have the answer, then closes the doors and waits until everybody has left.
+async fn farewell(servers: &mut Servers, busy: &Crowd, closing: &CancellationToken) {
+    let leaving = async {
+        // The sender is here: it cannot be gone.
+        let _ = busy.changes().wait_for(|count| *count == 0).await;
+        tokio::time::sleep(LINGER).await;
+        closing.cancel();
+        while servers.join_next().await.is_some() {}
+    };
+    // Who does not leave is cut off.
+    let _ = tokio::time::timeout(FAREWELL, leaving).await;
 }
 
 /// Replaying a long log must not stop the runtime of a program that embeds the gateway.

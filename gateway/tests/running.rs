@@ -237,7 +237,8 @@ async fn logs_are_json_when_that_is_asked_for_and_as_many_as_is_asked_for() {
     let with = |message: &str| lines.iter().find(|line| line["message"].as_str().unwrap().contains(message));
     assert_eq!(with("OPENSHELL_GATEWAY_TYPO is no variable").unwrap()["level"], "WARN");
     assert_eq!(with("ready").unwrap()["db"], place.db().to_str().unwrap());
-    assert!(with("told to").is_some() && with("stopped").is_some(), "{text}");
+    assert_eq!(with("stopping").unwrap()["why"], "it was told to");
+    assert!(with("stopped").is_some(), "{text}");
     let mut quiet = program(&place);
     quiet.args(["--log-level", "off"]);
     let child = started(quiet, &place).await;

@@ -53,6 +53,9 @@ impl GatewayError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Client(ClientError::Unreachable { .. }) => {
+                "openshell-inbox and openshell-inbox run start one; so does openshell-gateway serve"
+            }
             Self::Slow(_) => "openshell-inbox gateway stop, once more, makes it hurry",
             _ => "",
         }

@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 use super::keys::{KEYS, Key, Kind};
 use super::{Effective, Origin};
 
+/// The origins stand in one column, as long as it is not further out than this.
+const WIDEST: usize = 80;
+
 /// How the settings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ShowFormat {
@@ -34,20 +37,15 @@ impl Effective {
     }
 
     fn toml(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for key in KEYS {
+        let entry = |key: &Key| match self.value(key) {
+            Some(value) => format!("{} = {}", key.name, visible_json(&value.to_string())),
+            None => format!("# {} has no default where neither HOME nor the XDG folders are set", key.name),
+        };
+        let entries: Vec<String> = KEYS.iter().map(entry).collect();
+        let widest = entries.iter().map(|entry| entry.chars().count()).max().unwrap_or_default().min(WIDEST);
+        for (key, entry) in KEYS.iter().zip(entries) {
             let origin = Untrusted::new(&self.origin(key.name).to_string()).visible();
-            match self.value(key) {
-                Some(value) => writeln!(
-                    out,
-                    "{:56} # {origin}",
-                    format!("{} = {}", key.name, visible_json(&value.to_string()))
-                )?,
-                None => writeln!(
-                    out,
-                    "# {} has no default where neither HOME nor the XDG folders are set",
-                    key.name
-                )?,
-            }
+            writeln!(out, "{entry:widest$}  # {origin}")?;
         }
         Ok(())
     }
