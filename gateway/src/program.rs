@@ -4,6 +4,7 @@
 //! Started detached, it is a session of its own: no terminal's signals reach it, and it keeps no folder busy.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use openshell_domain::untrusted::Untrusted;
@@ -30,6 +31,9 @@ const DETACHED_IDLE_EXIT: Duration = Duration::from_secs(600);
 /// settings, 3 could not start. Logs go to standard error.
 #[must_use]
 pub fn program(args: ServeArgs) -> u8 {
+    if args.is_detached() {
+        let_go();
+    }
     let Effective { mut settings, warnings, .. } = match args.settle(&environment()) {
         Ok(effective) if args.is_detached() => effective.for_nobody(),
         Ok(effective) => effective,
@@ -57,6 +61,22 @@ pub fn program(args: ServeArgs) -> u8 {
         Err(error) if error.is_late() => fail(&error.to_string(), FAILED),
         Err(error) if args.is_detached() && error.is_in_use() => fail(&error.to_string(), TAKEN),
         Err(error) => fail(&error.to_string(), CANNOT_START),
+    }
+}
+
+/// Closes what was inherited beside the three streams: whoever waits for the end of such a pipe would wait for this
+/// process, which may stay for days.
+#[expect(unsafe_code, reason = "these descriptors were inherited, nothing in this process owns them yet")]
+fn let_go() {
+    let listing = format!("/proc/{}/fd", std::process::id());
+    let entries = std::fs::read_dir(&listing).into_iter().flatten().flatten();
+    // The descriptor that lists them is among them, and closed when that is done.
+    let others =
+        entries.filter(|entry| entry.path().read_link().is_ok_and(|file| file != Path::new(&listing)));
+    let inherited: Vec<i32> = others.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in inherited.into_iter().filter(|descriptor| *descriptor > 2) {
+        // SAFETY: called first thing, while there is one thread and nothing is open but what was inherited.
+        unsafe { rustix::io::close(descriptor) };
     }
 }
 

@@ -27,7 +27,13 @@ impl Home {
     }
 
     fn program(&self) -> Command {
-        let mut command = common::program();
+        self.program_in(env!("CARGO_BIN_EXE_openshell-inbox"))
+    }
+
+    /// Any program, in this home.
+    fn program_in(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_remove("OPENSHELL_INBOX_GATEWAY");
         command.env("HOME", self.0.path()).env("TMPDIR", self.0.path()).current_dir(self.path("work"));
         for (name, folder) in
             [("XDG_RUNTIME_DIR", "run"), ("XDG_STATE_HOME", "state"), ("XDG_CONFIG_HOME", "config")]
@@ -107,9 +113,13 @@ fn of_eight_that_start_at_once_one_starts_the_gateway_and_all_are_served() {
 }
 
 #[test]
-fn it_is_a_session_of_its_own_that_knows_no_secret_of_its_starter() {
+fn it_is_a_session_of_its_own_that_keeps_nothing_of_its_starter() {
     let home = Home::new();
-    let output = home.run("demo").env("GITHUB_TOKEN", "ghp_not_for_the_gateway").output().unwrap();
+    let run = home.run("demo");
+    let mut shell = home.program_in("bash");
+    // A descriptor for which somebody may wait.
+    shell.args(["-c", "exec 7>held; exec \"$@\"", "bash"]).arg(run.get_program()).args(run.get_args());
+    let output = shell.env("GITHUB_TOKEN", "ghp_not_for_the_gateway").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let pid = home.pid();
     assert_eq!(getsid(Some(pid)).unwrap(), pid);
@@ -119,6 +129,9 @@ fn it_is_a_session_of_its_own_that_knows_no_secret_of_its_starter() {
     assert!(!has("ghp_not") && has("XDG_RUNTIME_DIR"));
     assert_eq!(fs::read_link(proc.join("cwd")).unwrap(), PathBuf::from("/"));
     assert_eq!(fs::read_link(proc.join("fd/0")).unwrap(), PathBuf::from("/dev/null"));
+    let held = home.path("work/held").canonicalize().unwrap();
+    let open = fs::read_dir(proc.join("fd")).unwrap().flatten();
+    assert!(open.map(|fd| fs::read_link(fd.path()).unwrap_or_default()).all(|file| file != held));
     assert_eq!(home.status().unwrap()["idle_exit_ms"], 600_000);
 }
 
@@ -170,8 +183,11 @@ fn it_ends_by_itself_when_nobody_needs_it_and_the_settings_say_when() {
     let run = home.run("demo").env("OPENSHELL_GATEWAY_IDLE_EXIT", "5s").output().unwrap();
     assert!(run.status.success(), "{}", stderr(&run));
     common::until("the gateway's own end", || home.status().is_none().then_some(()));
-    let log = fs::read_to_string(home.path("state/openshell-inbox/gateway.log")).unwrap();
-    assert!(log.contains("nobody was here") && log.trim_end().ends_with("stopped"), "{log}");
+    let log = common::until("the log to be closed", || {
+        let log = fs::read_to_string(home.path("state/openshell-inbox/gateway.log")).unwrap();
+        log.trim_end().ends_with("stopped").then_some(log)
+    });
+    assert!(log.contains("nobody was here"), "{log}");
     assert!(!home.path("run/openshell-inbox/gateway.sock").exists());
 }
 
