@@ -57,11 +57,18 @@ pub struct Limits {
     pub submissions_per_minute: u32,
     /// Undecided proposals.
     pub pending: usize,
+    /// How long a supervisor may be gone before its run is over.
+    pub run_grace: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { submissions_burst: 10, submissions_per_minute: 30, pending: 32 }
+        Self {
+            submissions_burst: 10,
+            submissions_per_minute: 30,
+            pending: 32,
+            run_grace: Duration::from_secs(30),
+        }
     }
 }
 

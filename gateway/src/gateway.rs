@@ -13,21 +13,23 @@ use openshell_wire::door;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Limits, Settings};
 use crate::doors::{self, Door, DoorError};
 use crate::idle::idle;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
-use crate::metrics::Metrics;
 use crate::presence::{Crowd, Presence};
 use crate::probes;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::servers::{Servers, serve_all};
+use crate::settle;
 use crate::standing::Fixed;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteLog;
+use crate::store::writer::Surroundings;
+use crate::timers::Timers;
 
 /// How long a gateway that stops still refuses in words after its last answer: a request that meets a closing
 /// connection is cancelled by the client's own library, which tells nobody why.
@@ -96,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) reviews: Reviews,
     pub(crate) presence: Presence,
     pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Cancelled when the gateway stops: streams end, so that connections can.
     pub(crate) stopping: CancellationToken,
 }
@@ -130,7 +133,6 @@ impl Gateway {
     /// # Errors
     /// [`ServeError`]: why it cannot start. Nothing is left behind but an empty log file.
     pub async fn start(settings: Settings) -> Result<Self, ServeError> {
-        let began = clock::uptime();
         let db = std::path::absolute(settings.db.map_or_else(default_db, Ok)?)?;
         let socket = settings.socket.map_or_else(|| door::default_door(environment), Ok)?;
         let path = db.clone();
@@ -147,19 +149,21 @@ impl Gateway {
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
         let [reviewers, supervisors] = doors;
         let (reviewers, supervisors) = (reviewers?, supervisors?);
-        let metrics = Arc::new(Metrics::default());
         let reader = log.reader();
-        let (ledger, writer_ended) = Ledger::start(log, reader, state, metrics.clone())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let surroundings = Surroundings { clock: clock.clone(), orders: Arc::default() };
+        let (ledger, writer_ended) = Ledger::start(log, reader, state, surroundings)?;
         let shared = Shared {
+            reviews: Reviews::new(ledger.metrics().clone()),
             ledger,
             registry: Registry::default(),
-            reviews: Reviews::new(metrics),
             presence: Presence::default(),
             limits: settings.limits,
+            clock,
             stopping: CancellationToken::new(),
         };
         let socket = reviewers.0.path.clone();
-        let fixed = Fixed { began, socket, db, metrics: metrics_address, idle_exit: settings.idle_exit };
+        let fixed = Fixed { socket, db, metrics: metrics_address, idle_exit: settings.idle_exit };
         Ok(Self { shared, fixed, doors: [reviewers, supervisors], probes, writer_ended })
     }
 
@@ -196,6 +200,8 @@ impl Gateway {
             tracing::info!(%address, "serving /healthz, /readyz and /metrics");
         }
         let span = fixed.idle_exit;
+        let timers = tokio::spawn(Timers::new(&shared).run(stopping.clone()));
+        let settler = tokio::spawn(settle::run(shared.ledger.clone(), stopping.clone()));
         let (busy, closing) = (Crowd::default(), CancellationToken::new());
         let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes, (busy.clone(), closing.clone()));
         let ended: Result<&str, ServeError> = tokio::select! {
@@ -219,8 +225,8 @@ impl Gateway {
             () = hurry => tracing::warn!("hurried: connections that are still open are cut"),
         }
         servers.shutdown().await;
-        // The writer ends with the last handle on it.
         drop(ledger);
+        let _ = tokio::join!(timers, settler);
         let _ = tokio::time::timeout(FAREWELL, writer_ended.cancelled()).await;
         tracing::info!("stopped");
         ended.map(drop)

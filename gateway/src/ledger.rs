@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::measured::Measured;
 use crate::metrics::Metrics;
-use crate::store::writer::{Ask, NotDone, Outcome, Published, Writer};
+use crate::store::writer::{Ask, NotDone, Outcome, Published, Surroundings, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
 
@@ -36,7 +36,7 @@ pub(crate) struct Ledger {
 /// An answer that is on its way.
 #[derive(Debug)]
 pub(crate) struct Awaited {
-    answer: oneshot::Receiver<Outcome>,
+    answer: oneshot::Receiver<Vec<Outcome>>,
     metrics: Arc<Metrics>,
 }
 
@@ -47,12 +47,14 @@ impl Ledger {
         log: impl EventLog,
         reader: impl EventReader,
         state: State,
-        metrics: Arc<Metrics>,
+        surroundings: Surroundings,
     ) -> std::io::Result<(Self, CancellationToken)> {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
-        let writer = Writer::new(Measured { log, metrics: metrics.clone() }, published.clone());
+        let metrics = Arc::new(Metrics::default());
+        let log = Measured { log, metrics: metrics.clone(), clock: surroundings.clock.clone() };
+        let writer = Writer::new(log, published.clone(), surroundings);
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
@@ -67,10 +69,20 @@ impl Ledger {
         self.enqueue(command).await?.outcome().await
     }
 
+    /// Does several commands in one append, each for itself: what is refused is left out. An error means that
+    /// nothing was done.
+    pub(crate) async fn execute_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, NotDone> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Ask { commands, reply }).await.map_err(|_| ended())?;
+        let outcomes = answer.await.map_err(|_| ended())?;
+        outcomes.iter().for_each(|outcome| self.metrics.answered(outcome));
+        Ok(outcomes)
+    }
+
     /// Queues a command. Commands queued one after another are decided in that order, often in one transaction.
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Ask { command, reply }).await.map_err(|_| ended())?;
+        self.queue.send(Ask { commands: vec![command], reply }).await.map_err(|_| ended())?;
         Ok(Awaited { answer, metrics: self.metrics.clone() })
     }
 
@@ -81,7 +93,7 @@ impl Ledger {
 
     /// Proposals that nobody has decided.
     pub(crate) fn pending(&self) -> u64 {
-        self.state().sandboxes.values().map(|sandbox| sandbox.pending() as u64).sum()
+        self.state().sandboxes.values().map(|sandbox| sandbox.pending.size() as u64).sum()
     }
 
     /// Whether the last append reached the disk.
@@ -112,7 +124,8 @@ impl Ledger {
 
 impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
-        let outcome = self.answer.await.unwrap_or_else(|_| Err(ended()));
+        let outcomes = self.answer.await.ok().and_then(|mut outcomes| outcomes.pop());
+        let outcome = outcomes.unwrap_or_else(|| Err(ended()));
         self.metrics.answered(&outcome);
         outcome
     }

@@ -22,6 +22,7 @@ mod program;
 mod registry;
 mod reviews;
 mod servers;
+mod settle;
 mod standing;
 mod status;
 mod store;
@@ -29,6 +30,7 @@ mod supervisor_service;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod timers;
 
 pub use config::{Limits, ServeArgs, Settings, ShowFormat};
 pub use doors::DoorError;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use openshell_domain::event::Envelope;
 use openshell_domain::id::Seq;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::{EventLog, StoreError};
 
@@ -16,13 +16,14 @@ use crate::store::{EventLog, StoreError};
 pub(crate) struct Measured<L> {
     pub(crate) log: L,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl<L: EventLog> EventLog for Measured<L> {
     fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError> {
-        let began = clock::uptime();
+        let began = self.clock.uptime();
         let done = self.log.append(events);
-        self.metrics.appended(events.len(), clock::uptime().saturating_sub(began), done.is_ok());
+        self.metrics.appended(events.len(), self.clock.uptime().saturating_sub(began), done.is_ok());
         done
     }
 

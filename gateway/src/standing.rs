@@ -11,13 +11,11 @@ use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::gateway_server;
 use tonic::{Request, Response, Status};
 
-use crate::clock;
 use crate::gateway::Shared;
 
 /// What does not change while a gateway runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixed {
-    pub(crate) began: Duration,
     pub(crate) socket: PathBuf,
     pub(crate) db: PathBuf,
     pub(crate) metrics: Option<SocketAddr>,
@@ -48,7 +46,7 @@ impl gateway_server::Gateway for StandingService {
         Ok(Response::new(pb::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            uptime_ms: millis(clock::uptime().saturating_sub(fixed.began)),
+            uptime_ms: millis(shared.clock.uptime()),
             socket: fixed.socket.to_string_lossy().into_owned(),
             db: fixed.db.to_string_lossy().into_owned(),
             events: state.seq,

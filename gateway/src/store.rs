@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use openshell_domain::event::{Envelope, EventError};
 use openshell_domain::id::Seq;
-use openshell_domain::inbox::Gap;
+use openshell_domain::state::FoldError;
 
 use crate::lock::LockError;
 
@@ -89,9 +89,9 @@ pub(crate) enum StoreError {
     /// The payload or the actor cannot be written.
     #[error("an event cannot be written: {0}")]
     Json(#[from] serde_json::Error),
-    /// An event is missing.
-    #[error("event {} is missing from the log", .0.at + 1)]
-    Gap(#[from] Gap),
+    /// An event does not follow from those before it.
+    #[error("{0}")]
+    Fold(#[from] FoldError),
     /// The log ends before what was already answered.
     #[error("the log ends before event {0}, which had been stored: the file was replaced")]
     Shorter(Seq),

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::{PREFIX, Settings, duration};
 
@@ -127,6 +128,15 @@ pub(crate) const KEYS: &[Key] = &[
         set: |s, v| count(v).map(|n: u32| s.limits.pending = usize::try_from(n).unwrap_or(usize::MAX)),
         get: |s| Some(s.limits.pending.to_string()),
     },
+    Key {
+        name: "run_grace",
+        value: "TIME",
+        kind: Kind::Text,
+        help: "How long a supervisor may be gone before its run is over",
+        default: "30s",
+        set: |s, v| some_time(duration::parse(text(v)?)?).map(|span| s.limits.run_grace = span),
+        get: |s| Some(duration::brief(Some(s.limits.run_grace))),
+    },
 ];
 
 fn shown(path: &Path) -> String {
@@ -144,6 +154,10 @@ fn path(value: &OsStr) -> Result<PathBuf, String> {
 fn count(value: &OsStr) -> Result<u32, String> {
     let text = text(value)?;
     u32::from_str(text).map_err(|_| format!("{text:?} is not a whole number from 0 to {}", u32::MAX))
+}
+
+fn some_time(span: Option<Duration>) -> Result<Duration, String> {
+    span.ok_or_else(|| "never is no time here: name one, such as 30s".to_owned())
 }
 
 fn loopback(text: &str) -> Result<Option<SocketAddr>, String> {

@@ -31,6 +31,7 @@ const OTHER: &[(&str, &str)] = &[
     ("limit_submissions_burst", "11"),
     ("limit_submissions_per_minute", "31"),
     ("limit_pending", "33"),
+    ("run_grace", "\"90s\""),
 ];
 
 #[test]

@@ -148,7 +148,7 @@ fn insert(connection: &Connection, head: &Head, envelope: &Envelope) -> Result<H
     let columns = HashedColumns {
         seq: envelope.seq,
         id: envelope.id.0.as_bytes(),
-        sandbox: envelope.sandbox.as_str(),
+        sandbox: envelope.stream.as_str(),
         stream_seq: envelope.stream_seq,
         kind: &kind,
         schema_version: SCHEMA_VERSION,

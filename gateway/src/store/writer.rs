@@ -8,14 +8,15 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use openshell_domain::command::{Command, Refusal};
-use openshell_domain::decide::decide;
+use openshell_domain::decide::{Circumstances, Orders, decide};
 use openshell_domain::event::{Envelope, NewEvent};
 use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{EventLog, StoreError};
-use crate::clock;
+use crate::clock::{self, Clock};
 
 /// The most commands in one transaction.
 const GROUP: usize = 256;
@@ -34,11 +35,18 @@ pub(crate) enum NotDone {
     Unavailable(String),
 }
 
-/// A command and where its answer goes.
+/// Commands for one append, and where their answers go.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    pub(crate) command: Command,
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) reply: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// What decisions depend on beside the state.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) orders: Arc<Orders>,
 }
 
 /// What everybody may see: the state, and each event after it was stored.
@@ -53,6 +61,7 @@ pub(crate) struct Published {
 pub(crate) struct Writer<L> {
     log: L,
     published: Published,
+    surroundings: Surroundings,
     /// Set when an append failed: the log may or may not hold its events.
     is_in_doubt: bool,
 }
@@ -61,12 +70,12 @@ pub(crate) struct Writer<L> {
 struct Group {
     working: State,
     events: Vec<Arc<Envelope>>,
-    answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+    answers: Vec<(oneshot::Sender<Vec<Outcome>>, Vec<Outcome>)>,
 }
 
 impl<L: EventLog> Writer<L> {
-    pub(crate) fn new(log: L, published: Published) -> Self {
-        Self { log, published, is_in_doubt: false }
+    pub(crate) fn new(log: L, published: Published, surroundings: Surroundings) -> Self {
+        Self { log, published, surroundings, is_in_doubt: false }
     }
 
     /// Works until nobody can ask any more.
@@ -85,12 +94,17 @@ impl<L: EventLog> Writer<L> {
             answers: Vec::new(),
         };
         let mut failure = doubt.err().map(|error| error.to_string());
+        let at = Circumstances { now: self.surroundings.clock.now(), orders: &self.surroundings.orders };
         for ask in asks {
-            let outcome = if failure.is_some() { Ok(Vec::new()) } else { group.decide(&ask.command) };
-            if let Err(NotDone::Unavailable(why)) = &outcome {
-                failure = Some(why.clone());
+            let mut outcomes = Vec::with_capacity(ask.commands.len());
+            for command in &ask.commands {
+                let outcome = if failure.is_some() { Ok(Vec::new()) } else { group.decide(command, at) };
+                if let Err(NotDone::Unavailable(why)) = &outcome {
+                    failure = Some(why.clone());
+                }
+                outcomes.push(outcome);
             }
-            group.answers.push((ask.reply, outcome));
+            group.answers.push((ask.reply, outcomes));
         }
         if failure.is_none() && !group.events.is_empty() {
             failure = self.log.append(&group.events).err().map(|error| {
@@ -134,21 +148,21 @@ impl<L: EventLog> Writer<L> {
 }
 
 impl Group {
-    fn decide(&mut self, command: &Command) -> Outcome {
-        let events = decide(&self.working, command).map_err(NotDone::Refused)?;
-        let stored = events.into_iter().map(|event| self.take(event)).collect::<Result<Vec<_>, String>>();
+    fn decide(&mut self, command: &Command, at: Circumstances<'_>) -> Outcome {
+        let events = decide(&self.working, command, at).map_err(NotDone::Refused)?;
+        let stored =
+            events.into_iter().map(|event| self.take(event, at.now)).collect::<Result<Vec<_>, String>>();
         stored.map_err(NotDone::Unavailable)
     }
 
     /// Gives an event its place, id and time, and folds it.
-    fn take(&mut self, new: NewEvent) -> Result<Arc<Envelope>, String> {
-        let NewEvent { sandbox, actor, event } = new;
-        let at = clock::now();
-        let stream_seq = self.working.sandboxes.get(&sandbox).map_or(0, |sandbox| sandbox.stream_seq) + 1;
+    fn take(&mut self, new: NewEvent, at: DateTime<Utc>) -> Result<Arc<Envelope>, String> {
+        let NewEvent { stream, actor, event } = new;
+        let stream_seq = self.working.stream_seq(&stream) + 1;
         let envelope = Arc::new(Envelope {
             seq: self.working.seq.saturating_add(1),
             id: clock::event_id(at).map_err(|error| error.to_string())?,
-            sandbox,
+            stream,
             stream_seq,
             at,
             actor,
@@ -161,8 +175,9 @@ impl Group {
 
     fn refuse(self, why: &str) {
         tracing::error!(why, commands = self.answers.len(), "nothing was stored");
-        for (reply, _) in self.answers {
-            let _ = reply.send(Err(NotDone::Unavailable(why.to_owned())));
+        for (reply, outcomes) in self.answers {
+            let refused = outcomes.iter().map(|_| Err(NotDone::Unavailable(why.to_owned())));
+            let _ = reply.send(refused.collect());
         }
     }
 }

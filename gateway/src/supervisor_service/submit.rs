@@ -19,7 +19,7 @@ use openshell_wire::{WireError, policy, proposal};
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::authorise;
+use super::{MAX_BINARY, authorise};
 use crate::bucket::{Bucket, Empty};
 use crate::clock;
 use crate::config::Limits;
@@ -28,8 +28,6 @@ use crate::ledger::Awaited;
 use crate::status;
 use crate::store::writer::NotDone;
 
-/// The longest `submitted_by`, in bytes: Linux's `PATH_MAX`.
-const MAX_BINARY: usize = 4096;
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
 
@@ -43,7 +41,7 @@ pub(super) async fn submit(
         request.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
     authorise(&shared.ledger.state(), &name, &request.run_secret)?;
     check(&request)?;
-    pay(buckets, &name, shared.limits, request.operations.len())?;
+    pay(shared, buckets, &name, request.operations.len())?;
     let mut queued = Vec::with_capacity(request.operations.len());
     for (index, operation) in request.operations.iter().enumerate() {
         queued.push(match command(&name, &request, operation, index, shared.limits) {
@@ -121,13 +119,13 @@ fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Statu
 
 /// Takes a token for each operation, or says when there will be enough.
 fn pay(
+    shared: &Shared,
     buckets: &Mutex<HashMap<SandboxName, Bucket>>,
     name: &SandboxName,
-    limits: Limits,
     operations: usize,
 ) -> Result<(), Status> {
-    let now = clock::uptime();
-    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = limits;
+    let now = shared.clock.uptime();
+    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = shared.limits;
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let bucket = buckets.entry(name.clone()).or_insert_with(|| Bucket::new(burst, per_minute, now));
     let tokens = u32::try_from(operations).unwrap_or(u32::MAX);
@@ -181,6 +179,7 @@ fn command(
         rationale: request.rationale.clone(),
         evidence,
         pending_limit: limits.pending,
+        request: None,
     };
     Ok((proposal, Command::Submit(Box::new(submit))))
 }

@@ -13,5 +13,6 @@ pub mod node;
 pub mod policy;
 pub mod proposal;
 pub mod review;
+pub mod setting;
 pub mod state;
 pub mod untrusted;

@@ -83,7 +83,7 @@ impl Row {
             actor: serde_json::from_str(&self.actor)
                 .map_err(|error| unreadable(format!("actor: {error}")))?,
             event: Event::from_columns(seq, self.schema_version, &self.kind, &self.payload)?,
-            sandbox: self.sandbox.try_into().map_err(|error| unreadable(format!("{error}")))?,
+            stream: self.sandbox.parse().map_err(|error| unreadable(format!("{error}")))?,
         })
     }
 

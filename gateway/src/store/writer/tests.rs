@@ -2,7 +2,7 @@ use openshell_domain::command::Report;
 use openshell_domain::id::{Revision, RunId, Seq};
 
 use super::*;
-use crate::testing::start;
+use crate::testing::{start, surroundings};
 
 /// What the log does with the next append.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ impl EventLog for FakeLog {
 
 fn writer() -> Writer<FakeLog> {
     let published = Published { state: Arc::new(ArcSwap::default()), events: broadcast::Sender::new(64) };
-    Writer::new(FakeLog { stored: Vec::new(), disk: Disk::Works }, published)
+    Writer::new(FakeLog { stored: Vec::new(), disk: Disk::Works }, published, surroundings())
 }
 
 fn group(writer: &mut Writer<FakeLog>, commands: Vec<Command>) -> Vec<Outcome> {
@@ -47,11 +47,11 @@ fn group(writer: &mut Writer<FakeLog>, commands: Vec<Command>) -> Vec<Outcome> {
         .into_iter()
         .map(|command| {
             let (reply, answer) = oneshot::channel();
-            (Ask { command, reply }, answer)
+            (Ask { commands: vec![command], reply }, answer)
         })
         .unzip();
     writer.work(asks.into_iter());
-    answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect()
+    answers.iter_mut().map(|answer| answer.try_recv().unwrap().remove(0)).collect()
 }
 
 fn loaded(run: u128, revision: u64) -> Command {
