@@ -50,7 +50,7 @@ async fn the_probes_tell_how_it_stands_and_name_nobody() {
     let first = agent.submit("/a").await;
     agent.submit("/b").await;
     let mut inbox = place.inbox().await;
-    let watch = pb::WatchInboxRequest { from_seq: None };
+    let watch = pb::WatchInboxRequest::default();
     let mut frames = within(inbox.watch_inbox(watch)).await.unwrap().into_inner();
     frame(&mut frames).await.unwrap();
     within(inbox.decide(decision(&first, Verb::Approve, "x"))).await.unwrap();

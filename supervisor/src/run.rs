@@ -19,7 +19,7 @@ use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -249,6 +249,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         upstream: trust.client_config(provider)?,
         gateway,
         waits: Semaphore::new(MAX_WAITS),
+        waiting: watch::Sender::default(),
     });
     let attached = context.gateway.attach().await?;
     tokio::spawn(link::follow(Arc::clone(&context), attached));
@@ -258,10 +259,13 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .map_err(RunError::NotInForce)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
     // Without isolation, the files of the run go away with the command.
-    let (command, _files) = start.command(&args.command)?;
-    let code = command.wait().await;
+    let ended = match start.command(&args.command) {
+        Ok((command, _files)) => Ok(command.wait().await),
+        Err(error) => Err(error),
+    };
+    // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
-    Ok(code)
+    Ok(ended?)
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.
