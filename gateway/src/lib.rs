@@ -16,6 +16,7 @@ mod ledger;
 mod lock;
 mod measured;
 mod metrics;
+mod peer;
 mod presence;
 mod probes;
 mod program;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use openshell_wire::pb::inbox::gateway_server::GatewayServer;
 use openshell_wire::pb::inbox::inbox_server::InboxServer;
 use openshell_wire::pb::inbox::supervisor_server::SupervisorServer;
@@ -18,6 +19,7 @@ use tonic::transport::Server;
 use crate::doorkeeper::Doorkeeper;
 use crate::gateway::Shared;
 use crate::inbox_service::InboxService;
+use crate::peer;
 use crate::presence::Crowd;
 use crate::probes;
 use crate::standing::{Fixed, StandingService};
@@ -68,11 +70,18 @@ async fn listen(
     keeper: Doorkeeper,
     closing: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let neighbours = UnixListenerStream::new(listener).filter(|stream| {
+        let refused = stream.as_ref().ok().and_then(|stream| peer::check(stream).err());
+        if let Some(why) = &refused {
+            tracing::warn!(%why, "a connection is refused");
+        }
+        std::future::ready(refused.is_none())
+    });
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(keeper)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), closing.cancelled_owned())
+        .serve_with_incoming_shutdown(neighbours, closing.cancelled_owned())
         .await
 }
