@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use openshell_gateway::{Gateway, Limits, ServeArgs};
+use openshell_gateway::{Gateway, Limits, Settings};
 use openshell_wire::door;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
@@ -53,9 +53,13 @@ async fn measure() {
         pending: usize::MAX,
         ..Limits::default()
     };
-    let args =
-        ServeArgs { db: Some(folder.path().join("inbox.db")), socket: Some(socket.clone()), limits };
-    let gateway = Gateway::start(args).await.unwrap();
+    let settings = Settings {
+        db: Some(folder.path().join("inbox.db")),
+        socket: Some(socket.clone()),
+        limits,
+        ..Settings::default()
+    };
+    let gateway = Gateway::start(settings).await.unwrap();
     tokio::spawn(gateway.run(std::future::pending()));
     let mut inbox = InboxClient::connect(format!("unix://{}", socket.display())).await.unwrap();
     let mut few = Agent::new(&socket, "few", 1).await;

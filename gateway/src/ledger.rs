@@ -13,6 +13,8 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::measured::Measured;
+use crate::metrics::Metrics;
 use crate::store::writer::{Ask, NotDone, Outcome, Published, Surroundings, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
@@ -29,11 +31,15 @@ pub(crate) struct Ledger {
     queue: mpsc::Sender<Ask>,
     published: Published,
     reader: Arc<dyn EventReader>,
+    metrics: Arc<Metrics>,
 }
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(crate) struct Awaited(oneshot::Receiver<Vec<Outcome>>);
+pub(crate) struct Awaited {
+    answer: oneshot::Receiver<Vec<Outcome>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
@@ -47,6 +53,8 @@ impl Ledger {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
+        let metrics = Arc::new(Metrics::default());
+        let log = Measured { log, metrics: metrics.clone(), clock: surroundings.clock.clone() };
         let writer = Writer::new(log, published.clone(), surroundings);
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
@@ -54,7 +62,7 @@ impl Ledger {
             writer.run(asks);
             drop(guard);
         })?;
-        Ok((Self { queue, published, reader: Arc::new(reader) }, ended))
+        Ok((Self { queue, published, reader: Arc::new(reader), metrics }, ended))
     }
 
     /// Does a command. When this returns `Ok`, its events are on the disk.
@@ -67,14 +75,36 @@ impl Ledger {
     pub(crate) async fn execute_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, NotDone> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Ask { commands, reply }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())
+        let outcomes = answer.await.map_err(|_| ended())?;
+        outcomes.iter().for_each(|outcome| self.metrics.answered(outcome));
+        Ok(outcomes)
     }
 
     /// Queues a command. Commands queued one after another are decided in that order, often in one transaction.
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Ask { commands: vec![command], reply }).await.map_err(|_| ended())?;
-        Ok(Awaited(answer))
+        Ok(Awaited { answer, metrics: self.metrics.clone() })
+    }
+
+    /// Commands that wait for the writer.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// Proposals that nobody has decided.
+    pub(crate) fn pending(&self) -> u64 {
+        self.state().sandboxes.values().map(|sandbox| sandbox.pending.size() as u64).sum()
+    }
+
+    /// Whether the last append reached the disk.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.metrics.is_writable()
+    }
+
+    /// What is counted and timed.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The stored events after `seq`, at most `limit`.
@@ -104,7 +134,10 @@ impl Ledger {
 
 impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
-        self.0.await.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(ended()))
+        let outcomes = self.answer.await.ok().and_then(|mut outcomes| outcomes.pop());
+        let outcome = outcomes.unwrap_or_else(|| Err(ended()));
+        self.metrics.answered(&outcome);
+        outcome
     }
 }
 

@@ -2,21 +2,30 @@
 //!
 //! A shell around `openshell-domain`: it brings time, ids, a disk and sockets to `decide` and `fold`, which know
 //! none of them. The flow is `Command → decide → one append → fold → feed`; nothing is ever updated or deleted.
-//! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which embed the same [`serve`].
+//! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which are the same [`program`].
 
 mod bucket;
 mod clock;
 mod config;
+mod doorkeeper;
 mod doors;
 mod gateway;
+mod idle;
 mod inbox_service;
 mod ledger;
 mod lock;
+mod measured;
+mod metrics;
+mod orders;
 mod peer;
+mod presence;
+mod probes;
 mod program;
 mod registry;
 mod reviews;
+mod servers;
 mod settle;
+mod standing;
 mod status;
 mod store;
 mod supervisor_service;
@@ -25,7 +34,7 @@ mod tail;
 mod testing;
 mod timers;
 
-pub use config::{Limits, ServeArgs};
+pub use config::{Limits, ServeArgs, Settings, ShowFormat};
 pub use doors::DoorError;
-pub use gateway::{Gateway, ServeError, serve};
-pub use program::program;
+pub use gateway::{Gateway, ServeError};
+pub use program::{program, show_config};

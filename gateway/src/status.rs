@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use crate::store::writer::NotDone;
 
 /// The metadata key of the refusal's word.
-const WORD: &str = "openshell-refusal";
+pub(crate) const WORD: &str = "openshell-refusal";
 /// The metadata key of the fresh proposal.
 const FRESH: &str = "openshell-proposal-bin";
 /// The largest proposal that is put into metadata, in bytes before base64.
@@ -81,6 +81,11 @@ pub(crate) fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::TooManyPending(..) => (Code::ResourceExhausted, "limit"),
         Refusal::ReasonTooLong(..) => (Code::InvalidArgument, "invalid"),
     }
+}
+
+/// The status of whatever comes too late, and with which streams end.
+pub(crate) fn stopping() -> Status {
+    refuse(Code::Unavailable, "stopping", "the gateway is stopping")
 }
 
 /// The status for a message that does not mean anything.

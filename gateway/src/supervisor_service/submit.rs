@@ -39,12 +39,15 @@ pub(super) async fn submit(
 ) -> Result<pb::SubmitProposalsResponse, Status> {
     let name: SandboxName =
         request.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
-    authorise(&shared.ledger.state(), &name, &request.run_secret)?;
+    let state = shared.ledger.state();
+    let sandbox = authorise(&state, &name, &request.run_secret)?;
+    let limits = shared.limits.under(state.scope(&sandbox));
+    drop((state, sandbox));
     check(&request)?;
-    pay(shared, buckets, &name, request.operations.len())?;
+    pay(shared, buckets, (&name, limits), request.operations.len())?;
     let mut queued = Vec::with_capacity(request.operations.len());
     for (index, operation) in request.operations.iter().enumerate() {
-        queued.push(match command(&name, &request, operation, index, shared.limits) {
+        queued.push(match command(&name, &request, operation, index, limits) {
             Ok((id, command)) => Ok((id, shared.ledger.enqueue(command).await.map_err(status::not_done)?)),
             Err(problem) => Err(problem),
         });
@@ -121,13 +124,14 @@ fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Statu
 fn pay(
     shared: &Shared,
     buckets: &Mutex<HashMap<SandboxName, Bucket>>,
-    name: &SandboxName,
+    (name, limits): (&SandboxName, Limits),
     operations: usize,
 ) -> Result<(), Status> {
     let now = shared.clock.uptime();
-    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = shared.limits;
+    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = limits;
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let bucket = buckets.entry(name.clone()).or_insert_with(|| Bucket::new(burst, per_minute, now));
+    bucket.set(burst, per_minute);
     let tokens = u32::try_from(operations).unwrap_or(u32::MAX);
     let Err(empty) = bucket.take(tokens, now) else { return Ok(()) };
     let limit = format!("a sandbox may submit {burst} proposals at once and {per_minute} a minute");

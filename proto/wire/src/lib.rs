@@ -5,6 +5,8 @@
 
 pub mod door;
 pub mod envelope;
+#[cfg(feature = "logs")]
+pub mod logs;
 pub mod policy;
 pub mod proposal;
 
