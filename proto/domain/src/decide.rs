@@ -69,7 +69,7 @@ fn start_run(state: &State, start: &StartRun) -> Vec<NewEvent> {
     });
     events
         .into_iter()
-        .map(|event| NewEvent { sandbox: start.sandbox.clone(), actor: actor.clone(), event })
+        .map(|event| NewEvent { stream: (&start.sandbox).into(), actor: actor.clone(), event })
         .collect()
 }
 
@@ -118,9 +118,9 @@ fn submit_proposal(state: &State, submit: &Submit) -> Result<Vec<NewEvent>, Refu
         authenticated: "supervisor".to_owned(),
         unisolated: !sandbox.is_isolated(),
     };
-    let submitted = NewEvent { sandbox: submit.sandbox.clone(), actor, event };
+    let submitted = NewEvent { stream: (&submit.sandbox).into(), actor, event };
     let closed = closure.map(|reason| NewEvent {
-        sandbox: submit.sandbox.clone(),
+        stream: (&submit.sandbox).into(),
         actor: gateway(),
         event: Event::ProposalClosed { proposal: submit.proposal, reason, revision: sandbox.view.revision },
     });
@@ -212,14 +212,14 @@ fn report_loaded(state: &State, report: &Report) -> Result<Vec<NewEvent>, Refusa
         return Ok(Vec::new());
     }
     let event = Event::PolicyLoaded { revision: report.revision, run: report.run };
-    Ok(vec![NewEvent { sandbox: report.sandbox.clone(), actor: supervisor(report.run), event }])
+    Ok(vec![NewEvent { stream: (&report.sandbox).into(), actor: supervisor(report.run), event }])
 }
 
 fn report_load_failed(state: &State, report: &Report, error: &str) -> Result<Vec<NewEvent>, Refusal> {
     reporting(state, report)?;
     let event =
         Event::PolicyLoadFailed { revision: report.revision, run: report.run, error: error.to_owned() };
-    Ok(vec![NewEvent { sandbox: report.sandbox.clone(), actor: supervisor(report.run), event }])
+    Ok(vec![NewEvent { stream: (&report.sandbox).into(), actor: supervisor(report.run), event }])
 }
 
 fn reporting<'s>(state: &'s State, report: &Report) -> Result<&'s Sandbox, Refusal> {
@@ -253,7 +253,7 @@ fn by_reviewer(
     events: impl IntoIterator<Item = Event>,
 ) -> Vec<NewEvent> {
     let actor = Actor { unisolated: !sandbox.is_isolated(), ..decision.reviewer.clone() };
-    let wrap = |event| NewEvent { sandbox: proposal.sandbox.clone(), actor: actor.clone(), event };
+    let wrap = |event| NewEvent { stream: (&proposal.sandbox).into(), actor: actor.clone(), event };
     events.into_iter().map(wrap).collect()
 }
 

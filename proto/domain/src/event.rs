@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
+use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, Seq, Stream};
 use crate::node::Place;
 use crate::policy::Policy;
 use crate::policy::authority::Difference;
@@ -43,6 +43,19 @@ pub enum ActorKind {
     Agent,
     /// A supervisor, or the gateway itself.
     System,
+}
+
+impl Actor {
+    /// The gateway itself.
+    #[must_use]
+    pub fn gateway() -> Self {
+        Self {
+            kind: ActorKind::System,
+            id: "gateway".to_owned(),
+            authenticated: "itself".to_owned(),
+            unisolated: false,
+        }
+    }
 }
 
 impl ActorKind {
@@ -204,6 +217,17 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// The log up to here, signed.
+    Checkpoint {
+        /// The last event that it covers.
+        seq: Seq,
+        /// The hash of that event.
+        head: Digest,
+        /// The Ed25519 key that signs: 64 hexadecimal digits.
+        public_key: String,
+        /// Over tag, `seq` and `head`: 128 hexadecimal digits.
+        signature: String,
+    },
 }
 
 /// An event that cannot be read.
@@ -277,7 +301,7 @@ impl Event {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
     /// Whose stream.
-    pub sandbox: SandboxName,
+    pub stream: Stream,
     /// Who did it.
     pub actor: Actor,
     /// What.
@@ -292,7 +316,7 @@ pub struct Envelope {
     /// Its id.
     pub id: EventId,
     /// Whose stream.
-    pub sandbox: SandboxName,
+    pub stream: Stream,
     /// Its place in that stream, from 1.
     pub stream_seq: u64,
     /// When, in UTC with microseconds.

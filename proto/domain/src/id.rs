@@ -56,6 +56,45 @@ impl TryFrom<String> for SandboxName {
     }
 }
 
+/// Whose events: those of one sandbox, or the gateway's own (its settings, its checkpoints).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// The gateway's. Its text is empty, which no sandbox's name is.
+    Gateway,
+    /// A sandbox's. Its text is the name.
+    Sandbox(SandboxName),
+}
+
+impl Stream {
+    /// The text in the log and on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.sandbox().map_or("", SandboxName::as_str)
+    }
+
+    /// The sandbox, if it is one's stream.
+    #[must_use]
+    pub fn sandbox(&self) -> Option<&SandboxName> {
+        match self {
+            Self::Gateway => None,
+            Self::Sandbox(name) => Some(name),
+        }
+    }
+}
+
+impl From<&SandboxName> for Stream {
+    fn from(name: &SandboxName) -> Self {
+        Self::Sandbox(name.clone())
+    }
+}
+
+impl FromStr for Stream {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() { Ok(Self::Gateway) } else { text.parse().map(Self::Sandbox) }
+    }
+}
+
 /// How many digits of a proposal's id a derived rule name shows, unless more are needed to tell two apart.
 const ID_DIGITS: usize = 8;
 

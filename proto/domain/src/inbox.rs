@@ -75,10 +75,11 @@ pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelo
         evidence,
         validation_result,
     } = &envelope.event
+        && let Some(name) = envelope.stream.sandbox()
     {
         let fresh = Proposal {
             id: *proposal,
-            sandbox: envelope.sandbox.clone(),
+            sandbox: name.clone(),
             run: *run,
             origin: *origin,
             submitted_by: submitted_by.clone(),
@@ -153,7 +154,8 @@ impl Inbox {
             return Err(Gap { at: self.seq, given: envelope.seq });
         }
         self.seq = envelope.seq;
-        self.sandboxes.entry(envelope.sandbox.clone()).or_default().apply(&envelope.event);
+        let Some(name) = envelope.stream.sandbox() else { return Ok(()) };
+        self.sandboxes.entry(name.clone()).or_default().apply(&envelope.event);
         apply_to_proposals(&mut self.proposals, envelope);
         Ok(())
     }

@@ -24,6 +24,8 @@ pub const ADVISOR_SETTING: &str = "agent_policy_proposals_enabled";
 pub struct State {
     /// The last event folded.
     pub seq: Seq,
+    /// G.
+    pub stream_seq: u64,
     /// The sandboxes, by name.
     pub sandboxes: BTreeMap<SandboxName, Arc<Sandbox>>,
     /// Which sandbox a proposal belongs to.
@@ -134,12 +136,27 @@ impl State {
             return Err(Gap { at: self.seq, given: envelope.seq });
         }
         self.seq = envelope.seq;
-        let sandbox = self.sandboxes.entry(envelope.sandbox.clone()).or_default();
+        let Some(name) = envelope.stream.sandbox() else {
+            self.stream_seq = envelope.stream_seq;
+            return Ok(());
+        };
+        let sandbox = self.sandboxes.entry(name.clone()).or_default();
         Arc::make_mut(sandbox).apply(envelope);
         if let Event::ProposalSubmitted { proposal, .. } = &envelope.event {
-            Arc::make_mut(&mut self.owners).insert(*proposal, envelope.sandbox.clone());
+            Arc::make_mut(&mut self.owners).insert(*proposal, name.clone());
         }
         Ok(())
+    }
+
+    /// Events in a stream so far.
+    #[must_use]
+    pub fn stream_seq(&self, stream: &crate::id::Stream) -> u64 {
+        match stream {
+            crate::id::Stream::Gateway => self.stream_seq,
+            crate::id::Stream::Sandbox(name) => {
+                self.sandboxes.get(name).map_or(0, |sandbox| sandbox.stream_seq)
+            }
+        }
     }
 
     /// The proposal with this id, in whichever sandbox it is.

@@ -16,7 +16,7 @@ pub fn record(envelope: &Envelope, prev_cursor: u64) -> Result<pb::EventRecord, 
         prev_cursor,
         cursor: envelope.seq,
         id: envelope.id.to_string(),
-        sandbox: envelope.sandbox.to_string(),
+        sandbox: envelope.stream.as_str().to_owned(),
         stream_seq: envelope.stream_seq,
         at_us: envelope.at.timestamp_micros(),
         actor: Some((&envelope.actor).into()),
@@ -33,7 +33,7 @@ impl TryFrom<&pb::EventRecord> for Envelope {
         Ok(Self {
             seq: record.cursor,
             id: record.id.parse::<EventId>()?,
-            sandbox: record.sandbox.parse()?,
+            stream: record.sandbox.parse()?,
             stream_seq: record.stream_seq,
             at: time(record.at_us)?,
             actor: actor.try_into()?,
@@ -53,7 +53,7 @@ mod tests {
         let before = Envelope {
             seq: 7,
             id: "018f0000-0000-7000-8000-000000000001".parse().unwrap(),
-            sandbox: "demo".parse().unwrap(),
+            stream: "demo".parse().unwrap(),
             stream_seq: 3,
             at: time(1_800_000_000_123_456).unwrap(),
             actor: Actor {
