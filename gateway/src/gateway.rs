@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
+use crate::clock;
 use crate::config::{Limits, ServeArgs};
 use crate::doors::{self, Door, DoorError};
 use crate::inbox_service::InboxService;
@@ -26,7 +27,8 @@ use crate::lock::LockError;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::store::StoreError;
-use crate::store::sqlite::SqliteLog;
+use crate::store::sqlite::{Opened, SqliteLog};
+use crate::store::writer::Books;
 use crate::supervisor_service::SupervisorService;
 
 /// The largest request, in bytes.
@@ -125,7 +127,7 @@ fn environment(key: &str) -> Option<OsString> {
 }
 
 /// The event log: `inbox.db` in the state folder.
-fn default_db() -> Result<PathBuf, door::DoorError> {
+pub(crate) fn default_db() -> Result<PathBuf, door::DoorError> {
     Ok(door::state_folder(environment)?.join("inbox.db"))
 }
 
@@ -137,12 +139,13 @@ impl Gateway {
     pub async fn start(args: ServeArgs) -> Result<Self, ServeError> {
         let db = args.db.map_or_else(default_db, Ok)?;
         let socket = args.socket.map_or_else(|| door::default_door(environment), Ok)?;
-        let (log, state) = blocking(move || SqliteLog::open(&db)).await??;
+        let Opened { log, state, account } = blocking(move || SqliteLog::open(&db)).await??;
         let doors = blocking(move || doors::open(&socket)).await??;
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
         let [reviewers, supervisors] = doors;
         let reader = log.reader();
-        let (ledger, writer_ended) = Ledger::start(log, reader, state)?;
+        let books = Books { signer: log.signer()?, log, account, now: clock::now };
+        let (ledger, writer_ended) = Ledger::start(books, reader, state)?;
         let shared = Shared {
             ledger,
             registry: Registry::default(),

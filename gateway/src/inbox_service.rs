@@ -102,7 +102,7 @@ impl Inbox for InboxService {
             Event::ProposalApproved { revision, .. } => revision.0,
             _ => 0,
         };
-        let attached = self.shared.registry.is_attached(&decided.sandbox);
+        let attached = decided.stream.sandbox().is_some_and(|name| self.shared.registry.is_attached(name));
         Ok(Response::new(pb::DecideResponse { seq: decided.seq, revision, attached }))
     }
 }

@@ -4,6 +4,7 @@
 //! database. Called by both doors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openshell_domain::command::Command;
@@ -12,12 +13,15 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::writer::{Ask, NotDone, Outcome, Published, Writer};
+use crate::store::writer::{Ask, Books, NotDone, Outcome, Published, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
 
 /// Commands that may wait for the writer.
 const QUEUE: usize = 1024;
+
+/// How often the writer looks whether a checkpoint is due without being asked for anything.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Events that a subscriber may be behind before it has to read the log.
 const FEED: usize = 1024;
@@ -38,14 +42,15 @@ impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
     /// ended, whether because nobody can ask any more or because it failed.
     pub(crate) fn start(
-        log: impl EventLog,
+        books: Books<impl EventLog>,
         reader: impl EventReader,
         state: State,
     ) -> std::io::Result<(Self, CancellationToken)> {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
-        let writer = Writer::new(log, published.clone());
+        let writer = Writer::new(books, published.clone());
+        look(queue.downgrade());
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
@@ -63,7 +68,7 @@ impl Ledger {
     /// Queues a command. Commands queued one after another are decided in that order, often in one transaction.
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Ask { command, reply }).await.map_err(|_| ended())?;
+        self.queue.send(Ask::Do { command, reply }).await.map_err(|_| ended())?;
         Ok(Awaited(answer))
     }
 
@@ -87,6 +92,19 @@ impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
         self.0.await.unwrap_or_else(|_| Err(ended()))
     }
+}
+
+/// Lets the writer look from time to time whether the head of the log is to be signed, as long as anybody could ask.
+fn look(queue: mpsc::WeakSender<Ask>) {
+    tokio::spawn(async move {
+        let mut times = tokio::time::interval(LOOK);
+        loop {
+            times.tick().await;
+            let Some(queue) = queue.upgrade() else { return };
+            // A full queue makes the writer look anyway.
+            let _ = queue.try_send(Ask::Look);
+        }
+    });
 }
 
 fn ended() -> NotDone {

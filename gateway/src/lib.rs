@@ -4,6 +4,8 @@
 //! none of them. The flow is `Command → decide → one append → fold → feed`; nothing is ever updated or deleted.
 //! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which embed the same [`serve`].
 
+#[doc(hidden)]
+pub mod bench;
 mod bucket;
 mod clock;
 mod config;
@@ -12,6 +14,7 @@ mod gateway;
 mod inbox_service;
 mod ledger;
 mod lock;
+mod logs;
 mod program;
 mod registry;
 mod reviews;
@@ -25,4 +28,5 @@ mod testing;
 pub use config::{Limits, ServeArgs};
 pub use doors::DoorError;
 pub use gateway::{Gateway, ServeError, serve};
+pub use logs::{BackupArgs, LogArgs, backup, log};
 pub use program::program;

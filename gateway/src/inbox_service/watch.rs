@@ -117,7 +117,7 @@ impl Follow {
             Event::ProposalSubmitted { proposal, .. } => self.unseen.push_back(*proposal),
             Event::PolicyRevised { .. } => {
                 let state = self.tail.state();
-                let sandbox = state.sandboxes.get(&event.sandbox);
+                let sandbox = event.stream.sandbox().and_then(|n| state.sandboxes.get(n));
                 let pending =
                     sandbox.into_iter().flat_map(|s| s.proposals.values()).filter(|p| p.is_pending());
                 self.unseen.extend(pending.map(|known| known.id));

@@ -113,7 +113,9 @@ impl Session {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match event {
-                Ok(event) if event.sandbox == self.name => touched.add(event.event.proposal()),
+                Ok(event) if event.stream.sandbox() == Some(&self.name) => {
+                    touched.add(event.event.proposal())
+                }
                 Ok(_) => {}
                 // Closed cannot be: the session itself holds the feed open.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => touched = Touched::All,
@@ -157,7 +159,9 @@ impl Session {
         match self.shared.ledger.execute(command).await {
             Ok(_) => Ok(()),
             // The supervisor says it again when it attaches again.
-            Err(reason @ NotDone::Unavailable(_)) => Err(Over(Some(status::not_done(reason)))),
+            Err(reason @ (NotDone::Unavailable(_) | NotDone::NotAdmitted(_))) => {
+                Err(Over(Some(status::not_done(reason))))
+            }
             Err(NotDone::Refused(refusal)) => {
                 tracing::warn!(sandbox = %self.name, %refusal, "a report was refused");
                 Ok(())

@@ -196,6 +196,9 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
             Ok(pb::SubmitResult { id: id.to_string(), proposal, ..pb::SubmitResult::default() })
         }
         Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
+        Err(NotDone::NotAdmitted(reason)) => {
+            Ok(refused(status::code_of_reason(reason).1, reason.to_string()))
+        }
         Err(reason @ NotDone::Unavailable(_)) => Err(status::not_done(reason)),
     }
 }
