@@ -228,7 +228,7 @@ impl StoreError {
                 | Self::Altered { .. }
                 | Self::Chain(_)
                 | Self::Row { .. }
-                | Self::Event(EventError::Unreadable { .. })
+                | Self::Event(EventError::Unreadable { .. } | EventError::NotLifted { .. })
                 | Self::Gap(_)
                 | Self::Shorter(_)
                 | Self::Replaced(_)

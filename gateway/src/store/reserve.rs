@@ -29,15 +29,16 @@ pub(crate) struct Reserve {
     /// Opened before SQLite opens the file, and closed after it: closing any descriptor of a file drops all locks
     /// that the process has on it.
     database: File,
-    /// Up to where it is allocated.
+    /// Up to where it is allocated; 0 where nothing is.
     until: u64,
+    /// What was found the last time; at first what is hoped for, so that the opposite is told.
     is_whole: bool,
 }
 
 impl Reserve {
     /// Over a database file that nobody has opened yet.
     pub(crate) fn new(database: File) -> Self {
-        Self { database, until: 0, is_whole: false }
+        Self { database, until: 0, is_whole: true }
     }
 
     /// Whether this is the file.
@@ -48,28 +49,33 @@ impl Reserve {
 
     /// Makes the reserve whole again where it can, and tells whether it is.
     pub(crate) fn fill(&mut self, wal: &Path) -> bool {
-        let was_whole = self.is_whole;
-        self.is_whole = self.try_fill(wal).unwrap_or_else(|error| {
-            if was_whole || self.until == 0 {
-                tracing::warn!(%error, "the disk that is kept for decisions is not all there: proposals are refused");
+        let (is_whole, why) = match self.try_fill(wal) {
+            Ok(is_whole) => (is_whole, "there is no room".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        if is_whole != self.is_whole {
+            match is_whole {
+                false => {
+                    tracing::warn!(why, "the disk kept for decisions is not all there: agents are refused")
+                }
+                true => tracing::info!("the disk kept for decisions is there again"),
             }
-            false
-        });
-        if self.is_whole && !was_whole && self.until > 0 {
-            tracing::info!("the disk that is kept for decisions is there");
         }
-        self.is_whole
+        self.is_whole = is_whole;
+        is_whole
     }
 
     fn try_fill(&mut self, wal: &Path) -> std::io::Result<bool> {
         let size = self.database.metadata()?.size();
-        if self.is_whole && size.saturating_add(RESERVE) <= self.until {
+        if size.saturating_add(RESERVE) <= self.until {
             return Ok(true);
         }
         let until = size.saturating_add(RESERVE + STEP);
-        let is_allocated = allocate(&self.database, until)? && allocate_wal(wal)?;
+        if !(allocate(&self.database, until)? && allocate_wal(wal)?) {
+            return has_room(&self.database);
+        }
         self.until = until;
-        Ok(is_allocated || has_room(&self.database)?)
+        Ok(true)
     }
 }
 
