@@ -12,12 +12,12 @@ use openshell_domain::id::{Digest, EventId, Revision, RunId, SandboxName};
 use openshell_domain::policy::Policy;
 use uuid::Uuid;
 
-use crate::clock;
+use crate::clock::SystemClock;
 use crate::ledger::Ledger;
 use crate::store::EventLog;
 use crate::store::record::Record;
 use crate::store::sqlite::{Opened, SqliteLog};
-use crate::store::writer::Books;
+use crate::store::writer::{Books, Surroundings};
 
 const RUN: RunId = RunId(Uuid::from_u128(1));
 
@@ -43,8 +43,9 @@ impl Bench {
         let say = |error: &dyn std::fmt::Display| error.to_string();
         let Opened { log, state, account } = SqliteLog::open(path).map_err(|error| say(&error))?;
         let (reader, signer) = (log.reader(), log.signer().map_err(|error| say(&error))?);
-        let books = Books { log, account, signer, now: clock::now };
-        let (ledger, _) = Ledger::start(books, reader, state).map_err(|error| say(&error))?;
+        let books = Books { log, account, signer };
+        let surroundings = Surroundings { clock: Arc::new(SystemClock::new()), orders: Arc::default() };
+        let (ledger, _) = Ledger::start(books, reader, state, surroundings).map_err(|error| say(&error))?;
         let sandbox: SandboxName = "bench".parse().map_err(|error| say(&error))?;
         let start = StartRun {
             sandbox: sandbox.clone(),
@@ -60,6 +61,7 @@ impl Bench {
             places: Default::default(),
             credentials: Vec::new(),
             writable: Vec::new(),
+            accept_policy_change: false,
         };
         ledger.execute(Command::StartRun(Box::new(start))).await.map_err(|error| say(&error))?;
         Ok(Self { ledger, sandbox })

@@ -1,29 +1,54 @@
 //! Time and randomness: the only module of the gateway that reads a clock or draws a number.
 //!
-//! Everything else takes them as arguments. Times are UTC in whole microseconds, because that is what the log
-//! stores and a state folded from memory must equal the state folded from disk. Called by the writer and the
-//! supervisor's door.
+//! Everything else takes them as arguments, or a [`Clock`] where time passes while it waits. Times are UTC in whole
+//! microseconds, because that is what the log stores and a state folded from memory must equal the state folded
+//! from disk. Called by the writer, the timers and the supervisor's door.
 
-use std::sync::OnceLock;
+use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use openshell_domain::id::{EventId, ProposalId};
 use uuid::Builder;
 
-/// The time of day, in whole microseconds.
-#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
-pub(crate) fn now() -> DateTime<Utc> {
-    let now = DateTime::<Utc>::from(SystemTime::now());
-    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+/// What tells the time. Tests have one of their own that they set.
+pub(crate) trait Clock: std::fmt::Debug + Send + Sync + 'static {
+    /// The time of day, in whole microseconds.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// The time since some moment, for rates and patience, which a changed time of day must not touch.
+    fn uptime(&self) -> Duration;
+
+    /// Waits until [`Self::uptime`] is this much more.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// The time since the first call: for rates, which a changed wall clock must not touch.
-#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
-pub(crate) fn uptime() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let now = Instant::now();
-    now.saturating_duration_since(*START.get_or_init(|| now))
+/// The machine's clocks.
+#[derive(Debug)]
+pub(crate) struct SystemClock(Instant);
+
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+    fn now(&self) -> DateTime<Utc> {
+        let now = DateTime::<Utc>::from(SystemTime::now());
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+    fn uptime(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.0)
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// Random bytes from the operating system.

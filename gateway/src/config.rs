@@ -4,6 +4,7 @@
 //! which flatten [`ServeArgs`] into their own command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The arguments of `serve`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -47,10 +48,28 @@ pub struct Limits {
         env = "OPENSHELL_GATEWAY_LIMIT_PENDING"
     )]
     pub pending: usize,
+    /// How long a supervisor may be gone before its run is over, in seconds
+    #[arg(
+        long = "run-grace",
+        value_name = "SECONDS",
+        default_value = "30",
+        value_parser = seconds,
+        env = "OPENSHELL_GATEWAY_RUN_GRACE"
+    )]
+    pub run_grace: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { submissions_burst: 10, submissions_per_minute: 30, pending: 32 }
+        Self {
+            submissions_burst: 10,
+            submissions_per_minute: 30,
+            pending: 32,
+            run_grace: Duration::from_secs(30),
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_wire::door;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
-use crate::clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Limits, ServeArgs};
 use crate::doors::{self, Door, DoorError};
 use crate::inbox_service::InboxService;
@@ -26,10 +27,12 @@ use crate::ledger::Ledger;
 use crate::lock::LockError;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
+use crate::settle;
 use crate::store::StoreError;
 use crate::store::sqlite::{Opened, SqliteLog};
-use crate::store::writer::Books;
+use crate::store::writer::{Books, Surroundings};
 use crate::supervisor_service::SupervisorService;
+use crate::timers::Timers;
 
 /// The largest request, in bytes.
 const MAX_REQUEST: usize = 1024 * 1024;
@@ -97,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) reviews: Reviews,
     pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Cancelled when the gateway stops: streams end, so that connections can.
     pub(crate) stopping: CancellationToken,
 }
@@ -144,13 +148,16 @@ impl Gateway {
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
         let [reviewers, supervisors] = doors;
         let reader = log.reader();
-        let books = Books { signer: log.signer()?, log, account, now: clock::now };
-        let (ledger, writer_ended) = Ledger::start(books, reader, state)?;
+        let books = Books { signer: log.signer()?, log, account };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let surroundings = Surroundings { clock: clock.clone(), orders: Arc::default() };
+        let (ledger, writer_ended) = Ledger::start(books, reader, state, surroundings)?;
         let shared = Shared {
             ledger,
             registry: Registry::default(),
             reviews: Reviews::default(),
             limits: args.limits,
+            clock,
             stopping: CancellationToken::new(),
         };
         Ok(Self { shared, doors: [reviewers?, supervisors?], writer_ended })
@@ -172,6 +179,8 @@ impl Gateway {
         let state = shared.ledger.state();
         tracing::info!(socket = %reviewers.path.display(), events = state.seq, "ready");
         let stopping = shared.stopping.clone();
+        let timers = tokio::spawn(Timers::new(&shared).run(stopping.clone()));
+        let settler = tokio::spawn(settle::run(shared.ledger.clone(), stopping.clone()));
         let inbox_service = InboxService::new(shared.clone());
         let inbox_server = InboxServer::new(inbox_service).max_decoding_message_size(MAX_REQUEST);
         let supervisor_service = SupervisorService::new(shared);
@@ -194,6 +203,7 @@ impl Gateway {
         drop((reviewers, supervisors));
         let _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
         servers.shutdown().await;
+        let _ = tokio::join!(timers, settler);
         let _ = tokio::time::timeout(FAREWELL, writer_ended.cancelled()).await;
         result
     }

@@ -9,7 +9,7 @@ mod watch;
 use std::pin::Pin;
 
 use futures_util::Stream;
-use openshell_domain::command::{Command, Decide};
+use openshell_domain::command::{Answer, Command, Decide};
 use openshell_domain::event::{Actor, ActorKind, Event};
 use openshell_domain::id::{Digest, IdError, ProposalId};
 use openshell_domain::proposal::Proposal;
@@ -90,8 +90,8 @@ impl Inbox for InboxService {
             request.digest.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
         let decision = Decide { proposal, digest, reviewer, reason: request.reason };
         let command = match Verb::try_from(request.verb) {
-            Ok(Verb::Approve) => Command::Approve(decision),
-            Ok(Verb::Reject) => Command::Reject(decision),
+            Ok(Verb::Approve) => Command::Approve(decision, None),
+            Ok(Verb::Reject) => Command::Reject(decision, Answer::default()),
             Ok(Verb::Unspecified) | Err(_) => {
                 return Err(status::invalid_text("verb: neither VERB_APPROVE nor VERB_REJECT"));
             }
@@ -102,7 +102,7 @@ impl Inbox for InboxService {
             Event::ProposalApproved { revision, .. } => revision.0,
             _ => 0,
         };
-        let attached = decided.stream.sandbox().is_some_and(|name| self.shared.registry.is_attached(name));
+        let attached = decided.sandbox().is_some_and(|name| self.shared.registry.is_attached(name));
         Ok(Response::new(pb::DecideResponse { seq: decided.seq, revision, attached }))
     }
 }
@@ -116,6 +116,7 @@ fn reviewer<T>(request: &Request<T>) -> Result<Actor, Status> {
         id: format!("uid:{}", peer.uid()),
         authenticated: "door".to_owned(),
         unisolated: false,
+        request: None,
     })
 }
 

@@ -13,7 +13,8 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::writer::{Ask, Books, NotDone, Outcome, Published, Writer};
+use crate::clock::Clock;
+use crate::store::writer::{Ask, Books, NotDone, Outcome, Published, Surroundings, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
 
@@ -36,7 +37,7 @@ pub(crate) struct Ledger {
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(crate) struct Awaited(oneshot::Receiver<Outcome>);
+pub(crate) struct Awaited(oneshot::Receiver<Vec<Outcome>>);
 
 impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
@@ -45,12 +46,13 @@ impl Ledger {
         books: Books<impl EventLog>,
         reader: impl EventReader,
         state: State,
+        surroundings: Surroundings,
     ) -> std::io::Result<(Self, CancellationToken)> {
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
-        let writer = Writer::new(books, published.clone());
-        look(queue.downgrade());
+        look(queue.downgrade(), surroundings.clock.clone());
+        let writer = Writer::new(books, published.clone(), surroundings);
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
@@ -65,10 +67,18 @@ impl Ledger {
         self.enqueue(command).await?.outcome().await
     }
 
+    /// Does several commands in one append, each for itself: what is refused is left out. An error means that
+    /// nothing was done.
+    pub(crate) async fn execute_all(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, NotDone> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Ask { commands, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())
+    }
+
     /// Queues a command. Commands queued one after another are decided in that order, often in one transaction.
     pub(crate) async fn enqueue(&self, command: Command) -> Result<Awaited, NotDone> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Ask::Do { command, reply }).await.map_err(|_| ended())?;
+        self.queue.send(Ask { commands: vec![command], reply }).await.map_err(|_| ended())?;
         Ok(Awaited(answer))
     }
 
@@ -90,19 +100,18 @@ impl Ledger {
 
 impl Awaited {
     pub(crate) async fn outcome(self) -> Outcome {
-        self.0.await.unwrap_or_else(|_| Err(ended()))
+        self.0.await.ok().and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(ended()))
     }
 }
 
 /// Lets the writer look from time to time whether the head of the log is to be signed, as long as anybody could ask.
-fn look(queue: mpsc::WeakSender<Ask>) {
+fn look(queue: mpsc::WeakSender<Ask>, clock: Arc<dyn Clock>) {
     tokio::spawn(async move {
-        let mut times = tokio::time::interval(LOOK);
         loop {
-            times.tick().await;
+            clock.sleep(LOOK).await;
             let Some(queue) = queue.upgrade() else { return };
             // A full queue makes the writer look anyway.
-            let _ = queue.try_send(Ask::Look);
+            let _ = queue.try_send(Ask { commands: Vec::new(), reply: oneshot::channel().0 });
         }
     });
 }

@@ -18,12 +18,14 @@ mod logs;
 mod program;
 mod registry;
 mod reviews;
+mod settle;
 mod status;
 mod store;
 mod supervisor_service;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod timers;
 
 pub use config::{Limits, ServeArgs};
 pub use doors::DoorError;

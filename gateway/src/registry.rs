@@ -7,11 +7,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openshell_domain::id::{RunId, SandboxName};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The attached runs.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Registry(Arc<Mutex<Table>>);
+pub(crate) struct Registry(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// Changes whenever somebody comes or goes.
+    changes: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Table {
@@ -42,6 +50,21 @@ impl Registry {
         self.table().attached.contains_key(sandbox)
     }
 
+    /// The run that is connected for a sandbox.
+    pub(crate) fn attached(&self, sandbox: &SandboxName) -> Option<RunId> {
+        self.table().attached.get(sandbox).map(|entry| entry.run)
+    }
+
+    /// How many supervisors are connected.
+    pub(crate) fn len(&self) -> usize {
+        self.table().attached.len()
+    }
+
+    /// Changes whenever somebody comes or goes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
     /// Takes the place of a sandbox for a new run.
     ///
     /// # Errors
@@ -67,12 +90,13 @@ impl Registry {
         table.next = table.next.wrapping_add(1);
         let (number, replaced) = (table.next, CancellationToken::new());
         table.attached.insert(sandbox.clone(), Entry { number, run, replaced: replaced.clone() });
+        self.0.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         Attachment { registry: self.clone(), sandbox: sandbox.clone(), number, replaced }
     }
 
     /// A panic elsewhere leaves the table whole: every change to it is one insert or one remove.
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,6 +105,7 @@ impl Drop for Attachment {
         let mut table = self.registry.table();
         if table.attached.get(&self.sandbox).is_some_and(|entry| entry.number == self.number) {
             table.attached.remove(&self.sandbox);
+            self.registry.0.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
     }
 }

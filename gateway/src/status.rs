@@ -36,12 +36,20 @@ pub(crate) fn not_done(reason: NotDone) -> Status {
         NotDone::Unavailable(why) => refuse(Code::Unavailable, "unavailable", &why),
         NotDone::NotAdmitted(reason) => {
             let (code, word) = code_of_reason(reason);
-            refuse(code, word, &reason.to_string())
+            let mut status = refuse(code, word, &reason.to_string());
+            if let Ok(seconds) = reason.again_s().to_string().parse() {
+                status.metadata_mut().insert("retry-after", seconds);
+            }
+            status
         }
         NotDone::Refused(refusal) => {
             let (code, word) = code_of(&refusal);
             let mut status = refuse(code, word, &refusal.to_string());
-            if let Refusal::Stale(fresh) | Refusal::AlreadyDecided(fresh) = &refusal {
+            if let Refusal::Stale(fresh)
+            | Refusal::AlreadyDecided(fresh)
+            | Refusal::NotGranted(fresh)
+            | Refusal::NotDecided(fresh) = &refusal
+            {
                 attach(&mut status, fresh);
             }
             status
@@ -72,6 +80,20 @@ pub(crate) fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::TooComplex => (Code::FailedPrecondition, "too_complex"),
         Refusal::ChangesNothing(_) => (Code::FailedPrecondition, "changes_nothing"),
         Refusal::DuplicateId(_) => (Code::AlreadyExists, "duplicate_id"),
+        Refusal::NotGranted(_) => (Code::FailedPrecondition, "not_granted"),
+        Refusal::NotDecided(_) => (Code::FailedPrecondition, "not_decided"),
+        Refusal::Spent(_) => (Code::FailedPrecondition, "spent"),
+        Refusal::OnceNeedsL7 => (Code::InvalidArgument, "once_needs_l7"),
+        Refusal::LeaseOver(_) => (Code::InvalidArgument, "lease_over"),
+        Refusal::NobodyRuns(_) => (Code::FailedPrecondition, "nobody_runs"),
+        Refusal::Snoozed(_) => (Code::FailedPrecondition, "snoozed"),
+        Refusal::OutsideCeiling => (Code::FailedPrecondition, "outside_ceiling"),
+        Refusal::BaseOutsideCeiling(_) => (Code::FailedPrecondition, "base_outside_ceiling"),
+        Refusal::PolicyChanged { .. } => (Code::FailedPrecondition, "policy_changed"),
+        Refusal::RunLives { .. } => (Code::FailedPrecondition, "attached"),
+        Refusal::MapperOff(_) => (Code::FailedPrecondition, "mapper_off"),
+        Refusal::Repeated(_) => (Code::AlreadyExists, "repeated"),
+        Refusal::KeyReused(_) => (Code::InvalidArgument, "key_reused"),
         Refusal::TooManyPending(..) => (Code::ResourceExhausted, "limit"),
         Refusal::ReasonTooLong(..) => (Code::InvalidArgument, "invalid"),
     }

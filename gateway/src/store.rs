@@ -4,7 +4,7 @@
 //! implementation; nothing outside this module may know that. Called by the writer (append, recover) and by
 //! streams that fell behind (read).
 
-mod account;
+pub(crate) mod account;
 mod budget;
 pub(crate) mod key;
 pub(crate) mod record;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use openshell_domain::event::{Envelope, EventError};
 use openshell_domain::id::{Digest, Seq};
-use openshell_domain::inbox::Gap;
+use openshell_domain::state::FoldError;
 use rusqlite::ErrorCode;
 
 use crate::lock::LockError;
@@ -131,9 +131,9 @@ pub(crate) enum StoreError {
     /// The payload or the actor cannot be written.
     #[error("an event cannot be written: {0}")]
     Json(#[from] serde_json::Error),
-    /// An event is missing.
-    #[error("event {} is missing from the log", .0.at + 1)]
-    Gap(#[from] Gap),
+    /// An event does not follow from those before it.
+    #[error("{0}")]
+    Fold(#[from] FoldError),
     /// The log ends before what was already answered.
     #[error("the log ends before event {0}, which had been stored: the file was replaced")]
     Shorter(Seq),
@@ -229,7 +229,7 @@ impl StoreError {
                 | Self::Chain(_)
                 | Self::Row { .. }
                 | Self::Event(EventError::Unreadable { .. } | EventError::NotLifted { .. })
-                | Self::Gap(_)
+                | Self::Fold(_)
                 | Self::Shorter(_)
                 | Self::Replaced(_)
                 | Self::Stream { .. }

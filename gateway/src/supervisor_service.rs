@@ -14,7 +14,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use futures_util::Stream;
-use openshell_domain::id::{Digest, SandboxName};
+use openshell_domain::command::{Command, EndRun, Spend, Withdraw};
+use openshell_domain::event::{Actor, RunEnd};
+use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_server::Supervisor;
@@ -26,6 +28,9 @@ use crate::bucket::Bucket;
 use crate::gateway::Shared;
 use crate::status;
 
+/// The longest path of a binary, in bytes: Linux's `PATH_MAX`.
+const MAX_BINARY: usize = 4096;
+
 /// The service on `PATH.sandbox`.
 pub(crate) struct SupervisorService {
     shared: Shared,
@@ -36,6 +41,13 @@ pub(crate) struct SupervisorService {
 impl SupervisorService {
     pub(crate) fn new(shared: Shared) -> Self {
         Self { shared, buckets: Mutex::default() }
+    }
+
+    /// The sandbox and the run whose secret this is.
+    fn authorised(&self, sandbox: &str, secret: &[u8]) -> Result<(SandboxName, RunId), Status> {
+        let name: SandboxName = sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+        let known = authorise(&self.shared.ledger.state(), &name, secret)?;
+        known.run().map(|run| (name, run)).ok_or_else(denied)
     }
 }
 
@@ -56,6 +68,44 @@ impl Supervisor for SupervisorService {
         request: Request<pb::SubmitProposalsRequest>,
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
         submit::submit(&self.shared, &self.buckets, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn withdraw_proposal(
+        &self,
+        request: Request<pb::WithdrawProposalRequest>,
+    ) -> Result<Response<pb::WithdrawProposalResponse>, Status> {
+        let request = request.into_inner();
+        let (sandbox, _) = self.authorised(&request.sandbox, &request.run_secret)?;
+        let proposal = request.id.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+        if request.by.len() > MAX_BINARY {
+            return Err(status::invalid_text(&format!("by: longer than {MAX_BINARY} bytes")));
+        }
+        let withdraw = Withdraw { sandbox, proposal, by: request.by };
+        self.shared.ledger.execute(Command::Withdraw(withdraw)).await.map_err(status::not_done)?;
+        Ok(Response::new(pb::WithdrawProposalResponse {}))
+    }
+
+    async fn spend_once(
+        &self,
+        request: Request<pb::SpendOnceRequest>,
+    ) -> Result<Response<pb::SpendOnceResponse>, Status> {
+        let request = request.into_inner();
+        let (sandbox, run) = self.authorised(&request.sandbox, &request.run_secret)?;
+        let proposal = request.id.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
+        let spend = Spend { sandbox, run, proposal };
+        self.shared.ledger.execute(Command::Spend(spend)).await.map_err(status::not_done)?;
+        Ok(Response::new(pb::SpendOnceResponse {}))
+    }
+
+    async fn end_run(
+        &self,
+        request: Request<pb::EndRunRequest>,
+    ) -> Result<Response<pb::EndRunResponse>, Status> {
+        let request = request.into_inner();
+        let (sandbox, run) = self.authorised(&request.sandbox, &request.run_secret)?;
+        let end = EndRun { sandbox, run, reason: RunEnd::Finished, actor: Actor::supervisor(run) };
+        self.shared.ledger.execute(Command::EndRun(end)).await.map_err(status::not_done)?;
+        Ok(Response::new(pb::EndRunResponse {}))
     }
 }
 

@@ -273,6 +273,12 @@ impl Drop for SmallDisk {
     }
 }
 
+fn kept_for_decisions(refusal: &Status) {
+    assert_eq!((refusal.code(), word(refusal)), (Code::ResourceExhausted, "disk_reserve"), "{refusal:?}");
+    assert!(refusal.message().contains("kept for decisions"), "{}", refusal.message());
+    assert_eq!(refusal.metadata().get("retry-after").unwrap(), "60");
+}
+
 /// As much as a proposal may carry.
 fn evidence() -> pb::Evidence {
     let seen = pb::SeenDenial {
@@ -305,16 +311,13 @@ async fn on_a_full_disk_agents_are_refused_and_decisions_go_on_from_what_was_kep
     let refusal = loop {
         let mut request = agent.submission(&[&format!("/more/{count}")]);
         request.evidence = vec![evidence()];
-        let mut answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
-        let result = answer.results.remove(0);
-        if result.proposal.is_none() {
-            break result;
+        if let Err(refusal) = within(agent.client.submit_proposals(request)).await {
+            break refusal;
         }
         count += 1;
         assert!(count < 1000, "nobody stopped it");
     };
-    assert_eq!(refusal.code, "disk_reserve", "{refusal:?}");
-    assert!(refusal.error.contains("kept for decisions"), "{}", refusal.error);
+    kept_for_decisions(&refusal);
     for proposal in &proposals {
         decided(&mut client, proposal).await;
     }
@@ -330,8 +333,7 @@ async fn a_disk_with_no_room_at_all_refuses_clearly_and_recovers_without_a_hand(
     let Some(mut disk) = SmallDisk::start(&place, 4).await else { return };
     let mut agent = place.run("demo", 1).await;
     let request = agent.submission(&["/a"]);
-    let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
-    assert_eq!(answer.results[0].code, "disk_reserve");
+    kept_for_decisions(&within(agent.client.submit_proposals(request)).await.unwrap_err());
     let filler = format!("{}/disk/filler", place.directory.path().display());
     assert_ne!(disk.run(&format!("cat /dev/zero > '{filler}' 2>/dev/null")), 0);
     // A supervisor's start carries a whole policy; one of them does not fit any more.

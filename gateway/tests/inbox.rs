@@ -10,7 +10,7 @@ use common::*;
 use openshell_domain::event::Envelope;
 use openshell_domain::id::ProposalId;
 use openshell_domain::inbox::Inbox;
-use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::{Closure, Lease, Proposal, Status};
 use openshell_domain::review::Review;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
@@ -153,18 +153,39 @@ async fn whoever_watches_is_told_what_each_ask_would_change_and_again_when_that_
     let mut client = place.inbox().await;
     let mut screen = Screen::open(&mut client).await;
     let mut agent = place.run("demo", 1).await;
-    let (first, same) = (agent.submit("/a").await, agent.submit("/a").await);
-    let before = screen.reviewed(&same).await;
-    assert_eq!(before.digest.to_string(), same.digest);
-    assert_eq!(before.difference.unwrap().added[0].to_string(), "api.github.com:443 PUT /a by /usr/bin/curl");
+    let (first, wider) = (agent.submit("/a").await, agent.submit("/*").await);
+    let before = screen.reviewed(&wider).await;
+    assert_eq!(before.digest.to_string(), wider.digest);
+    assert_eq!(before.difference.unwrap().added[0].to_string(), "api.github.com:443 PUT /* by /usr/bin/curl");
     within(client.decide(decision(&first, Verb::Approve, ""))).await.unwrap();
-    let after = screen.reviewed(&same).await;
+    let after = screen.reviewed(&wider).await;
     assert_ne!(after.digest, before.digest);
-    assert!(after.difference.unwrap().added.is_empty());
-    let stale = within(client.decide(decision(&same, Verb::Approve, ""))).await.unwrap_err();
+    assert_eq!(after.difference.unwrap().added[0].except.len(), 1, "what is granted by now");
+    let stale = within(client.decide(decision(&wider, Verb::Approve, ""))).await.unwrap_err();
     assert_eq!(word(&stale), "stale");
-    let late = Screen::open(&mut client).await.reviewed(&same).await;
+    let late = Screen::open(&mut client).await.reviewed(&wider).await;
     assert_eq!(late.digest, after.digest, "who comes later is told as well");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_two_asked_for_is_decided_once_and_both_hear_of_it() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut client = place.inbox().await;
+    let mut agent = place.run("demo", 1).await;
+    agent.complete().await;
+    let (first, same) = (agent.submit("/a").await, agent.submit("/a").await);
+    let other = agent.submit("/b").await;
+    within(client.decide(decision(&first, Verb::Approve, ""))).await.unwrap();
+    let seen = agent.until(&same.id, "closed").await;
+    let closed = seen.iter().rev().find_map(|directive| match directive {
+        Directive::Outcomes(outcomes) => outcomes.proposals.iter().find(|p| p.id == same.id),
+        _ => None,
+    });
+    let Status::Closed { reason, .. } = life(closed.unwrap()) else { panic!("{seen:?}") };
+    assert_eq!(reason, Closure::AlreadyCovered(vec!["put_file".into()]));
+    within(client.decide(decision(&other, Verb::Approve, ""))).await.unwrap();
     running.stop().await;
 }
 
@@ -269,9 +290,11 @@ async fn an_approval_reaches_the_supervisor_as_policy_and_then_outcome() {
     let read = openshell_wire::policy::policy(policy.policy.as_ref().unwrap()).unwrap();
     assert_eq!(read.hash().to_string(), policy.hash);
     assert_eq!(read.network_policies.len(), 2);
-    let decided = outcomes.proposals[0].decision.as_ref().unwrap();
-    assert_eq!((decided.reason.as_str(), outcomes.proposals[0].revision), ("fine", 2));
-    let by = decided.by.as_ref().unwrap();
+    let Status::Approved { decision: decided, revision, lease } = life(&outcomes.proposals[0]) else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!((decided.reason.as_str(), revision.0, lease), ("fine", 2, Lease::Run));
+    let by = decided.by;
     let us = format!("uid:{}", rustix::process::geteuid().as_raw());
     assert_eq!(
         (by.kind.as_str(), by.id.as_str(), by.authenticated.as_str()),
@@ -298,7 +321,7 @@ async fn a_decision_on_something_else_than_was_shown_is_refused_with_the_fresh_p
     within(client.decide(decision(&first, Verb::Reject, "too broad"))).await.unwrap();
     let error = client.decide(decision(&first, Verb::Approve, "")).await.unwrap_err();
     assert_eq!((error.code(), word(&error)), (Code::FailedPrecondition, "already_decided"));
-    assert_eq!(fresh(&error).decision.unwrap().reason, "too broad");
+    assert_eq!(life(&fresh(&error)).decision().unwrap().reason, "too broad");
     let request = pb::GetProposalRequest { id: second.id.clone() };
     let answer = within(client.get_proposal(request)).await.unwrap().into_inner();
     assert_eq!(answer.proposal, Some(second));
@@ -348,7 +371,7 @@ async fn of_two_who_decide_at_once_one_wins_and_the_other_learns_how() {
             both => panic!("{both:?}"),
         };
         assert_eq!(word(&lost), "already_decided");
-        assert_eq!(fresh(&lost).decision.unwrap().reason, winner);
+        assert_eq!(life(&fresh(&lost)).decision().unwrap().reason, winner);
     }
     running.stop().await;
 }

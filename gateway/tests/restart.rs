@@ -105,7 +105,7 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it() {
     let mut acknowledged: Vec<String> = Vec::new();
     for round in 0..3_u128 {
         let program = Program::start(&place).await;
-        let agent = place.run("demo", round + 1).await;
+        let agent = place.run(&format!("demo-{round}"), round + 1).await;
         let (told, mut heard) = tokio::sync::mpsc::channel(1024);
         let mut tasks = tokio::task::JoinSet::new();
         for task in 0..4 {

@@ -118,7 +118,7 @@ async fn a_new_run_ends_the_grants_and_the_secret_of_the_one_before() {
     eventually(&place, &proposal, |_, attached| !attached).await;
     let mut second = place.run("demo", 2).await;
     let (_, policy, proposals) = second.complete().await;
-    assert_eq!((policy.revision, policy.grants.len()), (3, 0));
+    assert_eq!((policy.revision, policy.grants.len()), (4, 0));
     assert_eq!(proposals[0].status, "expired");
     let stolen = pb::Hello { run_secret: secret.clone(), ..hello("demo", 1) };
     assert_eq!(place.attach(stolen).await.err().unwrap().code(), Code::PermissionDenied);
@@ -150,7 +150,7 @@ async fn how_the_command_is_kept_in_is_of_the_latest_run_and_marks_its_decisions
     let mut client = place.inbox().await;
     for (run, isolation, host_root) in [(1, "none", false), (2, "netns", true), (3, "netns", false)] {
         let hello = pb::Hello { isolation: isolation.into(), host_root, ..hello("demo", run) };
-        let mut agent = place.attach(hello).await.unwrap();
+        let mut agent = place.run_as(hello).await;
         agent.complete().await;
         let proposal = agent.submit("/a").await;
         let (sandbox, _) = sandbox_of(&place, &proposal).await;
@@ -161,7 +161,7 @@ async fn how_the_command_is_kept_in_is_of_the_latest_run_and_marks_its_decisions
         within(client.decide(decision(&proposal, Verb::Approve, ""))).await.unwrap();
         let request = pb::GetProposalRequest { id: proposal.id.clone() };
         let decided = within(client.get_proposal(request)).await.unwrap().into_inner().proposal.unwrap();
-        assert_eq!(decided.decision.unwrap().by.unwrap().unisolated, isolation == "none");
+        assert_eq!(life(&decided).decision().unwrap().by.unisolated, isolation == "none");
         drop(agent);
         eventually(&place, &proposal, |_, attached| !attached).await;
     }
@@ -314,7 +314,7 @@ async fn proposals_can_be_switched_off() {
 
 #[tokio::test]
 async fn a_sandbox_that_submits_too_fast_is_told_when_to_come_back_and_others_are_not() {
-    let limits = Limits { submissions_burst: 3, submissions_per_minute: 1, pending: 32 };
+    let limits = Limits { submissions_burst: 3, submissions_per_minute: 1, ..Limits::default() };
     let place = Place { limits, ..Place::new() };
     let running = place.start().await;
     let (mut agent, mut other) = (place.run("demo", 1).await, place.run("other", 2).await);

@@ -5,7 +5,7 @@ mod follow;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openshell_domain::id::RunId;
@@ -21,6 +21,8 @@ pub use follow::{first_policy, follow};
 
 /// How long the gateway may take to take a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the gateway may take to hear that the run is over.
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(2);
 /// How long one call may take.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -36,6 +38,9 @@ pub enum LinkError {
     /// Nobody answers.
     #[error("no gateway answers at {0}")]
     Unreachable(String),
+    /// The gateway has ended the run.
+    #[error("the gateway has ended the run: its supervisor was away for too long")]
+    RunEnded,
     /// The gateway says no.
     #[error("the gateway refused the run: {0}")]
     Refused(String),
@@ -47,8 +52,16 @@ pub struct Gateway {
     client: SupervisorClient<Channel>,
     door: String,
     hello: pb::Hello,
-    secret: Mutex<Vec<u8>>,
+    run: Mutex<Known>,
     is_attached: AtomicBool,
+}
+
+/// By what the gateway knows this run.
+#[derive(Debug, Clone)]
+struct Known {
+    run: RunId,
+    /// Empty until the gateway has taken it.
+    secret: Vec<u8>,
 }
 
 /// An open `Attach`: reports go out, directives come in.
@@ -73,8 +86,8 @@ impl Gateway {
         Ok(Self {
             client: SupervisorClient::new(endpoint.connect_lazy()),
             door: sandbox_door.display().to_string(),
-            hello: pb::Hello { run: run.to_string(), ..hello },
-            secret: Mutex::default(),
+            hello,
+            run: Mutex::new(Known { run, secret: Vec::new() }),
             is_attached: AtomicBool::new(false),
         })
     }
@@ -91,7 +104,8 @@ impl Gateway {
     /// [`LinkError::Unreachable`] and [`LinkError::Refused`].
     pub async fn attach(&self) -> Result<Attached, LinkError> {
         let (reports, outgoing) = mpsc::channel(64);
-        let hello = pb::Hello { run_secret: self.secret(), ..self.hello.clone() };
+        let Known { run, secret } = self.known().clone();
+        let hello = pb::Hello { run: run.to_string(), run_secret: secret, ..self.hello.clone() };
         let report = pb::Report { report: Some(pb::report::Report::Hello(hello)) };
         // The channel is new and has room.
         let _ = reports.try_send(report);
@@ -106,7 +120,7 @@ impl Gateway {
         let (directives, first) = opened.map_err(|status| self.explain(&status))?;
         match first.and_then(|directive| directive.directive) {
             Some(pb::directive::Directive::Accepted(accepted)) => {
-                *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = accepted.run_secret;
+                self.known().secret = accepted.run_secret;
                 Ok(Attached { reports, directives })
             }
             _ => Err(LinkError::Refused("it did not say that the run is accepted".to_owned())),
@@ -119,7 +133,24 @@ impl Gateway {
             | tonic::Code::Unknown
             | tonic::Code::DeadlineExceeded
             | tonic::Code::Cancelled => LinkError::Unreachable(self.door.clone()),
+            _ if refusal(status) == "run_ended" => LinkError::RunEnded,
             _ => LinkError::Refused(status.message().to_owned()),
+        }
+    }
+
+    /// Is another run from now on: the gateway has ended the one that this was, because it was away for too long.
+    pub fn begin_anew(&self, run: RunId) {
+        *self.known() = Known { run, secret: Vec::new() };
+    }
+
+    /// Tells the gateway that the command has ended. Where it cannot be told, the run ends by the gateway's patience.
+    pub async fn end(&self) {
+        let request = pb::EndRunRequest { sandbox: self.hello.sandbox.clone(), run_secret: self.secret() };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(FAREWELL_DEADLINE, client.end_run(request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(status)) => tracing::info!("the end of the run was not told: {}", status.message()),
+            Err(_) => tracing::info!("the end of the run was not told: the gateway does not answer"),
         }
     }
 
@@ -137,10 +168,19 @@ impl Gateway {
     }
 
     fn secret(&self) -> Vec<u8> {
-        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().secret.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_attached(&self, is_attached: bool) {
         self.is_attached.store(is_attached, Ordering::Release);
     }
+}
+
+/// The word by which the gateway says why not.
+fn refusal(status: &Status) -> &str {
+    status.metadata().get("openshell-refusal").and_then(|word| word.to_str().ok()).unwrap_or_default()
 }

@@ -248,7 +248,9 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
     // Without isolation, the files of the run go away with the command.
     let (command, _files) = start.command(&args.command)?;
-    Ok(command.wait().await)
+    let code = command.wait().await;
+    context.gateway.end().await;
+    Ok(code)
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.

@@ -1,11 +1,10 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::read::{Source, rule_from_node};
 use openshell_domain::proposal::{Draft, Origin, Status as Life};
-use openshell_domain::state::Sandbox;
+use openshell_domain::state::{Map, Sandbox};
 
 const RULE: &str = r#"{"endpoints":[{"host":"a.example","port":443}],"binaries":[{"path":"/usr/bin/curl"}]}"#;
 
@@ -24,7 +23,9 @@ fn proposal(sandbox: &SandboxName, id: u128, at: i64) -> Proposal {
             rule: rule_from_node(&node, Source::Proposal, "rule").unwrap(),
             rationale: String::new(),
         },
+        earlier: Vec::new(),
         evidence: Vec::new(),
+        since: 0,
         validation_result: String::new(),
         status: Life::Pending,
         review: None,
@@ -36,12 +37,12 @@ fn state(sandboxes: &[(&str, &[(u128, i64)])]) -> State {
     let mut state = State::default();
     for (name, proposals) in sandboxes {
         let name: SandboxName = name.parse().unwrap();
-        let proposals: BTreeMap<_, _> = proposals
+        let proposals: Map<_, _> = proposals
             .iter()
             .map(|(id, at)| proposal(&name, *id, *at))
             .map(|proposal| (proposal.id, proposal))
             .collect();
-        Arc::make_mut(&mut state.owners).extend(proposals.keys().map(|id| (*id, name.clone())));
+        proposals.keys().for_each(|id| state.owners.insert_mut(*id, name.clone()));
         state.sandboxes.insert(name, Arc::new(Sandbox { proposals, ..Sandbox::default() }));
     }
     state
@@ -85,7 +86,7 @@ fn pages_are_newest_first_and_neither_repeat_nor_hide() {
         // One that arrives in between is newer than every page to come.
         let name: SandboxName = "one".parse().unwrap();
         let late = proposal(&name, 1000, 1_000_000);
-        Arc::make_mut(state.sandboxes.get_mut(&name).unwrap()).proposals.insert(late.id, late);
+        Arc::make_mut(state.sandboxes.get_mut(&name).unwrap()).proposals.insert_mut(late.id, late);
     }
     assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
 }
@@ -94,7 +95,9 @@ fn pages_are_newest_first_and_neither_repeat_nor_hide() {
 fn a_page_stays_below_what_a_client_accepts() {
     let mut state = state(&[("one", &(1..=40).map(|n| (n, 1)).collect::<Vec<_>>())]);
     let sandbox = Arc::make_mut(state.sandboxes.values_mut().next().unwrap());
-    for proposal in sandbox.proposals.values_mut() {
+    let ids: Vec<ProposalId> = sandbox.proposals.keys().copied().collect();
+    for id in ids {
+        let proposal = sandbox.proposals.get_mut(&id).unwrap();
         proposal.draft.rationale = "x".repeat(200_000);
     }
     let mut request = pb::ListProposalsRequest::default();

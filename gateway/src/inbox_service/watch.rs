@@ -4,7 +4,7 @@
 //! frame by frame from a state that does not change, as fast as the client reads it. Refuses a `from_seq` that
 //! lies beyond the log: the database was replaced, and the client has to ask for a snapshot.
 
-use std::collections::{VecDeque, btree_map};
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,12 +49,12 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     };
     let snapshot = stream::iter(snapshot.into_iter().flatten()).map(|part| Ok(frame(Frame::Snapshot(part))));
     let stopped = shared.stopping.clone().cancelled_owned();
-    let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.proposals.values());
+    let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.pending.keys());
     let follow = Follow {
         reviews: shared.reviews.clone(),
         tail: tail.from(from),
         cursor: from,
-        unseen: pending.filter(|known| known.is_pending()).map(|known| known.id).collect(),
+        unseen: pending.copied().collect(),
     };
     let frames = snapshot.chain(events(follow)).take_until(stopped);
     let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
@@ -114,13 +114,14 @@ impl Follow {
     /// Remembers of which proposals an event may have changed what they would change.
     fn note(&mut self, event: &Envelope) {
         match &event.event {
-            Event::ProposalSubmitted { proposal, .. } => self.unseen.push_back(*proposal),
+            Event::ProposalSubmitted { proposal, .. }
+            | Event::DraftRevised { proposal, .. }
+            | Event::DenialObserved { proposal, .. }
+            | Event::DecisionUndone { proposal, .. } => self.unseen.push_back(*proposal),
             Event::PolicyRevised { .. } => {
                 let state = self.tail.state();
-                let sandbox = event.stream.sandbox().and_then(|n| state.sandboxes.get(n));
-                let pending =
-                    sandbox.into_iter().flat_map(|s| s.proposals.values()).filter(|p| p.is_pending());
-                self.unseen.extend(pending.map(|known| known.id));
+                let sandbox = event.sandbox().and_then(|name| state.sandboxes.get(name));
+                self.unseen.extend(sandbox.into_iter().flat_map(|sandbox| sandbox.pending.keys()));
             }
             _ => {}
         }
@@ -145,6 +146,7 @@ impl Follow {
 /// The frames of a snapshot, made one at a time.
 pub(super) struct Snapshot {
     seq: Seq,
+    settings: String,
     sandboxes: Vec<(SandboxName, Arc<Sandbox>)>,
     /// Sandboxes of which the record has been sent.
     listed: usize,
@@ -157,7 +159,8 @@ impl Snapshot {
     pub(super) fn new(state: &State) -> Self {
         let pair = |(name, sandbox): (&SandboxName, &Arc<Sandbox>)| (name.clone(), sandbox.clone());
         let sandboxes = state.sandboxes.iter().map(pair).collect();
-        Self { seq: state.seq, sandboxes, listed: 0, at: (0, None), is_done: false }
+        let settings = proposal::settings_text(&state.settings);
+        Self { seq: state.seq, settings, sandboxes, listed: 0, at: (0, None), is_done: false }
     }
 
     fn fill(&mut self, part: &mut pb::Snapshot) {
@@ -172,7 +175,7 @@ impl Snapshot {
             self.listed += 1;
         }
         while let Some((_, sandbox)) = self.sandboxes.get(self.at.0) {
-            for (id, proposal) in after(&sandbox.proposals, self.at.1) {
+            for (id, proposal) in sandbox.proposals.range(after(self.at.1)) {
                 if part.proposals.len() == FRAME_PROPOSALS || bytes >= FRAME_BYTES {
                     return;
                 }
@@ -187,11 +190,8 @@ impl Snapshot {
     }
 }
 
-fn after<T>(
-    map: &std::collections::BTreeMap<ProposalId, T>,
-    last: Option<ProposalId>,
-) -> btree_map::Range<'_, ProposalId, T> {
-    map.range((last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+fn after(last: Option<ProposalId>) -> (Bound<ProposalId>, Bound<ProposalId>) {
+    (last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
 impl Iterator for Snapshot {
@@ -201,7 +201,8 @@ impl Iterator for Snapshot {
         if self.is_done {
             return None;
         }
-        let mut part = pb::Snapshot { seq: self.seq, ..pb::Snapshot::default() };
+        let mut part =
+            pb::Snapshot { seq: self.seq, settings: self.settings.clone(), ..pb::Snapshot::default() };
         self.fill(&mut part);
         part.last = self.is_done;
         Some(part)

@@ -21,7 +21,7 @@ pub(crate) struct Account {
     /// What the streams have used.
     pub(crate) budget: Budget,
     /// Who signed last.
-    pub(crate) signer: Option<String>,
+    signer: Option<String>,
     /// Events after the last checkpoint, without checkpoints: an idle log is not signed again and again.
     unsigned: u64,
     /// When the first of them was stored.
@@ -46,6 +46,11 @@ impl Account {
     pub(crate) fn is_checkpoint_due(&self, now: DateTime<Utc>) -> bool {
         let is_old = self.oldest.is_some_and(|oldest| now.signed_duration_since(oldest) >= MAX_AGE);
         self.unsigned >= MAX_UNSIGNED || is_old
+    }
+
+    /// The key that signed last.
+    pub(crate) fn signer(&self) -> Option<&str> {
+        self.signer.as_deref()
     }
 
     /// Whether this key has signed nothing while another one has.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::Stream;
-use openshell_domain::command::{Command, StartRun};
+use openshell_domain::command::{Command, Refusal, StartRun};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
 use openshell_domain::policy::read::{Loaded, policy_from_yaml};
 use openshell_domain::policy::risk::{self, Credential, MAX_CREDENTIALS, ScopeError};
@@ -23,6 +23,7 @@ use crate::clock;
 use crate::gateway::Shared;
 use crate::registry::Attachment;
 use crate::status;
+use crate::store::writer::NotDone;
 
 /// How long a supervisor may take to say hello.
 const HELLO: Duration = Duration::from_secs(10);
@@ -60,6 +61,10 @@ fn resume(shared: &Shared, name: &SandboxName, run: RunId, secret: &[u8]) -> Res
     let sandbox = authorise(&shared.ledger.state(), name, secret)?;
     if sandbox.run() != Some(run) {
         return Err(denied());
+    }
+    if sandbox.live_run().is_none() {
+        let refusal = Refusal::RunEnded { sandbox: name.clone(), run };
+        return Err(status::not_done(NotDone::Refused(refusal)));
     }
     Ok(shared.registry.resume(name, run))
 }
@@ -100,6 +105,7 @@ async fn start(
         places,
         credentials,
         writable: hello.writable,
+        accept_policy_change: hello.accept_policy_change,
     };
     shared.ledger.execute(Command::StartRun(Box::new(start))).await.map_err(status::not_done)?;
     Ok((attachment, secret.to_vec()))

@@ -113,9 +113,7 @@ impl Session {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match event {
-                Ok(event) if event.stream.sandbox() == Some(&self.name) => {
-                    touched.add(event.event.proposal())
-                }
+                Ok(event) if event.sandbox() == Some(&self.name) => touched.add(event.event.proposal()),
                 Ok(_) => {}
                 // Closed cannot be: the session itself holds the feed open.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => touched = Touched::All,
@@ -132,9 +130,9 @@ impl Session {
     /// Sends what the supervisor does not have: policy first, then settings, then outcomes.
     async fn bring_up_to_date(&self, out: &Out, sent: &mut Sent, touched: Touched) -> Result<(), Over> {
         let state = self.shared.ledger.state();
-        let Some(sandbox) = state.sandboxes.get(&self.name).filter(|s| s.run() == Some(self.run)) else {
+        let Some(sandbox) = state.sandboxes.get(&self.name).filter(|s| s.live_run() == Some(self.run)) else {
             let message = format!("run {} of sandbox {} has ended", self.run, self.name);
-            return Err(Over(Some(status::refuse(Code::PermissionDenied, "run_ended", &message))));
+            return Err(Over(Some(status::refuse(Code::FailedPrecondition, "run_ended", &message))));
         };
         let due = match touched {
             Touched::Nothing => return Ok(()),

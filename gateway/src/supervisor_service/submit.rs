@@ -19,17 +19,14 @@ use openshell_wire::{WireError, policy, proposal};
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::authorise;
+use super::{MAX_BINARY, authorise};
 use crate::bucket::{Bucket, Empty};
 use crate::clock;
 use crate::config::Limits;
 use crate::gateway::Shared;
-use crate::ledger::Awaited;
 use crate::status;
-use crate::store::writer::NotDone;
+use crate::store::writer::{NotDone, Outcome, Reason};
 
-/// The longest `submitted_by`, in bytes: Linux's `PATH_MAX`.
-const MAX_BINARY: usize = 4096;
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
 
@@ -43,7 +40,7 @@ pub(super) async fn submit(
         request.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
     authorise(&shared.ledger.state(), &name, &request.run_secret)?;
     check(&request)?;
-    pay(buckets, &name, shared.limits, request.operations.len())?;
+    pay(shared, buckets, &name, request.operations.len())?;
     let mut queued = Vec::with_capacity(request.operations.len());
     for (index, operation) in request.operations.iter().enumerate() {
         queued.push(match command(&name, &request, operation, index, shared.limits) {
@@ -52,12 +49,19 @@ pub(super) async fn submit(
         });
     }
     let mut results = Vec::with_capacity(queued.len());
+    let mut unborne = Vec::new();
     for operation in queued {
         results.push(match operation {
-            Ok((id, awaited)) => result(shared, id, awaited).await?,
+            Ok((id, awaited)) => result(shared, id, awaited.outcome().await, &mut unborne).await?,
             Err(Unsound::Operation(error)) => refused("invalid", error),
             Err(Unsound::Gateway(status)) => return Err(status),
         });
+    }
+    // Nothing of it can be borne now: whoever asked is told when to come back.
+    if let Some(reason) = unborne.pop()
+        && unborne.len() + 1 == results.len()
+    {
+        return Err(status::not_done(NotDone::NotAdmitted(reason)));
     }
     Ok(pb::SubmitProposalsResponse { results })
 }
@@ -121,13 +125,13 @@ fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Statu
 
 /// Takes a token for each operation, or says when there will be enough.
 fn pay(
+    shared: &Shared,
     buckets: &Mutex<HashMap<SandboxName, Bucket>>,
     name: &SandboxName,
-    limits: Limits,
     operations: usize,
 ) -> Result<(), Status> {
-    let now = clock::uptime();
-    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = limits;
+    let now = shared.clock.uptime();
+    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = shared.limits;
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let bucket = buckets.entry(name.clone()).or_insert_with(|| Bucket::new(burst, per_minute, now));
     let tokens = u32::try_from(operations).unwrap_or(u32::MAX);
@@ -181,12 +185,18 @@ fn command(
         rationale: request.rationale.clone(),
         evidence,
         pending_limit: limits.pending,
+        request: None,
     };
     Ok((proposal, Command::Submit(Box::new(submit))))
 }
 
-async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb::SubmitResult, Status> {
-    match awaited.outcome().await {
+async fn result(
+    shared: &Shared,
+    id: ProposalId,
+    outcome: Outcome,
+    unborne: &mut Vec<Reason>,
+) -> Result<pb::SubmitResult, Status> {
+    match outcome {
         Ok(_) => {
             let state = shared.ledger.state();
             let proposal = match state.proposal(id) {
@@ -197,6 +207,7 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
         }
         Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
         Err(NotDone::NotAdmitted(reason)) => {
+            unborne.push(reason);
             Ok(refused(status::code_of_reason(reason).1, reason.to_string()))
         }
         Err(reason @ NotDone::Unavailable(_)) => Err(status::not_done(reason)),

@@ -27,8 +27,12 @@ use tonic::{Code, Status, Streaming};
 pub const POLICY: &str = "version: 1\nnetwork_policies:\n  github: {endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: /usr/bin/curl}]}\n";
 
 /// No rate that a test could meet by accident.
-pub const OPEN: Limits =
-    Limits { submissions_burst: 1_000_000, submissions_per_minute: 1_000_000, pending: 100_000 };
+pub const OPEN: Limits = Limits {
+    submissions_burst: 1_000_000,
+    submissions_per_minute: 1_000_000,
+    pending: 100_000,
+    run_grace: Duration::ZERO,
+};
 
 #[track_caller]
 pub fn within<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
@@ -81,7 +85,21 @@ impl Place {
 
     /// A new run of the sandbox, up to the first complete set of directives.
     pub async fn run(&self, sandbox: &str, run: u128) -> Attached {
-        self.attach(hello(sandbox, run)).await.unwrap()
+        self.run_as(hello(sandbox, run)).await
+    }
+
+    /// A run that says this of itself.
+    pub async fn run_as(&self, hello: pb::Hello) -> Attached {
+        let attach = async {
+            loop {
+                match self.attach(hello.clone()).await {
+                    // The run before it has lost its supervisor; that it is over is about to be stored.
+                    Err(status) if word(&status) == "attached" => tokio::task::yield_now().await,
+                    answer => return answer.unwrap(),
+                }
+            }
+        };
+        within(attach).await
     }
 
     pub async fn attach(&self, hello: pb::Hello) -> Result<Attached, Status> {
@@ -233,6 +251,7 @@ pub fn hello(sandbox: &str, run: u128) -> pb::Hello {
         host_root: false,
         credentials: Vec::new(),
         writable: Vec::new(),
+        accept_policy_change: false,
     }
 }
 
@@ -259,6 +278,11 @@ pub fn decision(proposal: &pb::Proposal, verb: Verb, reason: &str) -> pb::Decide
         verb: verb.into(),
         reason: reason.into(),
     }
+}
+
+/// Where a proposal is in its life.
+pub fn life(proposal: &pb::Proposal) -> openshell_domain::proposal::Status {
+    serde_json::from_str(&proposal.life).unwrap()
 }
 
 /// The word of a refusal.

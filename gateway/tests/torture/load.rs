@@ -1,5 +1,6 @@
 //! The load: agents that ask and reviewers that decide, all at once, until their gateway is gone.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
@@ -11,6 +12,9 @@ use tonic::transport::Channel;
 use crate::common::*;
 use crate::{Dice, SANDBOXES};
 
+/// So many gateways serve the same runs; then new sandboxes come.
+const ERA: u64 = 6;
+
 /// What a gateway has said yes to.
 #[derive(Default)]
 pub(crate) struct Acknowledged {
@@ -19,6 +23,8 @@ pub(crate) struct Acknowledged {
     /// Ids of proposals, what was decided, and the event that says so.
     pub(crate) decided: Mutex<Vec<(String, Verb, u64)>>,
     more: Notify,
+    /// The secrets of the runs, by sandbox: a supervisor outlives its gateway and comes back.
+    secrets: Mutex<HashMap<String, Vec<u8>>>,
 }
 
 impl Acknowledged {
@@ -35,6 +41,15 @@ impl Acknowledged {
         while self.count() < wanted {
             self.more.notified().await;
         }
+    }
+
+    async fn attach(&self, place: &Place, era: u64, sandbox: usize) -> Attached {
+        let name = format!("s{era}-{sandbox}");
+        let secret = self.secrets.lock().unwrap().get(&name).cloned().unwrap_or_default();
+        let run = u128::from(era) << 32 | sandbox as u128;
+        let agent = place.attach(pb::Hello { run_secret: secret, ..hello(&name, run) }).await.unwrap();
+        self.secrets.lock().unwrap().insert(name, agent.secret.clone());
+        agent
     }
 
     fn submit(&self, id: &str) {
@@ -59,8 +74,7 @@ pub(crate) async fn start(
     let (asked, asks) = mpsc::channel(1024);
     let asks = Arc::new(tokio::sync::Mutex::new(asks));
     for sandbox in 0..SANDBOXES {
-        let run = u128::from(round) << 32 | sandbox as u128;
-        let agent = place.run(&format!("s{sandbox}"), run).await;
+        let agent = acknowledged.attach(place, round / ERA, sandbox).await;
         for task in 0..2 {
             let request = agent.submission(&[]);
             let (asked, acknowledged) = (asked.clone(), acknowledged.clone());

@@ -3,74 +3,27 @@
 //! Names and shapes are final once shipped; a newer meaning is a newer `schema_version`. An event of an unknown
 //! kind or a newer version stops its reader with an error and is never skipped.
 
+mod actor;
+mod stored;
 mod upcast;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, Seq, Stream};
+use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, Seq};
 use crate::node::Place;
 use crate::policy::Policy;
 use crate::policy::authority::Difference;
 use crate::policy::risk::{Credential, Seen};
-use crate::proposal::{Closure, Draft, Lease, Origin};
+use crate::proposal::{Closure, Draft, Hint, Lease, Origin};
+use crate::setting::Value;
+pub use actor::{Actor, ActorKind, RequestKey};
+pub use stored::{Envelope, HashedColumns, NewEvent};
 
 /// The version in which events are written now.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Who did something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// Which kind of somebody.
-    pub kind: ActorKind,
-    /// Who exactly: `uid:1000`, a binary, a component of the system.
-    pub id: String,
-    /// How that is known: `door` for a peer of a Unix socket.
-    pub authenticated: String,
-    /// Set where agent and reviewer could not be told apart, because the sandbox was not isolated.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unisolated: bool,
-}
-
-/// Which kind of somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActorKind {
-    /// A person or service that may decide.
-    Reviewer,
-    /// A program in a sandbox.
-    Agent,
-    /// A supervisor, or the gateway itself.
-    System,
-}
-
-impl Actor {
-    /// The gateway itself.
-    #[must_use]
-    pub fn gateway() -> Self {
-        Self {
-            kind: ActorKind::System,
-            id: "gateway".to_owned(),
-            authenticated: "itself".to_owned(),
-            unisolated: false,
-        }
-    }
-}
-
-impl ActorKind {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reviewer => "reviewer",
-            Self::Agent => "agent",
-            Self::System => "system",
-        }
-    }
-}
 
 /// How a sandbox is kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,12 +73,19 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         places: BTreeMap<RuleName, Place>,
     },
-    /// A setting of the sandbox has a new value.
+    /// The run is over, and with it every grant of its leases.
+    RunEnded {
+        /// Which.
+        run: RunId,
+        /// Why.
+        reason: RunEnd,
+    },
+    /// A setting of the stream's scope (one sandbox, or all) has a new value.
     SettingChanged {
         /// The key, such as `agent_policy_proposals_enabled`.
         key: String,
-        /// The value.
-        value: bool,
+        /// The value; none takes the scope's value away.
+        value: Option<Value>,
     },
     /// Somebody asked for something.
     ProposalSubmitted {
@@ -146,7 +106,24 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         validation_result: String,
     },
-    /// A reviewer said yes.
+    /// Requests that belong to a pending proposal of the mapper were denied again.
+    DenialObserved {
+        /// The proposal's id.
+        proposal: ProposalId,
+        /// What was denied.
+        seen: Vec<Seen>,
+    },
+    /// The proposal has a new wording.
+    DraftRevised {
+        /// The proposal's id.
+        proposal: ProposalId,
+        /// The wording.
+        draft: Draft,
+        /// The findings in OpenShell's words, as they were then.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        validation_result: String,
+    },
+    /// A reviewer said yes, or standing orders did.
     ProposalApproved {
         /// The proposal's id.
         proposal: ProposalId,
@@ -166,6 +143,9 @@ pub enum Event {
         /// The key of the rule in the policy. Events without it are older: the key follows from those before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<RuleName>,
+        /// On what grounds it was granted without a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<String>,
     },
     /// A reviewer said no.
     ProposalRejected {
@@ -177,6 +157,37 @@ pub enum Event {
         digest: Digest,
         /// The reviewer's words, for the agent to read.
         reason: String,
+        /// What would be better.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<Hint>,
+        /// Until then the mapper does not ask for it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snoozed_until: Option<DateTime<Utc>>,
+    },
+    /// A reviewer took a decision back; the same wording is open again under a new number.
+    DecisionUndone {
+        /// The proposal's id.
+        proposal: ProposalId,
+        /// The wording that had been decided on.
+        draft: u32,
+        /// The digest of that decision.
+        digest: Digest,
+        /// The reviewer's words.
+        reason: String,
+        /// The number of the wording that is open now.
+        reopened: u32,
+    },
+    /// Another proposal asks for all of it and more.
+    ProposalSuperseded {
+        /// The proposal's id.
+        proposal: ProposalId,
+        /// The other one.
+        by: ProposalId,
+    },
+    /// Whoever asked takes it back.
+    ProposalWithdrawn {
+        /// The proposal's id.
+        proposal: ProposalId,
     },
     /// Nothing was left to decide.
     ProposalClosed {
@@ -187,6 +198,20 @@ pub enum Event {
         /// The revision that made it so.
         revision: Revision,
     },
+    /// The one request of a `once` lease is about to be sent.
+    LeaseSpent {
+        /// The proposal that granted it.
+        proposal: ProposalId,
+    },
+    /// A reviewer ended a grant.
+    GrantRevoked {
+        /// The proposal that granted it.
+        proposal: ProposalId,
+        /// The digest of its approval.
+        digest: Digest,
+        /// The reviewer's words.
+        reason: String,
+    },
     /// A grant ended with its lease.
     GrantExpired {
         /// The proposal that granted it.
@@ -196,12 +221,8 @@ pub enum Event {
     PolicyRevised {
         /// Its number.
         revision: Revision,
-        /// [`Policy::hash`].
+        /// [`Policy::hash`] of base ⊕ grants, which the fold computes and checks against this.
         hash: Digest,
-        /// All of it.
-        policy: Policy,
-        /// Whose grants are in it, in order of approval.
-        grants: Vec<ProposalId>,
     },
     /// The supervisor enforces this revision.
     PolicyLoaded {
@@ -230,6 +251,18 @@ pub enum Event {
         /// Over tag, `seq` and `head`: 128 hexadecimal digits.
         signature: String,
     },
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEnd {
+    /// Its supervisor said so.
+    Finished,
+    /// Its supervisor was gone for too long.
+    Lost,
+    /// A reviewer freed the sandbox's name.
+    Released,
 }
 
 /// An event that cannot be read.
@@ -305,161 +338,18 @@ impl Event {
             | Self::ProposalApproved { proposal, .. }
             | Self::ProposalRejected { proposal, .. }
             | Self::ProposalClosed { proposal, .. }
+            | Self::DenialObserved { proposal, .. }
+            | Self::DraftRevised { proposal, .. }
+            | Self::DecisionUndone { proposal, .. }
+            | Self::ProposalSuperseded { proposal, .. }
+            | Self::ProposalWithdrawn { proposal }
+            | Self::LeaseSpent { proposal }
+            | Self::GrantRevoked { proposal, .. }
             | Self::GrantExpired { proposal } => Some(*proposal),
             _ => None,
         }
     }
 }
 
-/// An event that somebody wants to append.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewEvent {
-    /// Whose stream.
-    pub stream: Stream,
-    /// Who did it.
-    pub actor: Actor,
-    /// What.
-    pub event: Event,
-}
-
-/// An event as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Envelope {
-    /// Its place in the log.
-    pub seq: Seq,
-    /// Its id.
-    pub id: EventId,
-    /// Whose stream.
-    pub stream: Stream,
-    /// Its place in that stream, from 1.
-    pub stream_seq: u64,
-    /// When, in UTC with microseconds.
-    pub at: DateTime<Utc>,
-    /// Who did it.
-    pub actor: Actor,
-    /// What.
-    pub event: Event,
-}
-
-/// The columns of a stored event from which its hash is made, in the order of the table.
-#[derive(Debug, Clone, Copy)]
-pub struct HashedColumns<'a> {
-    /// The place in the log.
-    pub seq: Seq,
-    /// The id's 16 bytes.
-    pub id: &'a [u8],
-    /// The stream.
-    pub sandbox: &'a str,
-    /// The place in the stream.
-    pub stream_seq: u64,
-    /// The event's name.
-    pub kind: &'a str,
-    /// The version it is written in.
-    pub schema_version: u32,
-    /// The actor, as JSON text.
-    pub actor: &'a str,
-    /// Microseconds since 1970.
-    pub at: i64,
-    /// The payload, as JSON text.
-    pub payload: &'a str,
-}
-
-impl HashedColumns<'_> {
-    /// `SHA-256(tag ‖ prev_hash ‖ every column)`, each with its length in front; numbers are 8 bytes, big-endian.
-    #[must_use]
-    pub fn hash(&self, previous: &Digest) -> Digest {
-        let mut hash = Sha256::new();
-        for part in [
-            b"openshell-inbox/event/1".as_slice(),
-            &previous.0,
-            &self.seq.to_be_bytes(),
-            self.id,
-            self.sandbox.as_bytes(),
-            &self.stream_seq.to_be_bytes(),
-            self.kind.as_bytes(),
-            &u64::from(self.schema_version).to_be_bytes(),
-            self.actor.as_bytes(),
-            &self.at.to_be_bytes(),
-            self.payload.as_bytes(),
-        ] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Digest(hash.finalize().into())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_survive_their_columns_and_strangers_do_not() {
-        let event = Event::SettingChanged { key: "agent_policy_proposals_enabled".into(), value: true };
-        let (kind, payload) = event.to_columns().unwrap();
-        assert_eq!(
-            (kind.as_str(), payload.as_str()),
-            ("SettingChanged", r#"{"key":"agent_policy_proposals_enabled","value":true}"#)
-        );
-        assert_eq!(Event::from_columns(1, 1, &kind, &payload).unwrap(), event);
-        let (kind, payload) = Event::SandboxRegistered {}.to_columns().unwrap();
-        assert_eq!(Event::from_columns(1, 1, &kind, &payload).unwrap(), Event::SandboxRegistered {});
-        assert!(matches!(
-            Event::from_columns(7, 2, &kind, &payload),
-            Err(EventError::NewerSchema { seq: 7, found: 2 })
-        ));
-        assert!(matches!(
-            Event::from_columns(7, 1, "Unheard", "{}"),
-            Err(EventError::Unreadable { seq: 7, .. })
-        ));
-    }
-
-    #[test]
-    fn a_run_that_was_stored_before_root_was_told_is_read_and_written_as_it_was() {
-        let stored = format!(
-            r#"{{"isolation":"netns","run":"018f0000-0000-7000-8000-000000000001","secret_hash":"{}","supervisor_version":"0"}}"#,
-            "07".repeat(32)
-        );
-        let mut event = Event::from_columns(1, 1, "RunStarted", &stored).unwrap();
-        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(json(&event.to_columns().unwrap().1), json(&stored));
-        let Event::RunStarted { host_root, .. } = &mut event else { panic!("{event:?}") };
-        assert!(!*host_root);
-        *host_root = true;
-        let (kind, payload) = event.to_columns().unwrap();
-        assert!(payload.contains(r#""host_root":true"#), "{payload}");
-        assert_eq!(Event::from_columns(1, 1, &kind, &payload).unwrap(), event);
-    }
-
-    #[test]
-    fn every_column_is_in_the_hash_and_lengths_keep_them_apart() {
-        let base = HashedColumns {
-            seq: 1,
-            id: &[1; 16],
-            sandbox: "a",
-            stream_seq: 1,
-            kind: "K",
-            schema_version: 1,
-            actor: "x",
-            at: 5,
-            payload: "{}",
-        };
-        let previous = Digest([0; 32]);
-        let hash = base.hash(&previous);
-        let others = [
-            HashedColumns { seq: 2, ..base },
-            HashedColumns { id: &[2; 16], ..base },
-            HashedColumns { sandbox: "aK", kind: "", ..base },
-            HashedColumns { stream_seq: 2, ..base },
-            HashedColumns { kind: "L", ..base },
-            HashedColumns { schema_version: 2, ..base },
-            HashedColumns { actor: "y", ..base },
-            HashedColumns { at: 6, ..base },
-            HashedColumns { payload: "{ }", ..base },
-        ];
-        for other in others {
-            assert_ne!(other.hash(&previous), hash, "{other:?}");
-        }
-        assert_ne!(base.hash(&Digest([1; 32])), hash);
-    }
-}
+mod tests;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Envelope, Event, Isolation};
-use crate::id::{Digest, ProposalId, Revision, RunId, SandboxName, Seq};
-use crate::proposal::{Decision, Proposal, Status};
+use crate::event::{Envelope, Event, Isolation, RunEnd};
+use crate::id::{ProposalId, Revision, RunId, SandboxName, Seq, Stream};
+use crate::proposal::Proposal;
 use crate::review::Review;
+use crate::setting::{Key, Scope, Settings};
 
 /// What is known of one sandbox without its policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,6 +24,12 @@ pub struct SandboxView {
     /// Whether that command, though isolated, is root outside as well.
     #[serde(default)]
     pub host_root: bool,
+    /// Why that run is over, if it is.
+    #[serde(default)]
+    pub ended: Option<RunEnd>,
+    /// What is set for this sandbox.
+    #[serde(default)]
+    pub settings: Settings,
     /// Whether its agents may propose.
     pub advisor: bool,
     /// The latest revision.
@@ -34,18 +41,26 @@ pub struct SandboxView {
 }
 
 impl SandboxView {
-    /// Applies one event of the sandbox.
-    pub fn apply(&mut self, event: &Event) {
+    /// Takes in what is set for all sandboxes.
+    pub fn refresh(&mut self, gateway: &Settings) {
+        self.advisor = Scope { gateway, sandbox: &self.settings }.is_on(Key::Advisor);
+    }
+
+    /// Applies one event of the sandbox; `gateway` is what is set for all.
+    pub fn apply(&mut self, event: &Event, gateway: &Settings) {
         match event {
             Event::RunStarted { run, isolation, host_root, .. } => {
                 self.run = Some(*run);
                 self.isolation = Some(*isolation);
                 self.host_root = *host_root;
+                self.ended = None;
                 self.loaded = Revision::default();
                 self.load_error = None;
             }
-            Event::SettingChanged { key, value } if key == crate::state::ADVISOR_SETTING => {
-                self.advisor = *value;
+            Event::RunEnded { reason, .. } => self.ended = Some(*reason),
+            Event::SettingChanged { key, value } => {
+                self.settings.set(key, value.clone());
+                self.refresh(gateway);
             }
             Event::PolicyRevised { revision, .. } => self.revision = *revision,
             Event::PolicyLoaded { revision, .. } => {
@@ -58,69 +73,13 @@ impl SandboxView {
     }
 }
 
-/// Applies one event to the proposals that it is about.
-pub fn apply_to_proposals(proposals: &mut BTreeMap<ProposalId, Proposal>, envelope: &Envelope) {
-    let decision = |reason: &str, digest: Digest| Decision {
-        by: envelope.actor.clone(),
-        at: envelope.at,
-        reason: reason.to_owned(),
-        digest,
-    };
-    if let Event::ProposalSubmitted {
-        proposal,
-        run,
-        origin,
-        submitted_by,
-        draft,
-        evidence,
-        validation_result,
-    } = &envelope.event
-        && let Some(name) = envelope.stream.sandbox()
-    {
-        let fresh = Proposal {
-            id: *proposal,
-            sandbox: name.clone(),
-            run: *run,
-            origin: *origin,
-            submitted_by: submitted_by.clone(),
-            submitted_at: envelope.at,
-            draft: draft.clone(),
-            evidence: evidence.clone(),
-            validation_result: validation_result.clone(),
-            status: Status::Pending,
-            review: None,
-        };
-        proposals.insert(*proposal, fresh);
-        return;
-    }
-    let Some(known) = envelope.event.proposal().and_then(|id| proposals.get_mut(&id)) else { return };
-    // Whatever happens to it, what was said of it as pending is over.
-    known.review = None;
-    match &envelope.event {
-        Event::ProposalApproved { lease, reason, revision, digest, .. } => {
-            let decision = decision(reason, *digest);
-            known.status = Status::Approved { decision, revision: *revision, lease: *lease };
-        }
-        Event::ProposalRejected { reason, digest, .. } => {
-            known.status = Status::Rejected { decision: decision(reason, *digest) }
-        }
-        Event::ProposalClosed { reason, revision, .. } => {
-            known.status = Status::Closed { reason: reason.clone(), at: envelope.at, revision: *revision };
-        }
-        Event::GrantExpired { .. } => {
-            if let Some(granted) = known.status.decision().cloned() {
-                known.status = Status::Expired { decision: granted, at: envelope.at };
-            }
-        }
-        _ => {}
-    }
-}
-
 /// The inbox at one place of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inbox {
     /// The last event in it.
     pub seq: Seq,
+    /// What is set for all sandboxes.
+    pub settings: Settings,
     /// The sandboxes, by name.
     pub sandboxes: BTreeMap<SandboxName, SandboxView>,
     /// The proposals, by id.
@@ -154,9 +113,24 @@ impl Inbox {
             return Err(Gap { at: self.seq, given: envelope.seq });
         }
         self.seq = envelope.seq;
-        let Some(name) = envelope.stream.sandbox() else { return Ok(()) };
-        self.sandboxes.entry(name.clone()).or_default().apply(&envelope.event);
-        apply_to_proposals(&mut self.proposals, envelope);
+        match &envelope.stream {
+            Stream::Gateway => self.apply_to_all(&envelope.event),
+            Stream::Sandbox(name) => {
+                self.sandboxes.entry(name.clone()).or_default().apply(&envelope.event, &self.settings);
+            }
+        }
+        if let Some(fresh) = Proposal::begun_by(envelope) {
+            self.proposals.insert(fresh.id, fresh);
+        } else if let Some(known) = envelope.event.proposal().and_then(|id| self.proposals.get_mut(&id)) {
+            known.apply(envelope);
+        }
         Ok(())
+    }
+
+    fn apply_to_all(&mut self, event: &Event) {
+        if let Event::SettingChanged { key, value } = event {
+            self.settings.set(key, value.clone());
+            self.sandboxes.values_mut().for_each(|sandbox| sandbox.refresh(&self.settings));
+        }
     }
 }

@@ -14,5 +14,6 @@ pub mod node;
 pub mod policy;
 pub mod proposal;
 pub mod review;
+pub mod setting;
 pub mod state;
 pub mod untrusted;

@@ -3,7 +3,9 @@
 //! Owns the life cycle (`domain.md` §5) as a fold over its own events. A draft is immutable; nothing here decides.
 
 pub mod body;
+mod hint;
 mod lease;
+mod life;
 
 use std::sync::Arc;
 
@@ -15,7 +17,8 @@ use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName};
 use crate::policy::Rule;
 use crate::policy::risk::Seen;
 use crate::review::Review;
-pub use lease::{Lease, Moment};
+pub use hint::Hint;
+pub use lease::{Lease, LeaseAsk, LeaseError, Moment};
 
 /// Who drafted a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +97,12 @@ pub enum Status {
     Rejected {
         /// The decision.
         decision: Decision,
+        /// What would be better.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<Hint>,
+        /// Until then the mapper does not ask for it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snoozed_until: Option<DateTime<Utc>>,
     },
     /// Nothing was left to decide.
     Closed {
@@ -104,12 +113,31 @@ pub enum Status {
         /// The revision that made it so.
         revision: Revision,
     },
-    /// The grant has ended.
+    /// Another proposal asks for all of it and more.
+    Superseded {
+        /// The other one.
+        by: ProposalId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Whoever asked took it back.
+    Withdrawn {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The grant has ended with its lease.
     Expired {
         /// The decision that granted it.
         decision: Decision,
         /// When it ended.
         at: DateTime<Utc>,
+    },
+    /// A reviewer ended the grant.
+    Revoked {
+        /// The decision that granted it.
+        decision: Decision,
+        /// The one that ended it.
+        by: Decision,
     },
 }
 
@@ -140,7 +168,10 @@ impl Status {
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
             Self::Closed { .. } => "closed",
+            Self::Superseded { .. } => "superseded",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::Expired { .. } => "expired",
+            Self::Revoked { .. } => "revoked",
         }
     }
 
@@ -148,12 +179,37 @@ impl Status {
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Self::Pending | Self::Closed { .. } => None,
+            Self::Pending | Self::Closed { .. } | Self::Superseded { .. } | Self::Withdrawn { .. } => None,
             Self::Approved { decision, .. }
-            | Self::Rejected { decision }
-            | Self::Expired { decision, .. } => Some(decision),
+            | Self::Rejected { decision, .. }
+            | Self::Expired { decision, .. }
+            | Self::Revoked { decision, .. } => Some(decision),
         }
     }
+}
+
+/// A wording that is no longer in force, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The wording.
+    pub draft: Draft,
+    /// When it was replaced.
+    pub at: DateTime<Utc>,
+    /// By whom.
+    pub by: Actor,
+    /// What had been decided on it and was taken back, if anything was.
+    pub undone: Option<Undone>,
+}
+
+/// A decision that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// What the proposal was: `approved` or `rejected`.
+    pub was: String,
+    /// The decision.
+    pub decision: Decision,
+    /// Why it was taken back, in the reviewer's words.
+    pub reason: String,
 }
 
 /// A proposal as its events have made it.
@@ -173,9 +229,15 @@ pub struct Proposal {
     pub submitted_at: DateTime<Utc>,
     /// Its wording in force.
     pub draft: Draft,
+    /// The wordings before it, oldest first.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
     /// What was denied before it and looks like it.
     pub evidence: Vec<Seen>,
-    /// The findings in OpenShell's words, as they were when it was submitted.
+    /// How many of these requests were denied after the wording in force was made.
+    #[serde(default)]
+    pub since: u64,
+    /// The findings in OpenShell's words, as they were when its wording in force was made.
     pub validation_result: String,
     /// Where it is in its life.
     pub status: Status,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::id::{Digest, ProposalId};
-use crate::policy::authority::{Because, Difference, Ground};
+use crate::policy::authority::{Because, Difference};
 use crate::policy::risk::{self, Breadth, Finding, Level, Scene, Seen};
 use crate::proposal::Draft;
 use crate::state::Sandbox;
@@ -39,11 +39,7 @@ impl Review {
     /// Looks at one wording of a proposal of `sandbox`; `seen` is what was denied before it.
     #[must_use]
     pub fn of(sandbox: &Sandbox, proposal: ProposalId, draft: &Draft, seen: &[Seen]) -> Self {
-        let standing = sandbox.composition.standing();
-        let ground = Ground {
-            base: sandbox.composition.base(),
-            grants: standing.map(|grant| (grant.key.as_str(), &grant.draft.rule)).collect(),
-        };
+        let ground = sandbox.ground();
         let difference = ground.difference(&draft.rule).ok();
         let scene = |difference| Scene {
             rule: &draft.rule,

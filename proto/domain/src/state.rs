@@ -1,161 +1,106 @@
 //! The gateway's state: a fold over all events, and nothing else.
 //!
 //! Owns what `decide` needs to know. Total: every event has its effect here, an event that does not follow the
-//! last one is an error. Cheap to clone, so that a group of commands can be decided on a copy that is thrown
-//! away if it cannot be stored.
+//! last one is an error, and so is a policy that is not what the grants before it make. Cheap to clone, however much
+//! is in it, so that a group of commands can be decided on a copy that is thrown away if it cannot be stored.
+
+mod request;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{Envelope, Event, Isolation};
-use crate::id::{Digest, ProposalId, Revision, RuleName, RunId, SandboxName, Seq};
-use crate::inbox::{Gap, SandboxView, apply_to_proposals};
-use crate::node::Place;
-use crate::policy::Policy;
-use crate::policy::effective::{Composition, Grant, Source};
-use crate::policy::risk::Credential;
-use crate::proposal::{Decision, Proposal};
+use chrono::{DateTime, Utc};
+use rpds::RedBlackTreeMapSync;
 
-/// The setting that lets agents of a sandbox propose.
-pub const ADVISOR_SETTING: &str = "agent_policy_proposals_enabled";
+use crate::event::{Envelope, Event};
+use crate::id::{ProposalId, Revision, SandboxName, Seq, Stream};
+use crate::inbox::Gap;
+use crate::proposal::{Lease, Proposal};
+use crate::setting::{Scope, Settings};
+pub use request::{Done, Requests};
+pub use sandbox::{Asked, Sandbox};
+
+/// A sorted map that is cloned in no time, whatever its size.
+pub type Map<K, V> = RedBlackTreeMapSync<K, V>;
 
 /// Everything that is known, at one place of the log.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// The last event folded.
     pub seq: Seq,
-    /// G.
+    /// Events in the gateway's own stream so far.
     pub stream_seq: u64,
+    /// What is set for all sandboxes.
+    pub settings: Settings,
     /// The sandboxes, by name.
     pub sandboxes: BTreeMap<SandboxName, Arc<Sandbox>>,
     /// Which sandbox a proposal belongs to.
-    pub owners: Arc<BTreeMap<ProposalId, SandboxName>>,
+    pub owners: Map<ProposalId, SandboxName>,
+    /// The requests that were done under a key.
+    pub requests: Requests,
 }
 
-/// One sandbox.
-#[derive(Debug, Clone, Default)]
-pub struct Sandbox {
-    /// Events in its stream so far.
-    pub stream_seq: u64,
-    /// What screens show of it.
-    pub view: SandboxView,
-    /// SHA-256 of the secret of its latest run.
-    pub secret_hash: Option<Digest>,
-    /// The policy that its latest run was started with, and the grants beside it.
-    pub composition: Composition,
-    /// The policy in force, at revision `view.revision`.
-    pub policy: Arc<Policy>,
-    /// The name of the policy file of its latest run.
-    pub policy_file: String,
-    /// Where the key of each rule of that file stands.
-    pub places: BTreeMap<RuleName, Place>,
-    /// The credentials that are usable in its latest run.
-    pub credentials: Vec<Credential>,
-    /// Absolute paths that the command of its latest run can write.
-    pub writable: Vec<String>,
-    /// Its proposals, by id.
-    pub proposals: BTreeMap<ProposalId, Proposal>,
-}
-
-impl Sandbox {
-    /// The policy file of its latest run.
-    #[must_use]
-    pub fn source(&self) -> Source<'_> {
-        Source { file: &self.policy_file, places: &self.places }
-    }
-
-    /// Whether the command of its latest run is kept in.
-    #[must_use]
-    pub fn is_isolated(&self) -> bool {
-        matches!(self.view.isolation, Some(Isolation::Netns))
-    }
-
-    /// Its latest run.
-    #[must_use]
-    pub fn run(&self) -> Option<RunId> {
-        self.view.run
-    }
-
-    /// How many proposals await a decision.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.proposals.values().filter(|proposal| proposal.is_pending()).count()
-    }
-
-    fn apply(&mut self, envelope: &Envelope) {
-        self.stream_seq = envelope.stream_seq;
-        self.view.apply(&envelope.event);
-        apply_to_proposals(&mut self.proposals, envelope);
-        match &envelope.event {
-            Event::RunStarted { secret_hash, credentials, writable, .. } => {
-                self.secret_hash = Some(*secret_hash);
-                self.credentials.clone_from(credentials);
-                self.writable.clone_from(writable);
-            }
-            Event::BasePolicySet { file, policy, places, .. } => {
-                self.policy_file.clone_from(file);
-                self.places.clone_from(places);
-                self.composition.begin(self.view.run, policy.clone());
-            }
-            Event::ProposalApproved { .. } => self.grant(envelope),
-            Event::GrantExpired { proposal } => self.composition.end(*proposal, envelope.at),
-            Event::PolicyRevised { policy, .. } => self.policy = Arc::new(policy.clone()),
-            _ => {}
-        }
-    }
-
-    fn grant(&mut self, envelope: &Envelope) {
-        let Event::ProposalApproved { proposal, lease, reason, key, digest, .. } = &envelope.event else {
-            return;
-        };
-        let Some(known) = self.proposals.get(proposal) else { return };
-        let derived = || self.composition.key_for(&known.draft.rule_name, *proposal);
-        let Some(key) = key.clone().or_else(derived) else { return };
-        let (by, at) = (envelope.actor.clone(), envelope.at);
-        let decision = Decision { by, at, reason: reason.clone(), digest: *digest };
-        self.composition.grant(Grant {
-            key,
-            proposal: *proposal,
-            draft: known.draft.clone(),
-            lease: *lease,
-            decision,
-            run: self.view.run,
-            base: self.composition.base_hash(),
-            ended: None,
-        });
-    }
+/// An event that cannot be folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// It is not the next one.
+    #[error("{0}")]
+    Gap(#[from] Gap),
+    /// The policy that it names is not what the events before it make.
+    #[error(
+        "revision {revision} of sandbox {sandbox} is not what its policy file and grants make: the log was written by another program, or altered"
+    )]
+    Policy {
+        /// Whose.
+        sandbox: SandboxName,
+        /// Which.
+        revision: Revision,
+    },
 }
 
 impl State {
     /// Folds the next event.
     ///
     /// # Errors
-    /// [`Gap`] when it is not the next one; nothing changed then.
-    pub fn fold(&mut self, envelope: &Envelope) -> Result<(), Gap> {
+    /// [`FoldError`]. The state is of no use afterwards if it was [`FoldError::Policy`].
+    pub fn fold(&mut self, envelope: &Envelope) -> Result<(), FoldError> {
         if envelope.seq != self.seq.saturating_add(1) {
-            return Err(Gap { at: self.seq, given: envelope.seq });
+            return Err(Gap { at: self.seq, given: envelope.seq }.into());
         }
         self.seq = envelope.seq;
-        let Some(name) = envelope.stream.sandbox() else {
-            self.stream_seq = envelope.stream_seq;
-            return Ok(());
-        };
-        let sandbox = self.sandboxes.entry(name.clone()).or_default();
-        Arc::make_mut(sandbox).apply(envelope);
-        if let Event::ProposalSubmitted { proposal, .. } = &envelope.event {
-            Arc::make_mut(&mut self.owners).insert(*proposal, name.clone());
+        self.requests.note(envelope);
+        match &envelope.stream {
+            Stream::Gateway => self.apply(envelope),
+            Stream::Sandbox(name) => {
+                if let Event::ProposalSubmitted { proposal, .. } = &envelope.event {
+                    self.owners.insert_mut(*proposal, name.clone());
+                }
+                let sandbox = Arc::make_mut(self.sandboxes.entry(name.clone()).or_default());
+                sandbox
+                    .apply(envelope, &self.settings)
+                    .map_err(|revision| FoldError::Policy { sandbox: name.clone(), revision })?;
+            }
         }
         Ok(())
     }
 
+    fn apply(&mut self, envelope: &Envelope) {
+        self.stream_seq = envelope.stream_seq;
+        if let Event::SettingChanged { key, value } = &envelope.event {
+            self.settings.set(key, value.clone());
+            for sandbox in self.sandboxes.values_mut() {
+                Arc::make_mut(sandbox).view.refresh(&self.settings);
+            }
+        }
+    }
+
     /// Events in a stream so far.
     #[must_use]
-    pub fn stream_seq(&self, stream: &crate::id::Stream) -> u64 {
+    pub fn stream_seq(&self, stream: &Stream) -> u64 {
         match stream {
-            crate::id::Stream::Gateway => self.stream_seq,
-            crate::id::Stream::Sandbox(name) => {
-                self.sandboxes.get(name).map_or(0, |sandbox| sandbox.stream_seq)
-            }
+            Stream::Gateway => self.stream_seq,
+            Stream::Sandbox(name) => self.sandboxes.get(name).map_or(0, |sandbox| sandbox.stream_seq),
         }
     }
 
@@ -169,5 +114,22 @@ impl State {
     #[must_use]
     pub fn revision(&self, sandbox: &SandboxName) -> Revision {
         self.sandboxes.get(sandbox).map(|sandbox| sandbox.view.revision).unwrap_or_default()
+    }
+
+    /// What holds for a sandbox.
+    #[must_use]
+    pub fn scope<'s>(&'s self, sandbox: &'s Sandbox) -> Scope<'s> {
+        Scope { gateway: &self.settings, sandbox: &sandbox.view.settings }
+    }
+
+    /// When the next grant ends by the clock, if one does.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<DateTime<Utc>> {
+        let grants = self.sandboxes.values().flat_map(|sandbox| sandbox.composition.standing());
+        let ends = grants.filter_map(|grant| match grant.lease {
+            Lease::Until(end) => Some(end),
+            Lease::Once | Lease::Run | Lease::Always => None,
+        });
+        ends.min()
     }
 }

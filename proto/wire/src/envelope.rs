@@ -61,8 +61,9 @@ mod tests {
                 id: "uid:0".into(),
                 authenticated: "door".into(),
                 unisolated: true,
+                request: None,
             },
-            event: Event::SettingChanged { key: "k".into(), value: true },
+            event: Event::SettingChanged { key: "k".into(), value: None },
         };
         let record = record(&before, 6).unwrap();
         assert_eq!((record.prev_cursor, record.cursor), (6, 7));

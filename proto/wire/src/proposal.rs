@@ -7,8 +7,9 @@ use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::read::Source;
 use openshell_domain::policy::risk::{Credential, ScopeError, Seen};
-use openshell_domain::proposal::{Decision, Draft, Lease, Origin, Proposal, Status};
+use openshell_domain::proposal::{Draft, Origin, Proposal};
 use openshell_domain::review::Review;
+use openshell_domain::setting::Settings;
 
 use crate::pb::inbox as pb;
 use crate::{WireError, policy, time};
@@ -20,6 +21,7 @@ impl From<&Actor> for pb::Actor {
             id: actor.id.clone(),
             authenticated: actor.authenticated.clone(),
             unisolated: actor.unisolated,
+            request: actor.request.as_ref().map(json).unwrap_or_default(),
         }
     }
 }
@@ -38,6 +40,7 @@ impl TryFrom<&pb::Actor> for Actor {
             id: actor.id.clone(),
             authenticated: actor.authenticated.clone(),
             unisolated: actor.unisolated,
+            request: optional("actor.request", &actor.request)?,
         })
     }
 }
@@ -133,18 +136,12 @@ fn from_json<T: serde::de::DeserializeOwned>(field: &'static str, text: &str) ->
     serde_json::from_str(text).map_err(|error| WireError::Json { field, error: error.to_string() })
 }
 
+fn optional<T: serde::de::DeserializeOwned>(field: &'static str, text: &str) -> Result<Option<T>, WireError> {
+    if text.is_empty() { Ok(None) } else { from_json(field, text).map(Some) }
+}
+
 impl From<&Proposal> for pb::Proposal {
     fn from(proposal: &Proposal) -> Self {
-        let (revision, ended_at_us) = match &proposal.status {
-            Status::Approved { revision, .. } => (revision.0, 0),
-            Status::Expired { at, .. } => (0, at.timestamp_micros()),
-            Status::Closed { at, revision, .. } => (revision.0, at.timestamp_micros()),
-            Status::Pending | Status::Rejected { .. } => (0, 0),
-        };
-        let closure = match &proposal.status {
-            Status::Closed { reason, .. } => json(reason),
-            _ => String::new(),
-        };
         Self {
             id: proposal.id.to_string(),
             sandbox: proposal.sandbox.to_string(),
@@ -158,17 +155,12 @@ impl From<&Proposal> for pb::Proposal {
             rationale: proposal.draft.rationale.clone(),
             digest: proposal.digest().map(|digest| digest.to_string()).unwrap_or_default(),
             status: proposal.status.as_str().to_owned(),
-            decision: proposal.status.decision().map(|decision| pb::Decision {
-                by: Some((&decision.by).into()),
-                at_us: decision.at.timestamp_micros(),
-                reason: decision.reason.clone(),
-            }),
-            revision,
-            ended_at_us,
+            life: json(&proposal.status),
             review: proposal.review.as_deref().map(review_text).unwrap_or_default(),
-            closure,
             validation_result: proposal.validation_result.clone(),
             evidence: proposal.evidence.iter().map(Into::into).collect(),
+            since: proposal.since,
+            earlier: if proposal.earlier.is_empty() { String::new() } else { json(&proposal.earlier) },
         }
     }
 }
@@ -196,9 +188,11 @@ impl TryFrom<&pb::Proposal> for Proposal {
                 rule: policy::rule(rule, Source::File, "rule")?,
                 rationale: proposal.rationale.clone(),
             },
+            earlier: optional("earlier", &proposal.earlier)?.unwrap_or_default(),
+            since: proposal.since,
             evidence: proposal.evidence.iter().map(seen).collect::<Result<_, _>>()?,
             validation_result: proposal.validation_result.clone(),
-            status: status(proposal)?,
+            status: from_json("life", &proposal.life)?,
             review: match proposal.review.as_str() {
                 "" => None,
                 text => Some(Arc::new(review(text)?)),
@@ -207,33 +201,18 @@ impl TryFrom<&pb::Proposal> for Proposal {
     }
 }
 
-fn status(proposal: &pb::Proposal) -> Result<Status, WireError> {
-    let decision = || -> Result<Decision, WireError> {
-        let decision = proposal.decision.as_ref().ok_or(WireError::Missing("decision"))?;
-        let by = decision.by.as_ref().ok_or(WireError::Missing("decision.by"))?;
-        Ok(Decision {
-            by: by.try_into()?,
-            at: time(decision.at_us)?,
-            reason: decision.reason.clone(),
-            digest: proposal.digest.parse()?,
-        })
-    };
-    match proposal.status.as_str() {
-        "pending" => Ok(Status::Pending),
-        "approved" => Ok(Status::Approved {
-            decision: decision()?,
-            revision: Revision(proposal.revision),
-            lease: Lease::Run,
-        }),
-        "rejected" => Ok(Status::Rejected { decision: decision()? }),
-        "expired" => Ok(Status::Expired { decision: decision()?, at: time(proposal.ended_at_us)? }),
-        "closed" => Ok(Status::Closed {
-            reason: from_json("closure", &proposal.closure)?,
-            at: time(proposal.ended_at_us)?,
-            revision: Revision(proposal.revision),
-        }),
-        other => Err(unknown("status", other, "pending, approved, rejected, closed, expired")),
-    }
+/// Settings for the wire.
+#[must_use]
+pub fn settings_text(settings: &Settings) -> String {
+    json(settings)
+}
+
+/// Settings from the wire.
+///
+/// # Errors
+/// [`WireError::Json`]
+pub fn settings(text: &str) -> Result<Settings, WireError> {
+    Ok(optional("settings", text)?.unwrap_or_default())
 }
 
 /// A sandbox for the wire.
@@ -248,6 +227,8 @@ pub fn sandbox_record(name: &SandboxName, view: &SandboxView) -> pb::SandboxReco
         loaded: view.loaded.0,
         load_error: view.load_error.clone().unwrap_or_default(),
         host_root: view.host_root,
+        ended: view.ended.as_ref().map(json).unwrap_or_default(),
+        settings: json(&view.settings),
     }
 }
 
@@ -265,16 +246,19 @@ pub fn sandbox_view(record: &pb::SandboxRecord) -> Result<(SandboxName, SandboxV
         loaded: Revision(record.loaded),
         load_error: text(&record.load_error),
         host_root: record.host_root,
+        ended: optional("ended", &record.ended)?,
+        settings: optional("settings", &record.settings)?.unwrap_or_default(),
     };
     Ok((record.name.parse()?, view))
 }
 
 #[cfg(test)]
 mod tests {
+    use openshell_domain::event::{RequestKey, RunEnd};
     use openshell_domain::id::Digest;
     use openshell_domain::policy::authority::Difference;
     use openshell_domain::policy::read::policy_from_yaml;
-    use openshell_domain::proposal::Closure;
+    use openshell_domain::proposal::{Closure, Decision, Earlier, Hint, Lease, Status, Undone};
 
     use super::*;
 
@@ -295,6 +279,8 @@ mod tests {
                 rule: rules.into_values().next().unwrap(),
                 rationale: "one\n\u{202e}two".into(),
             },
+            earlier: Vec::new(),
+            since: 2,
             evidence: vec![Seen {
                 binary: "/usr/bin/curl".into(),
                 host: "a.b".into(),
@@ -316,6 +302,7 @@ mod tests {
             id: "uid:1000".into(),
             authenticated: "door".into(),
             unisolated: true,
+            request: Some(RequestKey { key: "k".into(), body: Digest([3; 32]) }),
         };
         let decision = || Decision {
             by: by.clone(),
@@ -332,10 +319,20 @@ mod tests {
             Status::Pending,
             closed,
             Status::Approved { decision: decision(), revision: Revision(2), lease: Lease::Run },
-            Status::Rejected { decision: decision() },
+            Status::Rejected {
+                decision: decision(),
+                hints: vec![Hint::TooBroad],
+                snoozed_until: time(1_800_000_002_000_000).ok(),
+            },
+            Status::Superseded { by: proposal(Status::Pending).id, at: time(7).unwrap() },
+            Status::Withdrawn { at: time(7).unwrap() },
             Status::Expired { decision: decision(), at: time(1_800_000_002_000_000).unwrap() },
+            Status::Revoked { decision: decision(), by: decision() },
         ] {
-            let before = proposal(status);
+            let draft = proposal(Status::Pending).draft;
+            let undone = Undone { was: "approved".into(), decision: decision(), reason: "oops".into() };
+            let earlier = Earlier { draft, at: time(9).unwrap(), by: by.clone(), undone: Some(undone) };
+            let before = Proposal { earlier: vec![earlier], ..proposal(status) };
             let message = pb::Proposal::from(&before);
             assert_eq!(Proposal::try_from(&message).unwrap(), before);
             assert_eq!(message.digest, before.digest().map(|d| d.to_string()).unwrap_or_default());
@@ -368,6 +365,7 @@ mod tests {
             revision: Revision(3),
             loaded: Revision(2),
             load_error: Some("no".into()),
+            ended: Some(RunEnd::Lost),
             ..SandboxView::default()
         };
         for view in [SandboxView::default(), known] {
@@ -379,8 +377,8 @@ mod tests {
     fn what_means_nothing_is_refused_by_field() {
         let sound = pb::Proposal::from(&proposal(Status::Pending));
         for (broken, wanted) in [
-            (pb::Proposal { status: "superseded".into(), ..sound.clone() }, "status"),
-            (pb::Proposal { status: "approved".into(), ..sound.clone() }, "decision is missing"),
+            (pb::Proposal { life: r#"{"status":"approved"}"#.into(), ..sound.clone() }, "life: "),
+            (pb::Proposal { earlier: "{".into(), ..sound.clone() }, "earlier: "),
             (pb::Proposal { origin: "me".into(), ..sound.clone() }, "origin"),
             (pb::Proposal { rule: None, ..sound.clone() }, "rule is missing"),
             (pb::Proposal { id: "x".into(), ..sound.clone() }, "is not an id"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use openshell_domain::id::{ProposalId, Revision};
+use openshell_domain::id::{ProposalId, Revision, RunId};
 use openshell_domain::policy::Policy;
 use openshell_domain::proposal::{Proposal, Status as ProposalStatus};
 use openshell_wire::pb::inbox as pb;
@@ -12,7 +12,8 @@ use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::report::Report;
 use tokio::sync::watch;
 
-use super::Attached;
+use super::{Attached, LinkError};
+use crate::clock;
 use crate::context::Context;
 use crate::log::line::{Line, Severity};
 use crate::policy_local::summary;
@@ -42,11 +43,27 @@ async fn reconnect(context: &Context) -> Attached {
         tokio::time::sleep(pause).await;
         match context.gateway.attach().await {
             Ok(attached) => return attached,
+            Err(LinkError::RunEnded) => begin_anew(context),
             Err(error) => tracing::debug!("reconnecting: {error}"),
         }
         // A part of the pause that differs from run to run keeps many supervisors from coming back at once.
         let jitter = u64::from(std::process::id() % 64);
         pause = (pause * 2 + Duration::from_millis(jitter)).min(LONGEST_PAUSE);
+    }
+}
+
+/// What was granted ended with the run: everything is denied until the next run has its policy.
+fn begin_anew(context: &Context) {
+    match clock::random_id() {
+        Ok(run) => {
+            let reason = LinkError::RunEnded.to_string();
+            tracing::warn!("{reason}; a new one begins");
+            let revision = context.enforcement.snapshot().revision;
+            let _ = context.enforcement.load(revision, Err(reason), Vec::new());
+            context.gateway.begin_anew(RunId(run));
+        }
+        // The next attempt draws again.
+        Err(error) => tracing::warn!("drawing an id: {error}"),
     }
 }
 
@@ -140,14 +157,22 @@ fn take_outcomes(context: &Context, outcomes: &pb::Outcomes) {
 fn decided(proposal: &Proposal) -> Option<Line> {
     let (state, severity, message) = match &proposal.status {
         ProposalStatus::Approved { .. } => ("APPROVED", Severity::Info, "approved".to_owned()),
-        ProposalStatus::Rejected { decision } => {
+        ProposalStatus::Rejected { decision, .. } => {
             let reason = if decision.reason.is_empty() { "(no guidance)" } else { &decision.reason };
             ("REJECTED", Severity::Low, format!("rejected reason:{reason:?}"))
         }
         ProposalStatus::Closed { reason, .. } => {
             ("APPROVED", Severity::Info, format!("closed as {}", reason.as_str()))
         }
-        ProposalStatus::Pending | ProposalStatus::Expired { .. } => return None,
+        ProposalStatus::Revoked { by, .. } => {
+            ("REVOKED", Severity::Low, format!("revoked reason:{:?}", by.reason))
+        }
+        ProposalStatus::Expired { .. } => ("EXPIRED", Severity::Info, "expired".to_owned()),
+        ProposalStatus::Superseded { by, .. } => {
+            ("SUPERSEDED", Severity::Info, format!("superseded by {by}"))
+        }
+        ProposalStatus::Withdrawn { .. } => ("WITHDRAWN", Severity::Info, "withdrawn".to_owned()),
+        ProposalStatus::Pending => return None,
     };
     let by = proposal.status.decision().map(|decision| decision.by.kind.as_str()).unwrap_or_default();
     let mut facts = vec![("by", by.to_owned())];

@@ -15,7 +15,10 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
         Status::Approved { .. } => ("approved", None),
         Status::Closed { reason, .. } => ("approved", Some(reason.as_str())),
         Status::Rejected { .. } => ("rejected", None),
+        Status::Superseded { .. } => ("rejected", Some("superseded")),
+        Status::Withdrawn { .. } => ("rejected", Some("withdrawn")),
         Status::Expired { .. } => ("rejected", Some("expired")),
+        Status::Revoked { .. } => ("rejected", Some("revoked")),
     };
     let mut body = json!({
         "chunk_id": proposal.id.to_string(),
@@ -44,7 +47,11 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
 
 fn rejection_reason(proposal: &Proposal) -> String {
     match &proposal.status {
-        Status::Rejected { decision } => decision.reason.clone(),
+        Status::Rejected { decision, .. } => decision.reason.clone(),
+        Status::Revoked { by, .. } if by.reason.is_empty() => "a reviewer has ended the grant".to_owned(),
+        Status::Revoked { by, .. } => by.reason.clone(),
+        Status::Superseded { by, .. } => format!("proposal {by} asks for all of it: wait for that one"),
+        Status::Withdrawn { .. } => "it was withdrawn".to_owned(),
         Status::Expired { .. } => "the grant has ended with its lease".to_owned(),
         Status::Pending | Status::Approved { .. } | Status::Closed { .. } => String::new(),
     }

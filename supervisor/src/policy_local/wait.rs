@@ -75,7 +75,11 @@ fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
             answer::is_reloaded(proposal, snapshot)
                 || (snapshot.quarantine().is_some() && snapshot.revision >= *revision)
         }
-        Status::Rejected { .. } | Status::Expired { .. } => true,
+        Status::Rejected { .. }
+        | Status::Superseded { .. }
+        | Status::Withdrawn { .. }
+        | Status::Expired { .. }
+        | Status::Revoked { .. } => true,
     }
 }
 

@@ -80,6 +80,24 @@ impl Supervisor for Gateway {
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
         Err(Status::unavailable("not this one"))
     }
+
+    async fn withdraw_proposal(
+        &self,
+        _: Request<pb::WithdrawProposalRequest>,
+    ) -> Result<Response<pb::WithdrawProposalResponse>, Status> {
+        Err(Status::unavailable("not this one"))
+    }
+
+    async fn spend_once(
+        &self,
+        _: Request<pb::SpendOnceRequest>,
+    ) -> Result<Response<pb::SpendOnceResponse>, Status> {
+        Err(Status::unavailable("not this one"))
+    }
+
+    async fn end_run(&self, _: Request<pb::EndRunRequest>) -> Result<Response<pb::EndRunResponse>, Status> {
+        Ok(Response::new(pb::EndRunResponse {}))
+    }
 }
 
 /// One machine.

@@ -174,7 +174,7 @@ async fn listen(
         if envelope.seq == seq {
             decided_at = Some(envelope.at);
         }
-        if envelope.sandbox != *sandbox {
+        if envelope.sandbox() != Some(sandbox) {
             continue;
         }
         match envelope.event {

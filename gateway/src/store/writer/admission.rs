@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use openshell_domain::command::Command;
 use openshell_domain::id::{SandboxName, Stream};
 use openshell_domain::proposal::Origin;
+use openshell_domain::setting::Key;
 
 use super::{Group, NotDone};
 use crate::store::EventLog;
@@ -37,6 +38,19 @@ pub(crate) enum Reason {
     DiskReserve,
 }
 
+/// How long until somebody should look whether a disk has room again, in seconds.
+const LOOK_AGAIN_S: u64 = 60;
+
+impl Reason {
+    /// In how many seconds it may be asked again.
+    pub(crate) fn again_s(self) -> u64 {
+        match self {
+            Self::LogBudget { again_s, .. } => again_s,
+            Self::DiskReserve => LOOK_AGAIN_S,
+        }
+    }
+}
+
 /// What the commands of one group may still cost.
 pub(super) struct Admission<'a> {
     account: &'a Account,
@@ -44,11 +58,12 @@ pub(super) struct Admission<'a> {
     group: Budget,
     counted: usize,
     has_reserve: Option<bool>,
+    now: DateTime<Utc>,
 }
 
 impl<'a> Admission<'a> {
-    pub(super) fn new(account: &'a Account) -> Self {
-        Self { account, group: Budget::default(), counted: 0, has_reserve: None }
+    pub(super) fn new(account: &'a Account, now: DateTime<Utc>) -> Self {
+        Self { account, group: Budget::default(), counted: 0, has_reserve: None, now }
     }
 
     /// Whether the log can bear a command now.
@@ -66,9 +81,10 @@ impl<'a> Admission<'a> {
             self.group.add(&record.envelope.stream, record.envelope.at, record.bytes());
         }
         self.counted = group.records.len();
-        let (stream, now) = (Stream::from(name), (group.now)());
+        let (stream, now) = (Stream::from(name), self.now);
         let used = self.account.budget.used(&stream, now).saturating_add(self.group.used(&stream, now));
-        let mib = limit(group, name);
+        let Some(sandbox) = group.working.sandboxes.get(name) else { return Ok(()) };
+        let mib = group.working.scope(sandbox).number(Key::LogBudget);
         if used < mib.saturating_mul(MIB) {
             return Ok(());
         }
@@ -82,10 +98,6 @@ fn asked_by_an_agent(command: &Command) -> Option<&SandboxName> {
         Command::Submit(submit) if submit.origin != Origin::Reviewer => Some(&submit.sandbox),
         _ => None,
     }
-}
-
-fn limit(_group: &Group, _name: &SandboxName) -> u64 {
-    64
 }
 
 fn until_midnight(now: DateTime<Utc>) -> u64 {

@@ -1,13 +1,18 @@
 use std::cell::Cell;
+use std::pin::Pin;
+use std::time::Duration;
 
-use openshell_domain::command::{Decide, Report};
-use openshell_domain::event::ActorKind;
-use openshell_domain::id::{Digest, ProposalId, Revision, RunId, Seq};
+use chrono::{DateTime, Utc};
+use openshell_domain::checkpoint::Checkpoint;
+use openshell_domain::command::{Answer, Decide, Report, SetSetting, Submit};
+use openshell_domain::id::{Digest, ProposalId, Revision, RunId, Seq, Stream};
 use openshell_domain::review::Review;
+use openshell_domain::setting::{Key, Value};
 
 use super::*;
 use crate::store::Head;
-use crate::testing::{start, submit};
+use crate::store::record::Record;
+use crate::testing::{asks, books, reviewer, start};
 
 /// What the log does with the next append.
 #[derive(Clone, Copy)]
@@ -56,6 +61,24 @@ thread_local! {
     static TIME: Cell<DateTime<Utc>> = const { Cell::new(DateTime::<Utc>::MIN_UTC) };
 }
 
+/// The writer of a test works in the test's own thread, and so does its clock.
+#[derive(Debug)]
+struct TestClock;
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        TIME.get()
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
 /// Sets the clock of this test.
 fn at(seconds: i64) {
     TIME.set(DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap());
@@ -65,10 +88,7 @@ fn writer() -> Writer<FakeLog> {
     at(0);
     let published = Published { state: Arc::new(ArcSwap::default()), events: broadcast::Sender::new(64) };
     let log = FakeLog { stored: Vec::new(), disk: Disk::Works, has_reserve: true };
-    let folder = tempfile::tempdir().unwrap();
-    let signer = Signer::open(&folder.path().join("db")).unwrap();
-    let books = Books { log, account: Account::default(), signer, now: || TIME.get() };
-    Writer::new(books, published)
+    Writer::new(books(log), published, Surroundings { clock: Arc::new(TestClock), orders: Arc::default() })
 }
 
 fn group(writer: &mut Writer<FakeLog>, commands: Vec<Command>) -> Vec<Outcome> {
@@ -76,11 +96,11 @@ fn group(writer: &mut Writer<FakeLog>, commands: Vec<Command>) -> Vec<Outcome> {
         .into_iter()
         .map(|command| {
             let (reply, answer) = oneshot::channel();
-            ((command, reply), answer)
+            (Ask { commands: vec![command], reply }, answer)
         })
         .unzip();
     writer.work(asks.into_iter());
-    answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect()
+    answers.iter_mut().map(|answer| answer.try_recv().unwrap().remove(0)).collect()
 }
 
 fn report(run: u128, revision: u64) -> Report {
@@ -101,8 +121,8 @@ fn reject(writer: &Writer<FakeLog>, id: u128) -> Command {
     let proposal = state.proposal(id).unwrap();
     let sandbox = &state.sandboxes[&proposal.sandbox];
     let digest = Review::of(sandbox, id, &proposal.draft, &proposal.evidence).digest;
-    let reviewer = Actor { kind: ActorKind::Reviewer, ..Actor::gateway() };
-    Command::Reject(Decide { proposal: id, digest, reviewer, reason: String::new() })
+    let decision = Decide { proposal: id, digest, reviewer: reviewer(), reason: String::new() };
+    Command::Reject(decision, Answer::default())
 }
 
 #[test]
@@ -239,53 +259,66 @@ fn what_cannot_be_signed_now_is_signed_when_the_disk_works_again() {
 fn while_the_reserve_is_not_whole_agents_are_refused_and_everybody_else_is_served() {
     let mut writer = writer();
     group(&mut writer, vec![start("demo")]).remove(0).unwrap();
-    let first = group(&mut writer, vec![submit("demo", 1, "")]).remove(0).unwrap();
+    let first = group(&mut writer, vec![asks("demo", 1)]).remove(0).unwrap();
     assert_eq!(first.len(), 1);
     writer.books.log.has_reserve = false;
     let no = reject(&writer, 1);
-    let outcomes = group(&mut writer, vec![submit("demo", 2, ""), loaded(1, 1), no]);
+    let outcomes = group(&mut writer, vec![asks("demo", 2), loaded(1, 1), no]);
     let Err(refused @ NotDone::NotAdmitted(Reason::DiskReserve)) = &outcomes[0] else {
         panic!("{outcomes:?}")
     };
     assert!(refused.to_string().contains("kept for decisions"), "{refused}");
     assert!(outcomes[1].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
     writer.books.log.has_reserve = true;
-    assert!(group(&mut writer, vec![submit("demo", 2, "")]).remove(0).is_ok());
+    assert!(group(&mut writer, vec![asks("demo", 2)]).remove(0).is_ok());
+}
+
+/// An agent asks with so many bytes of words.
+fn wordy(sandbox: &str, id: u128, bytes: usize) -> Command {
+    let Command::Submit(submit) = asks(sandbox, id) else { panic!("it is a submission") };
+    Command::Submit(Box::new(Submit { rationale: "x".repeat(bytes), ..*submit }))
 }
 
 #[test]
 fn a_sandbox_that_has_written_its_part_of_the_log_waits_for_the_next_day_and_no_other_does() {
+    const PART: usize = 32 * 1024;
     let mut writer = writer();
-    group(&mut writer, vec![start("demo"), start("other")]);
-    let mut next = 0;
-    let mut full = |writer: &mut Writer<FakeLog>, sandbox: &str| {
-        // 64 MiB in wordings of half a MiB, and none of them says where it stops.
-        for _ in 0..200 {
-            next += 1;
-            let outcome = group(writer, vec![submit(sandbox, next, &"x".repeat(512 * 1024))]).remove(0);
-            if let Err(NotDone::NotAdmitted(reason)) = outcome {
-                return (next, reason);
-            }
+    let one_mib = Command::Set(SetSetting {
+        scope: Stream::Gateway,
+        key: Key::LogBudget,
+        value: Some(Value::Number(1)),
+        reviewer: reviewer(),
+    });
+    let [set, ..] = &group(&mut writer, vec![one_mib, start("demo"), start("other")])[..] else { panic!() };
+    assert!(set.is_ok(), "{set:?}");
+    let mut taken = 0;
+    let reason = loop {
+        taken += 1;
+        match group(&mut writer, vec![wordy("demo", taken, PART)]).remove(0) {
+            Ok(_) => assert!(taken < 100, "nobody stops it"),
+            Err(NotDone::NotAdmitted(reason)) => break reason,
+            Err(other) => panic!("{other}"),
         }
-        panic!("nobody stopped it");
     };
-    let (count, reason) = full(&mut writer, "demo");
-    assert_eq!(count, 129, "128 times half a MiB and what is around it");
+    assert_eq!(taken, 33, "31 parts and what is around them are not yet a MiB");
     // The clock of this test stands at 08:00 UTC.
-    assert_eq!(reason, Reason::LogBudget { mib: 64, again_s: 16 * 3600 + 1 });
+    assert_eq!(reason, Reason::LogBudget { mib: 1, again_s: 16 * 3600 + 1 });
     let no = reject(&writer, 1);
-    assert!(group(&mut writer, vec![submit("other", 9001, ""), no]).iter().all(Result::is_ok));
-    // In one group as well.
-    let many = (0..200).map(|n| submit("other", 10_000 + n, &"x".repeat(512 * 1024))).collect();
-    let taken = group(&mut writer, many).iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!(taken, 128);
+    assert!(group(&mut writer, vec![asks("other", 9001), no]).iter().all(Result::is_ok));
+    // Within one group as well.
+    let many = (0..100).map(|n| wordy("other", 10_000 + n, PART)).collect();
+    assert_eq!(group(&mut writer, many).iter().filter(|outcome| outcome.is_ok()).count(), 32);
     // A restarted gateway counts on: the account is a fold.
     let mut again = Account::default();
     writer.books.log.stored.iter().for_each(|record| again.add(record));
     writer.books.account = again;
-    assert!(group(&mut writer, vec![submit("demo", 20_000, "")]).remove(0).is_err());
+    assert!(group(&mut writer, vec![asks("demo", 20_000)]).remove(0).is_err());
     at(16 * 3600);
-    assert!(group(&mut writer, vec![submit("demo", 20_000, "")]).remove(0).is_ok(), "another day");
+    assert!(group(&mut writer, vec![asks("demo", 20_000)]).remove(0).is_ok(), "another day");
     at(0);
-    assert!(group(&mut writer, vec![submit("demo", 20_001, "")]).remove(0).is_ok(), "and not a third budget");
+    assert!(group(&mut writer, vec![wordy("demo", 20_001, 1024 * 1024)]).remove(0).is_ok());
+    assert!(
+        group(&mut writer, vec![asks("demo", 20_002)]).remove(0).is_err(),
+        "a clock set back is no new day"
+    );
 }

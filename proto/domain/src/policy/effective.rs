@@ -62,7 +62,7 @@ pub struct Composition {
     base: Arc<Policy>,
     base_hash: Digest,
     /// In order of approval; those that have ended keep their keys from others until the run ends.
-    grants: Vec<Grant>,
+    grants: Vec<Arc<Grant>>,
 }
 
 impl Default for Composition {
@@ -92,12 +92,12 @@ impl Composition {
 
     /// The grants that nothing has ended, in order of approval.
     pub fn standing(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| grant.ended.is_none())
+        self.grants.iter().map(AsRef::as_ref).filter(|grant| grant.ended.is_none())
     }
 
     /// The grants of the run that have ended, in order of approval.
     pub fn ended(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| grant.ended.is_some())
+        self.grants.iter().map(AsRef::as_ref).filter(|grant| grant.ended.is_some())
     }
 
     /// The base policy and every standing grant.
@@ -133,13 +133,17 @@ impl Composition {
 
     /// Adds a grant, as the last.
     pub fn grant(&mut self, grant: Grant) {
-        self.grants.push(grant);
+        self.grants.push(Arc::new(grant));
     }
 
     /// Ends the grant of a proposal: undo, revocation and expiry are the same to the policy.
     pub fn end(&mut self, proposal: ProposalId, at: DateTime<Utc>) {
-        let standing = self.grants.iter_mut().filter(|grant| grant.ended.is_none());
-        standing.filter(|grant| grant.proposal == proposal).for_each(|grant| grant.ended = Some(at));
+        self.standing_of(proposal).for_each(|grant| grant.ended = Some(at));
+    }
+
+    fn standing_of(&mut self, proposal: ProposalId) -> impl Iterator<Item = &mut Grant> {
+        let standing = move |grant: &&mut Arc<Grant>| grant.ended.is_none() && grant.proposal == proposal;
+        self.grants.iter_mut().filter(standing).map(Arc::make_mut)
     }
 
     /// Begins a run with a policy file. Forgets what has ended, and gives back the proposals whose grants end with

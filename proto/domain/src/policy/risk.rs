@@ -85,6 +85,14 @@ pub struct Seen {
     pub count: u64,
 }
 
+impl Seen {
+    /// Whether another one differs at most in how often it was seen.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        Self { count: other.count, ..self.clone() } == *other
+    }
+}
+
 /// The most denials that are kept with a proposal.
 pub const MAX_EVIDENCE: usize = 16;
 /// The longest method of a denial, in bytes: the longest that a rule can name.

@@ -5,8 +5,9 @@
 //! Spending a `once`, ending a grant and waking up for it are events, and belong to the shells.
 
 use std::fmt;
+use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, RunId};
@@ -53,6 +54,72 @@ impl Lease {
     #[must_use]
     pub fn capped(self, max: Self) -> Self {
         self.min(max)
+    }
+}
+
+/// How long a reviewer wants a grant to live, before anybody looked at a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseAsk {
+    /// For one request.
+    Once,
+    /// For this time from the decision on.
+    For(TimeDelta),
+    /// Until this time.
+    Until(DateTime<Utc>),
+    /// Until the run ends.
+    Run,
+    /// Until it is revoked.
+    Always,
+}
+
+/// A text that asks for no lease.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a lease: once, run, always, a duration such as 90s, 15m, 1h or 7d (at most 366d), or a time such \
+     as 2027-01-15T08:00:00Z"
+)]
+pub struct LeaseError(pub String);
+
+/// The longest duration of a lease.
+const LONGEST: TimeDelta = TimeDelta::days(366);
+
+impl LeaseAsk {
+    /// The lease of a decision at `now`.
+    #[must_use]
+    pub fn at(self, now: DateTime<Utc>) -> Lease {
+        match self {
+            Self::Once => Lease::Once,
+            Self::For(time) => Lease::Until(now.checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC)),
+            Self::Until(end) => Lease::Until(end),
+            Self::Run => Lease::Run,
+            Self::Always => Lease::Always,
+        }
+    }
+}
+
+impl FromStr for LeaseAsk {
+    type Err = LeaseError;
+    fn from_str(text: &str) -> Result<Self, LeaseError> {
+        let wrong = || LeaseError(text.to_owned());
+        match text {
+            "once" => return Ok(Self::Once),
+            "run" => return Ok(Self::Run),
+            "always" => return Ok(Self::Always),
+            _ => {}
+        }
+        if let Ok(end) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self::Until(end.to_utc()));
+        }
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let number: i64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+        let time = match unit {
+            's' => TimeDelta::try_seconds(number),
+            'm' => TimeDelta::try_minutes(number),
+            'h' => TimeDelta::try_hours(number),
+            'd' => TimeDelta::try_days(number),
+            _ => None,
+        };
+        time.filter(|time| (TimeDelta::seconds(1)..=LONGEST).contains(time)).map(Self::For).ok_or_else(wrong)
     }
 }
 
@@ -109,6 +176,27 @@ mod tests {
             assert_eq!(serde_json::from_str::<Lease>(text).unwrap(), lease);
         }
         assert!(serde_json::from_str::<Lease>(r#""forever""#).is_err());
+    }
+
+    #[test]
+    fn an_ask_is_a_word_a_duration_or_a_time_and_nothing_else() {
+        let now = at(1_800_000_000, 1, 1).now;
+        for (text, lease) in [
+            ("once", Lease::Once),
+            ("run", Lease::Run),
+            ("always", Lease::Always),
+            ("90s", Lease::Until(at(1_800_000_090, 1, 1).now)),
+            ("15m", Lease::Until(at(1_800_000_900, 1, 1).now)),
+            ("1h", Lease::Until(at(1_800_003_600, 1, 1).now)),
+            ("366d", Lease::Until(now + TimeDelta::days(366))),
+            ("2027-01-15T09:00:00+01:00", Lease::Until(at(1_800_000_000, 1, 1).now)),
+        ] {
+            assert_eq!(text.parse::<LeaseAsk>().map(|ask| ask.at(now)), Ok(lease), "{text}");
+        }
+        for text in ["", "0s", "-1h", "367d", "1w", "1", "h", "1 h", "forever", "9999999999999999999d", "ü"]
+        {
+            assert_eq!(text.parse::<LeaseAsk>(), Err(LeaseError(text.into())));
+        }
     }
 
     #[test]

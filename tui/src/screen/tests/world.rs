@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::event::{Actor, ActorKind, Envelope, Event, Isolation};
-use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName};
+use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Stream};
 use openshell_domain::inbox::{Inbox, SandboxView};
 use openshell_domain::node::from_yaml;
 use openshell_domain::policy::Rule;
@@ -205,10 +205,16 @@ impl World {
         let envelope = Envelope {
             seq: self.seq,
             id: EventId(uuid::Uuid::from_u128(self.seq.into())),
-            sandbox: sandbox(),
+            stream: Stream::Sandbox(sandbox()),
             stream_seq: self.seq,
             at: self.at,
-            actor: Actor { kind, id: id.into(), authenticated: "door".into(), unisolated: false },
+            actor: Actor {
+                kind,
+                id: id.into(),
+                authenticated: "door".into(),
+                unisolated: false,
+                request: None,
+            },
             event,
         };
         self.feed(Update::Event(Box::new(envelope)));
@@ -261,6 +267,7 @@ impl World {
             id: "uid:1000".into(),
             authenticated: "door".into(),
             unisolated: false,
+            request: None,
         };
         self.ground.composition.grant(Grant {
             key: key.clone(),
@@ -303,13 +310,16 @@ impl World {
             reason: reason.to_owned(),
             revision: Revision(revision),
             key: None,
+            grounds: None,
         };
         self.event(ActorKind::Reviewer, event);
     }
 
     pub(crate) fn rejected(&mut self, proposal: ProposalId, reason: &str) {
         let digest = Digest([0; 32]);
-        let event = Event::ProposalRejected { proposal, draft: 1, digest, reason: reason.to_owned() };
+        let (reason, hints) = (reason.to_owned(), Vec::new());
+        let event =
+            Event::ProposalRejected { proposal, draft: 1, digest, reason, hints, snoozed_until: None };
         self.event(ActorKind::Reviewer, event);
     }
 

@@ -163,7 +163,7 @@ pub(super) fn recall(model: &mut Model) {
             (Verb::Approve, Some(Status::Approved { decision, revision, .. })) => {
                 (decision.at, Some(*revision))
             }
-            (Verb::Reject, Some(Status::Rejected { decision })) => (decision.at, None),
+            (Verb::Reject, Some(Status::Rejected { decision, .. })) => (decision.at, None),
             _ => continue,
         };
         recorded(model, id, |life| life.recorded(seq, at, revision));

@@ -1,7 +1,7 @@
 //! News from the gateway: the connection, snapshots, events.
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::ProposalId;
+use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
@@ -79,15 +79,25 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
             model.fresh.insert(*proposal);
         }
         Event::ProposalApproved { .. } | Event::ProposalRejected { .. } => decision::decided(model, envelope),
-        Event::PolicyLoaded { revision, .. } => {
-            model.loads.insert(envelope.sandbox.clone(), (*revision, envelope.at));
-            decision::loaded(model, &envelope.sandbox);
-        }
-        Event::PolicyLoadFailed { revision, error, .. } => {
-            decision::not_loaded(model, &envelope.sandbox, *revision, error);
-        }
         _ => {}
+    }
+    if let Some(sandbox) = envelope.sandbox() {
+        load(model, sandbox, envelope);
     }
     rows::refresh(model);
     Vec::new()
+}
+
+/// Takes in whether a supervisor enforces a revision.
+fn load(model: &mut Model, sandbox: &SandboxName, envelope: &Envelope) {
+    match &envelope.event {
+        Event::PolicyLoaded { revision, .. } => {
+            model.loads.insert(sandbox.clone(), (*revision, envelope.at));
+            decision::loaded(model, sandbox);
+        }
+        Event::PolicyLoadFailed { revision, error, .. } => {
+            decision::not_loaded(model, sandbox, *revision, error);
+        }
+        _ => {}
+    }
 }

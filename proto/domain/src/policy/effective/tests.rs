@@ -130,6 +130,7 @@ impl Ledger {
             id: "uid:1000".into(),
             authenticated: "door".into(),
             unisolated: false,
+            request: None,
         };
         let decision = Decision { by, at: at.now, reason: String::new(), digest: Digest([0; 32]) };
         let base = self.composition.base_hash();

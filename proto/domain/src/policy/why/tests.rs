@@ -50,6 +50,7 @@ fn grant(composition: &mut Composition, n: u128, path: &str) -> ProposalId {
         id: "uid:1000".into(),
         authenticated: "door".into(),
         unisolated: false,
+        request: None,
     };
     composition.grant(Grant {
         key: composition.key_for(&rule_name, proposal).unwrap(),

@@ -1,0 +1,57 @@
+//! Requests that were done under a key: asking again for the same does nothing, and is answered the same.
+
+use super::Map;
+use crate::event::{Envelope, Event, RequestKey};
+use crate::id::{Digest, ProposalId, Revision, Seq};
+
+/// How many are remembered.
+const KEPT: usize = 10_000;
+
+/// What a request came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// SHA-256 of what was asked.
+    pub body: Digest,
+    /// Its first event.
+    pub seq: Seq,
+    /// The proposal that it was about.
+    pub proposal: Option<ProposalId>,
+    /// The first revision with the grant, where it was an approval.
+    pub revision: Revision,
+}
+
+/// The latest of them, by actor and key.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    done: Map<(String, String), Done>,
+    order: Map<Seq, (String, String)>,
+}
+
+impl Requests {
+    /// What an actor's request with this key came to.
+    #[must_use]
+    pub fn done(&self, actor: &str, request: &RequestKey) -> Option<&Done> {
+        self.done.get(&(actor.to_owned(), request.key.clone()))
+    }
+
+    pub(super) fn note(&mut self, envelope: &Envelope) {
+        let Some(request) = &envelope.actor.request else { return };
+        let name = (envelope.actor.id.clone(), request.key.clone());
+        if self.done.contains_key(&name) {
+            return;
+        }
+        let revision = match &envelope.event {
+            Event::ProposalApproved { revision, .. } => *revision,
+            _ => Revision::default(),
+        };
+        let (body, proposal) = (request.body, envelope.event.proposal());
+        self.done.insert_mut(name.clone(), Done { body, seq: envelope.seq, proposal, revision });
+        self.order.insert_mut(envelope.seq, name);
+        if self.order.size() > KEPT
+            && let Some((seq, name)) = self.order.first().map(|(seq, name)| (*seq, name.clone()))
+        {
+            self.order.remove_mut(&seq);
+            self.done.remove_mut(&name);
+        }
+    }
+}
