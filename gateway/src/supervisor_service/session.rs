@@ -32,6 +32,9 @@ const QUEUE: usize = 16;
 /// The longest load error that is stored, in bytes.
 const MAX_ERROR: usize = 4096;
 
+/// The most proposals of a sandbox that are told to be waited for.
+const MAX_WAITING: usize = 512;
+
 /// An attached supervisor.
 pub(super) struct Session {
     pub(super) shared: Shared,
@@ -149,6 +152,10 @@ impl Session {
                 Report::LoadFailed(pb::LoadFailed { revision, error }) => {
                     Command::ReportLoadFailed(self.load_report(revision), shorten(error))
                 }
+                Report::Waits(waits) => {
+                    self.attachment.set_waiting(bounded(waits));
+                    return Ok(());
+                }
                 Report::Hello(_) | Report::Heartbeat(_) => return Ok(()),
             },
             Ok(Some(pb::Report { report: None })) => return Ok(()),
@@ -201,4 +208,10 @@ async fn send(out: &Out, directives: impl IntoIterator<Item = Directive>) -> Res
 fn shorten(mut error: String) -> String {
     error.truncate(error.floor_char_boundary(MAX_ERROR));
     error
+}
+
+/// What a supervisor may say of waits: it stands next to the agents.
+fn bounded(waits: pb::Waits) -> Vec<pb::Waiting> {
+    let is_id = |waiting: &pb::Waiting| waiting.proposal.parse::<ProposalId>().is_ok();
+    waits.waiting.into_iter().filter(is_id).take(MAX_WAITING).collect()
 }
