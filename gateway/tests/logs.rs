@@ -1,6 +1,7 @@
 //! `openshell-gateway log` and `backup`, the real program, beside a running gateway and without one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -201,7 +202,7 @@ async fn a_backup_is_made_beside_the_gateway_is_whole_and_can_be_served() {
         let is_ours = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("copy.db");
         std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(is_ours).collect()
     };
-    assert_eq!(names(place.directory.path()), [copy.clone()], "one file, and nothing beside it");
+    assert_eq!(names(place.directory.path()), std::slice::from_ref(&copy), "one file, and nothing beside it");
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let mut restored = Place::new();

@@ -5,6 +5,7 @@
 //! which choices; the seed is printed. What the machine does between two choices is its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 #[path = "torture/judge.rs"]

@@ -53,13 +53,12 @@ impl Reserve {
             Ok(is_whole) => (is_whole, "there is no room".to_owned()),
             Err(error) => (false, error.to_string()),
         };
-        if is_whole != self.is_whole {
-            match is_whole {
-                false => {
-                    tracing::warn!(why, "the disk kept for decisions is not all there: agents are refused")
-                }
-                true => tracing::info!("the disk kept for decisions is there again"),
+        match (self.is_whole, is_whole) {
+            (true, false) => {
+                tracing::warn!(why, "the disk kept for decisions is not all there: agents are refused");
             }
+            (false, true) => tracing::info!("the disk kept for decisions is there again"),
+            _ => {}
         }
         self.is_whole = is_whole;
         is_whole

@@ -130,10 +130,7 @@ impl Audit {
 
     /// Proves a checkpoint that stands in the log: over the event right before it, or an earlier one.
     fn checkpoint(&mut self, envelope: &Envelope, before: &Head) -> Result<(), StoreError> {
-        let checkpoint = match Checkpoint::of(&envelope.event) {
-            None => return Ok(()),
-            Some(checkpoint) => checkpoint,
-        };
+        let Some(checkpoint) = Checkpoint::of(&envelope.event) else { return Ok(()) };
         let wrong = |why: String| StoreError::Checkpoint { seq: envelope.seq, why };
         let checkpoint = checkpoint.map_err(|error| wrong(error.to_string()))?;
         checkpoint.verify().map_err(|error| wrong(error.to_string()))?;
