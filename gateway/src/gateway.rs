@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use openshell_wire::door;
 use openshell_wire::pb::inbox::inbox_server::InboxServer;
 use openshell_wire::pb::inbox::supervisor_server::SupervisorServer;
@@ -25,6 +26,7 @@ use crate::doors::{self, Door, DoorError};
 use crate::inbox_service::InboxService;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
+use crate::peer;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::settle;
@@ -220,7 +222,14 @@ async fn listen(
     listener: UnixListener,
     stopping: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopping.cancelled_owned()).await
+    let neighbours = UnixListenerStream::new(listener).filter(|stream| {
+        let refused = stream.as_ref().ok().and_then(|stream| peer::check(stream).err());
+        if let Some(why) = &refused {
+            tracing::warn!(%why, "a connection is refused");
+        }
+        std::future::ready(refused.is_none())
+    });
+    router.serve_with_incoming_shutdown(neighbours, stopping.cancelled_owned()).await
 }
 
 /// Replaying a long log must not stop the runtime of a program that embeds the gateway.

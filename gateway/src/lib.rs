@@ -15,6 +15,7 @@ mod inbox_service;
 mod ledger;
 mod lock;
 mod logs;
+mod peer;
 mod program;
 mod registry;
 mod reviews;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::store::account::Account;
 use crate::store::key::Signer;
-use crate::store::writer::{Books, Surroundings};
+use crate::store::writer::Books;
 
 /// The event at `seq` of the stream `demo`, which has no other events.
 pub(crate) fn event(seq: Seq) -> Arc<Envelope> {
@@ -75,11 +75,6 @@ impl Clock for ManualClock {
             let _ = uptime.wait_for(|uptime| *uptime >= end).await;
         })
     }
-}
-
-/// A clock that stands, and no orders.
-pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { clock: Arc::new(ManualClock::default()), orders: Arc::default() }
 }
 
 /// A new key and an empty account for a log.
