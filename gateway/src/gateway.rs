@@ -28,8 +28,8 @@ use crate::servers::{Servers, serve_all};
 use crate::settle;
 use crate::standing::Fixed;
 use crate::store::StoreError;
-use crate::store::sqlite::SqliteLog;
-use crate::store::writer::Surroundings;
+use crate::store::sqlite::{Opened, SqliteLog};
+use crate::store::writer::{Books, Surroundings};
 use crate::timers::Timers;
 
 /// How long a gateway that stops still refuses in words after its last answer: a request that meets a closing
@@ -127,7 +127,7 @@ fn environment(key: &str) -> Option<OsString> {
 }
 
 /// The event log: `inbox.db` in the state folder.
-fn default_db() -> Result<PathBuf, door::DoorError> {
+pub(crate) fn default_db() -> Result<PathBuf, door::DoorError> {
     Ok(door::state_folder(environment)?.join("inbox.db"))
 }
 
@@ -141,7 +141,7 @@ impl Gateway {
         let db = std::path::absolute(settings.db.map_or_else(default_db, Ok)?)?;
         let socket = settings.socket.map_or_else(|| door::default_door(environment), Ok)?;
         let path = db.clone();
-        let (log, state) = blocking(move || SqliteLog::open(&path)).await??;
+        let Opened { log, state, account } = blocking(move || SqliteLog::open(&path)).await??;
         let (probes, metrics_address) = match settings.metrics_listen {
             Some(address) => {
                 let bound =
@@ -155,9 +155,10 @@ impl Gateway {
         let [reviewers, supervisors] = doors;
         let (reviewers, supervisors) = (reviewers?, supervisors?);
         let reader = log.reader();
+        let books = Books { signer: log.signer()?, log, account };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let surroundings = Surroundings { clock: clock.clone(), orders: Arc::new(orders) };
-        let (ledger, writer_ended) = Ledger::start(log, reader, state, surroundings)?;
+        let (ledger, writer_ended) = Ledger::start(books, reader, state, surroundings)?;
         let shared = Shared {
             reviews: Reviews::new(ledger.metrics().clone()),
             ledger,

@@ -4,6 +4,7 @@
 //! database. Called by both doors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openshell_domain::command::Command;
@@ -13,14 +14,18 @@ use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::measured::Measured;
 use crate::metrics::Metrics;
-use crate::store::writer::{Ask, NotDone, Outcome, Published, Surroundings, Writer};
+use crate::store::writer::{Ask, Books, NotDone, Outcome, Published, Surroundings, Writer};
 use crate::store::{EventLog, EventReader};
 use crate::tail::Tail;
 
 /// Commands that may wait for the writer.
 const QUEUE: usize = 1024;
+
+/// How often the writer looks whether a checkpoint is due without being asked for anything.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Events that a subscriber may be behind before it has to read the log.
 const FEED: usize = 1024;
@@ -45,7 +50,7 @@ impl Ledger {
     /// Starts the writer on a log and the state that it holds. The token is cancelled when the writer has
     /// ended, whether because nobody can ask any more or because it failed.
     pub(crate) fn start(
-        log: impl EventLog,
+        books: Books<impl EventLog>,
         reader: impl EventReader,
         state: State,
         surroundings: Surroundings,
@@ -54,8 +59,10 @@ impl Ledger {
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let (queue, asks) = mpsc::channel(QUEUE);
         let metrics = Arc::new(Metrics::default());
+        let Books { log, account, signer } = books;
         let log = Measured { log, metrics: metrics.clone(), clock: surroundings.clock.clone() };
-        let writer = Writer::new(log, published.clone(), surroundings);
+        look(queue.downgrade(), surroundings.clock.clone());
+        let writer = Writer::new(Books { log, account, signer }, published.clone(), surroundings);
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
@@ -139,6 +146,18 @@ impl Awaited {
         self.metrics.answered(&outcome);
         outcome
     }
+}
+
+/// Lets the writer look from time to time whether the head of the log is to be signed, as long as anybody could ask.
+fn look(queue: mpsc::WeakSender<Ask>, clock: Arc<dyn Clock>) {
+    tokio::spawn(async move {
+        loop {
+            clock.sleep(LOOK).await;
+            let Some(queue) = queue.upgrade() else { return };
+            // A full queue makes the writer look anyway.
+            let _ = queue.try_send(Ask { commands: Vec::new(), reply: oneshot::channel().0 });
+        }
+    });
 }
 
 fn ended() -> NotDone {

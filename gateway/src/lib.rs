@@ -4,6 +4,8 @@
 //! none of them. The flow is `Command → decide → one append → fold → feed`; nothing is ever updated or deleted.
 //! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which are the same [`program`].
 
+#[doc(hidden)]
+pub mod bench;
 mod bucket;
 mod clock;
 mod config;
@@ -14,6 +16,7 @@ mod idle;
 mod inbox_service;
 mod ledger;
 mod lock;
+mod logs;
 mod measured;
 mod metrics;
 mod orders;
@@ -37,4 +40,5 @@ mod timers;
 pub use config::{Limits, ServeArgs, Settings, ShowFormat};
 pub use doors::DoorError;
 pub use gateway::{Gateway, ServeError};
+pub use logs::{BackupArgs, LogArgs, backup, log};
 pub use program::{program, show_config};

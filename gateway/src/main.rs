@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use openshell_gateway::{ServeArgs, ShowFormat};
+use openshell_gateway::{BackupArgs, LogArgs, ServeArgs, ShowFormat};
 
 /// The gateway of openshell-inbox: keeps the log of proposals and decisions.
 #[derive(Debug, Parser)]
@@ -17,6 +17,10 @@ struct Cli {
 enum Verb {
     /// Serve reviewers on PATH and supervisors on PATH.sandbox.
     Serve(ServeArgs),
+    /// Prove, export or sign off the event log; works beside a running gateway.
+    Log(LogArgs),
+    /// Copy the event log to a new file; works beside a running gateway.
+    Backup(BackupArgs),
     /// The settings.
     Config {
         #[command(subcommand)]
@@ -39,6 +43,8 @@ enum ConfigVerb {
 fn main() -> ExitCode {
     ExitCode::from(match Cli::parse().verb {
         Verb::Serve(args) => openshell_gateway::program(args),
+        Verb::Log(args) => openshell_gateway::log(args),
+        Verb::Backup(args) => openshell_gateway::backup(args),
         Verb::Config { verb: ConfigVerb::Show { output, args } } => {
             openshell_gateway::show_config(&args, output, &mut std::io::stdout())
         }

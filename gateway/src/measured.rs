@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use openshell_domain::event::Envelope;
 use openshell_domain::id::Seq;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::store::{EventLog, StoreError};
+use crate::store::record::Record;
+use crate::store::{EventLog, Head, StoreError};
 
 /// The wrapped log.
 #[derive(Debug)]
@@ -20,16 +20,24 @@ pub(crate) struct Measured<L> {
 }
 
 impl<L: EventLog> EventLog for Measured<L> {
-    fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError> {
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let began = self.clock.uptime();
-        let done = self.log.append(events);
-        self.metrics.appended(events.len(), self.clock.uptime().saturating_sub(began), done.is_ok());
+        let done = self.log.append(records);
+        self.metrics.appended(records.len(), self.clock.uptime().saturating_sub(began), done.is_ok());
         done
     }
 
-    fn recover(&mut self, seq: Seq) -> Result<Vec<Envelope>, StoreError> {
-        let events = self.log.recover(seq)?;
-        self.metrics.recovered(events.len());
-        Ok(events)
+    fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError> {
+        let records = self.log.recover(seq)?;
+        self.metrics.recovered(records.len());
+        Ok(records)
+    }
+
+    fn head(&self) -> Head {
+        self.log.head()
+    }
+
+    fn has_reserve(&mut self) -> bool {
+        self.log.has_reserve()
     }
 }

@@ -156,6 +156,7 @@ impl Metrics {
         let outcome = match outcome {
             Ok(_) => "done",
             Err(NotDone::Refused(refusal)) => word(refusal),
+            Err(NotDone::NotAdmitted(_)) => "not_admitted",
             Err(NotDone::Unavailable(_)) => "unavailable",
         };
         self.commands.get_or_create(&OutcomeLabel { outcome }).inc();

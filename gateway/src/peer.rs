@@ -53,7 +53,7 @@ fn judge(status: &str) -> Result<(), Stranger> {
 fn peer_pidfd(socket: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
     const SO_PEERPIDFD: libc::c_int = 77;
     let mut descriptor: libc::c_int = -1;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let mut length: libc::socklen_t = 4;
     // SAFETY: both pointers are to locals of the sizes that are named, and live until it returns.
     let answer = unsafe {
         libc::getsockopt(

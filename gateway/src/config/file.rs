@@ -10,7 +10,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{KEYS, Key, Kind, NONE};
 use super::{Origin, Told, beside};
 
 /// The largest file, in bytes.
@@ -68,8 +68,11 @@ fn load(path: &Path) -> std::io::Result<String> {
 /// A value as the key reads it from anywhere else.
 fn text_of(key: &Key, value: &DeValue<'_>, file: &Path) -> Result<OsString, String> {
     match (key.kind, value) {
-        (Kind::Path, DeValue::String(text)) if !text.is_empty() => Ok(beside(file, text)),
-        (Kind::Path | Kind::Text, DeValue::String(text)) => Ok(OsString::from(text.as_ref())),
+        (Kind::PathOrNone, DeValue::String(text)) if text == NONE => Ok(OsString::from(NONE)),
+        (Kind::Path | Kind::PathOrNone, DeValue::String(text)) if !text.is_empty() => Ok(beside(file, text)),
+        (Kind::Path | Kind::PathOrNone | Kind::Text, DeValue::String(text)) => {
+            Ok(OsString::from(text.as_ref()))
+        }
         (Kind::Count, DeValue::Integer(number)) if number.radix() == 10 => Ok(number.as_str().into()),
         (Kind::Count, found) => {
             Err(format!("found {}, allowed is a whole number such as {}", kind(found), key.default))

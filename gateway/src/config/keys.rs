@@ -16,6 +16,8 @@ use super::{PREFIX, Settings, duration};
 pub(crate) enum Kind {
     /// A string: a path, relative to the file's folder.
     Path,
+    /// A path, or [`NONE`].
+    PathOrNone,
     /// A string.
     Text,
     /// An integer.
@@ -104,20 +106,20 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "ceiling",
         value: "FILE",
-        kind: Kind::Path,
+        kind: Kind::PathOrNone,
         help: "A policy file: nothing outside of it may be granted, and no run may begin with more",
         default: "none",
-        set: |s, v| path(v).map(|path| s.ceiling = Some(path)),
-        get: |s| s.ceiling.as_deref().map(shown),
+        set: |s, v| path_or_none(v).map(|path| s.ceiling = path),
+        get: |s| Some(s.ceiling.as_deref().map_or_else(|| NONE.to_owned(), shown)),
     },
     Key {
         name: "auto_approve",
         value: "FILE",
-        kind: Kind::Path,
+        kind: Kind::PathOrNone,
         help: "A policy file of which each rule is a pattern: granted without a person in proposal_approval_mode auto",
         default: "none",
-        set: |s, v| path(v).map(|path| s.auto_approve = Some(path)),
-        get: |s| s.auto_approve.as_deref().map(shown),
+        set: |s, v| path_or_none(v).map(|path| s.auto_approve = path),
+        get: |s| Some(s.auto_approve.as_deref().map_or_else(|| NONE.to_owned(), shown)),
     },
     Key {
         name: "limit_submissions_burst",
@@ -163,6 +165,13 @@ fn shown(path: &Path) -> String {
 
 fn text(value: &OsStr) -> Result<&str, String> {
     value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"))
+}
+
+/// The word for no file.
+pub(crate) const NONE: &str = "none";
+
+fn path_or_none(value: &OsStr) -> Result<Option<PathBuf>, String> {
+    if value == NONE { Ok(None) } else { path(value).map(Some) }
 }
 
 fn path(value: &OsStr) -> Result<PathBuf, String> {

@@ -64,7 +64,7 @@ impl Effective {
         let text = (key.get)(&self.settings)?;
         Some(match key.kind {
             Kind::Count => text.parse::<u64>().map_or(Value::Null, Value::from),
-            Kind::Path | Kind::Text => Value::from(text),
+            Kind::Path | Kind::PathOrNone | Kind::Text => Value::from(text),
         })
     }
 }

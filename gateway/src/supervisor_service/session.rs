@@ -164,7 +164,9 @@ impl Session {
         match self.shared.ledger.execute(command).await {
             Ok(_) => Ok(()),
             // The supervisor says it again when it attaches again.
-            Err(reason @ NotDone::Unavailable(_)) => Err(Over(Some(status::not_done(reason)))),
+            Err(reason @ (NotDone::Unavailable(_) | NotDone::NotAdmitted(_))) => {
+                Err(Over(Some(status::not_done(reason))))
+            }
             Err(NotDone::Refused(refusal)) => {
                 tracing::warn!(sandbox = %self.name, %refusal, "a report was refused");
                 Ok(())

@@ -24,9 +24,8 @@ use crate::bucket::{Bucket, Empty};
 use crate::clock;
 use crate::config::Limits;
 use crate::gateway::Shared;
-use crate::ledger::Awaited;
 use crate::status;
-use crate::store::writer::NotDone;
+use crate::store::writer::{NotDone, Outcome, Reason};
 
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
@@ -53,12 +52,19 @@ pub(super) async fn submit(
         });
     }
     let mut results = Vec::with_capacity(queued.len());
+    let mut unborne = Vec::new();
     for operation in queued {
         results.push(match operation {
-            Ok((id, awaited)) => result(shared, id, awaited).await?,
+            Ok((id, awaited)) => result(shared, id, awaited.outcome().await, &mut unborne).await?,
             Err(Unsound::Operation(error)) => refused("invalid", error),
             Err(Unsound::Gateway(status)) => return Err(status),
         });
+    }
+    // Nothing of it can be borne now: whoever asked is told when to come back.
+    if let Some(reason) = unborne.pop()
+        && unborne.len() + 1 == results.len()
+    {
+        return Err(status::not_done(NotDone::NotAdmitted(reason)));
     }
     Ok(pb::SubmitProposalsResponse { results })
 }
@@ -188,8 +194,13 @@ fn command(
     Ok((proposal, Command::Submit(Box::new(submit))))
 }
 
-async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb::SubmitResult, Status> {
-    match awaited.outcome().await {
+async fn result(
+    shared: &Shared,
+    id: ProposalId,
+    outcome: Outcome,
+    unborne: &mut Vec<Reason>,
+) -> Result<pb::SubmitResult, Status> {
+    match outcome {
         Ok(_) => {
             let state = shared.ledger.state();
             let proposal = match state.proposal(id) {
@@ -199,6 +210,10 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
             Ok(pb::SubmitResult { id: id.to_string(), proposal, ..pb::SubmitResult::default() })
         }
         Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
+        Err(NotDone::NotAdmitted(reason)) => {
+            unborne.push(reason);
+            Ok(refused(status::code_of_reason(reason).1, reason.to_string()))
+        }
         Err(reason @ NotDone::Unavailable(_)) => Err(status::not_done(reason)),
     }
 }
