@@ -5,6 +5,7 @@
 
 pub mod door;
 pub mod envelope;
+pub mod grant;
 pub mod policy;
 pub mod proposal;
 
