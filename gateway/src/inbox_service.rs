@@ -3,19 +3,21 @@
 //! Adapters only: parse → authorise → command → reply. The door is the authorisation (whoever may open `PATH` is
 //! a reviewer); the peer's uid becomes the actor of a decision. Called by tonic.
 
+mod decide;
 mod list;
+mod log;
+mod sandboxes;
 mod watch;
 
 use std::pin::Pin;
 
 use futures_util::Stream;
-use openshell_domain::command::{Answer, Command, Decide};
-use openshell_domain::event::{Actor, ActorKind, Event};
-use openshell_domain::id::{Digest, IdError, ProposalId};
+use openshell_domain::event::{Actor, ActorKind};
+use openshell_domain::id::ProposalId;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::state::State;
+use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::inbox_server::Inbox;
-use openshell_wire::pb::inbox::{self as pb, Verb};
 use openshell_wire::proposal::sandbox_record;
 use tonic::transport::server::UdsConnectInfo;
 use tonic::{Code, Request, Response, Status};
@@ -40,13 +42,14 @@ impl InboxService {
 
 #[tonic::async_trait]
 impl Inbox for InboxService {
+    type ReadLogStream = log::Records;
     type WatchInboxStream = Pin<Box<dyn Stream<Item = Result<pb::InboxFrame, Status>> + Send>>;
 
     async fn watch_inbox(
         &self,
         request: Request<pb::WatchInboxRequest>,
     ) -> Result<Response<Self::WatchInboxStream>, Status> {
-        watch::frames(&self.shared, request.into_inner().from_seq).map(Response::new)
+        watch::frames(&self.shared, request.get_ref()).map(Response::new)
     }
 
     async fn list_proposals(
@@ -83,27 +86,67 @@ impl Inbox for InboxService {
         request: Request<pb::DecideRequest>,
     ) -> Result<Response<pb::DecideResponse>, Status> {
         let reviewer = reviewer(&request)?;
-        let request = request.into_inner();
-        let proposal: ProposalId =
-            request.id.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
-        let digest: Digest =
-            request.digest.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
-        let decision = Decide { proposal, digest, reviewer, reason: request.reason };
-        let command = match Verb::try_from(request.verb) {
-            Ok(Verb::Approve) => Command::Approve(decision, None),
-            Ok(Verb::Reject) => Command::Reject(decision, Answer::default()),
-            Ok(Verb::Unspecified) | Err(_) => {
-                return Err(status::invalid_text("verb: neither VERB_APPROVE nor VERB_REJECT"));
-            }
-        };
-        let events = self.shared.ledger.execute(command).await.map_err(status::not_done)?;
-        let decided = events.first().ok_or_else(|| Status::internal("a decision without an event"))?;
-        let revision = match &decided.event {
-            Event::ProposalApproved { revision, .. } => revision.0,
-            _ => 0,
-        };
-        let attached = decided.sandbox().is_some_and(|name| self.shared.registry.is_attached(name));
-        Ok(Response::new(pb::DecideResponse { seq: decided.seq, revision, attached }))
+        decide::one(&self.shared, reviewer, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn decide_many(
+        &self,
+        request: Request<pb::DecideManyRequest>,
+    ) -> Result<Response<pb::DecideManyResponse>, Status> {
+        let reviewer = reviewer(&request)?;
+        decide::many(&self.shared, reviewer, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn revise_draft(
+        &self,
+        request: Request<pb::ReviseDraftRequest>,
+    ) -> Result<Response<pb::ReviseDraftResponse>, Status> {
+        let reviewer = reviewer(&request)?;
+        decide::revise(&self.shared, reviewer, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_sandboxes(
+        &self,
+        _: Request<pb::ListSandboxesRequest>,
+    ) -> Result<Response<pb::ListSandboxesResponse>, Status> {
+        Ok(Response::new(sandboxes::list(&self.shared)))
+    }
+
+    async fn get_policy(
+        &self,
+        request: Request<pb::GetPolicyRequest>,
+    ) -> Result<Response<pb::GetPolicyResponse>, Status> {
+        sandboxes::policy(&self.shared, &request.get_ref().sandbox).map(Response::new)
+    }
+
+    async fn get_settings(
+        &self,
+        request: Request<pb::GetSettingsRequest>,
+    ) -> Result<Response<pb::GetSettingsResponse>, Status> {
+        sandboxes::settings(&self.shared, &request.get_ref().sandbox).map(Response::new)
+    }
+
+    async fn set_setting(
+        &self,
+        request: Request<pb::SetSettingRequest>,
+    ) -> Result<Response<pb::SetSettingResponse>, Status> {
+        let reviewer = reviewer(&request)?;
+        sandboxes::set(&self.shared, reviewer, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn release_run(
+        &self,
+        request: Request<pb::ReleaseRunRequest>,
+    ) -> Result<Response<pb::ReleaseRunResponse>, Status> {
+        let reviewer = reviewer(&request)?;
+        sandboxes::release(&self.shared, reviewer, &request.get_ref().sandbox).await.map(Response::new)
+    }
+
+    async fn read_log(
+        &self,
+        request: Request<pb::ReadLogRequest>,
+    ) -> Result<Response<Self::ReadLogStream>, Status> {
+        log::read(&self.shared, request.get_ref()).map(Response::new)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use openshell_domain::command::Command;
 use openshell_domain::event::Envelope;
+use openshell_domain::id::Seq;
 use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,15 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Ask { commands: vec![command], reply }).await.map_err(|_| ended())?;
         Ok(Awaited(answer))
+    }
+
+    /// The stored events after `seq`, at most `limit`.
+    pub(crate) async fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, String> {
+        let reader = self.reader.clone();
+        match tokio::task::spawn_blocking(move || reader.read(seq, limit)).await {
+            Ok(events) => events.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// The state after the last stored group.

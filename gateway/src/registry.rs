@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openshell_domain::id::{RunId, SandboxName};
+use openshell_wire::pb::inbox as pb;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,7 @@ struct Entry {
     number: u64,
     run: RunId,
     replaced: CancellationToken,
+    waiting: Vec<pb::Waiting>,
 }
 
 /// A place in the registry, given up when it is dropped.
@@ -55,14 +57,20 @@ impl Registry {
         self.table().attached.get(sandbox).map(|entry| entry.run)
     }
 
-    /// How many supervisors are connected.
-    pub(crate) fn len(&self) -> usize {
-        self.table().attached.len()
-    }
-
     /// Changes whenever somebody comes or goes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    /// What is going on in a sandbox.
+    pub(crate) fn live(&self, sandbox: &SandboxName) -> pb::Live {
+        let table = self.table();
+        let entry = table.attached.get(sandbox);
+        pb::Live {
+            sandbox: sandbox.to_string(),
+            attached: entry.is_some(),
+            waiting: entry.map(|entry| entry.waiting.clone()).unwrap_or_default(),
+        }
     }
 
     /// Takes the place of a sandbox for a new run.
@@ -89,14 +97,34 @@ impl Registry {
     fn enter(&self, table: &mut Table, sandbox: &SandboxName, run: RunId) -> Attachment {
         table.next = table.next.wrapping_add(1);
         let (number, replaced) = (table.next, CancellationToken::new());
-        table.attached.insert(sandbox.clone(), Entry { number, run, replaced: replaced.clone() });
-        self.0.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+        table
+            .attached
+            .insert(sandbox.clone(), Entry { number, run, replaced: replaced.clone(), waiting: Vec::new() });
+        self.changed();
         Attachment { registry: self.clone(), sandbox: sandbox.clone(), number, replaced }
     }
 
     /// A panic elsewhere leaves the table whole: every change to it is one insert or one remove.
+    fn changed(&self) {
+        self.0.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attachment {
+    /// Takes in for what agents wait now.
+    pub(crate) fn set_waiting(&self, waiting: Vec<pb::Waiting>) {
+        let mut table = self.registry.table();
+        if let Some(entry) = table.attached.get_mut(&self.sandbox)
+            && entry.number == self.number
+            && entry.waiting != waiting
+        {
+            entry.waiting = waiting;
+            self.registry.changed();
+        }
     }
 }
 
@@ -105,7 +133,7 @@ impl Drop for Attachment {
         let mut table = self.registry.table();
         if table.attached.get(&self.sandbox).is_some_and(|entry| entry.number == self.number) {
             table.attached.remove(&self.sandbox);
-            self.registry.0.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+            self.registry.changed();
         }
     }
 }

@@ -31,7 +31,7 @@ struct Screen {
 
 impl Screen {
     async fn open(client: &mut InboxClient<Channel>) -> Self {
-        let request = pb::WatchInboxRequest { from_seq: None };
+        let request = pb::WatchInboxRequest { from_seq: None, ..Default::default() };
         let mut frames = within(client.watch_inbox(request)).await.unwrap().into_inner();
         let mut inbox = Inbox::default();
         loop {
@@ -49,7 +49,7 @@ impl Screen {
 
     /// The same screen after its connection was lost.
     async fn resume(self, client: &mut InboxClient<Channel>) -> Self {
-        let request = pb::WatchInboxRequest { from_seq: Some(self.cursor) };
+        let request = pb::WatchInboxRequest { from_seq: Some(self.cursor), ..Default::default() };
         let frames = within(client.watch_inbox(request)).await.unwrap().into_inner();
         Self { frames, ..self }
     }
@@ -129,7 +129,10 @@ async fn a_screen_is_a_snapshot_and_every_event_after_it_also_when_it_resumes() 
     screen.until(seq + 1).await;
     drop(screen.frames);
     screen.frames =
-        within(client.watch_inbox(pb::WatchInboxRequest { from_seq: None })).await.unwrap().into_inner();
+        within(client.watch_inbox(pb::WatchInboxRequest { from_seq: None, ..Default::default() }))
+            .await
+            .unwrap()
+            .into_inner();
     let missed = within(client.decide(decision(&second, Verb::Reject, "no"))).await.unwrap().into_inner().seq;
     let third = agent.submit("/c").await;
     let mut screen = screen.resume(&mut client).await;
@@ -262,7 +265,10 @@ async fn a_place_beyond_the_log_is_out_of_range() {
     let place = Place::new();
     let running = place.start().await;
     let mut client = place.inbox().await;
-    let error = client.watch_inbox(pb::WatchInboxRequest { from_seq: Some(7) }).await.unwrap_err();
+    let error = client
+        .watch_inbox(pb::WatchInboxRequest { from_seq: Some(7), ..Default::default() })
+        .await
+        .unwrap_err();
     assert_eq!((error.code(), word(&error)), (Code::OutOfRange, "beyond_the_log"));
     running.stop().await;
 }

@@ -163,7 +163,7 @@ async fn streams_end_with_a_reason_when_the_gateway_stops() {
     let mut client = place.inbox().await;
     let mut agent = place.run("demo", 1).await;
     agent.complete().await;
-    let watch = pb::WatchInboxRequest { from_seq: None };
+    let watch = pb::WatchInboxRequest { from_seq: None, ..Default::default() };
     let mut frames = within(client.watch_inbox(watch)).await.unwrap().into_inner();
     frame(&mut frames).await.unwrap();
     running.stop().await;

@@ -48,7 +48,7 @@ async fn each_door_has_only_its_own_service() {
     let proposal = agent.submit("/a").await;
     let approve = decision(&proposal, Verb::Approve, "");
     assert_eq!(intruder.decide(approve).await.unwrap_err().code(), Code::Unimplemented);
-    let watch = pb::WatchInboxRequest { from_seq: None };
+    let watch = pb::WatchInboxRequest { from_seq: None, ..Default::default() };
     assert_eq!(intruder.watch_inbox(watch).await.unwrap_err().code(), Code::Unimplemented);
     let list = pb::ListProposalsRequest::default();
     assert_eq!(intruder.list_proposals(list).await.unwrap_err().code(), Code::Unimplemented);

@@ -1,13 +1,14 @@
 //! What every connection of one sandbox shares. Made once, at the start of a run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use openshell_domain::id::SandboxName;
+use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
 use rustls::ClientConfig;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::authority::CertificateAuthority;
@@ -54,6 +55,8 @@ pub struct Context {
     pub gateway: Gateway,
     /// Places for `/wait` calls.
     pub waits: Semaphore,
+    /// For which proposals agents wait, and how many for each.
+    pub waiting: watch::Sender<BTreeMap<ProposalId, u32>>,
 }
 
 impl Context {

@@ -18,7 +18,7 @@ use openshell_domain::policy::risk::{Credential, ScopeError, check_credentials};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::EnvFilter;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
@@ -238,6 +238,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         upstream: trust.client_config(provider)?,
         gateway,
         waits: Semaphore::new(MAX_WAITS),
+        waiting: watch::Sender::default(),
     });
     let attached = context.gateway.attach().await?;
     tokio::spawn(link::follow(Arc::clone(&context), attached));

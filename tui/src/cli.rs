@@ -1,8 +1,10 @@
 //! The command line: what can be asked, with which words. Does nothing itself.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
+use openshell_domain::proposal::{Hint, LeaseAsk, LeaseError};
 
 /// Exit codes, as the help tells them.
 pub const CODES: &str =
@@ -42,6 +44,20 @@ pub enum Verb {
     /// Reject a proposal.
     #[command(after_help = CODES)]
     Reject(Reject),
+    /// Take back an approval in force or a rejection: the same wording is open again.
+    #[command(after_help = CODES)]
+    Undo(Back),
+    /// End the grant of an approved proposal.
+    #[command(after_help = CODES)]
+    Revoke(Back),
+    /// List the sandboxes: who is connected, who waits, what is granted.
+    Sandboxes,
+    /// End the run of a sandbox whose supervisor is gone, so that another can start under its name.
+    #[command(after_help = CODES)]
+    Release(Release),
+    /// Show what is set, or set it.
+    #[command(after_help = CODES)]
+    Settings(Settings),
 }
 
 /// What can be asked about policy files. Needs no gateway.
@@ -89,8 +105,14 @@ pub enum StatusWord {
     Rejected,
     /// Nothing was left to decide: all of it was allowed already.
     Closed,
-    /// The grant has ended.
+    /// Another proposal asks for all of it.
+    Superseded,
+    /// Whoever asked took it back.
+    Withdrawn,
+    /// The grant has ended with its lease.
     Expired,
+    /// A reviewer ended the grant.
+    Revoked,
 }
 
 impl StatusWord {
@@ -102,7 +124,10 @@ impl StatusWord {
             Self::Approved => "approved",
             Self::Rejected => "rejected",
             Self::Closed => "closed",
+            Self::Superseded => "superseded",
+            Self::Withdrawn => "withdrawn",
             Self::Expired => "expired",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -122,6 +147,52 @@ pub struct Approve {
     /// Words for the log.
     #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
     pub reason: String,
+    /// How long it holds: once, run, always, a duration such as 15m or 1h, or a time such as 2027-01-15T08:00:00Z
+    /// [default: the setting default_lease].
+    #[arg(long = "for", value_name = "LEASE")]
+    pub lease: Option<LeaseText>,
+}
+
+/// A lease, checked here and sent as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseText(pub String);
+
+impl FromStr for LeaseText {
+    type Err = LeaseError;
+    fn from_str(text: &str) -> Result<Self, LeaseError> {
+        text.parse::<LeaseAsk>().map(|_| Self(text.to_owned()))
+    }
+}
+
+/// `undo` and `revoke`.
+#[derive(Debug, Args)]
+pub struct Back {
+    /// An id or a beginning of it; `ID@digest6`, as `show` prints it, refuses anything but what was shown.
+    pub id: String,
+    /// Words for the log and for the agent.
+    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
+    pub reason: String,
+}
+
+/// `release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// The sandbox.
+    pub sandbox: String,
+}
+
+/// `settings`.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// What to set; without it, everything is shown.
+    #[arg(value_name = "KEY", requires = "value")]
+    pub key: Option<String>,
+    /// The value; `unset` takes it away.
+    #[arg(value_name = "VALUE")]
+    pub value: Option<String>,
+    /// Only for this sandbox [default: for all].
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub sandbox: String,
 }
 
 /// `reject`.
@@ -132,4 +203,11 @@ pub struct Reject {
     /// What the agent is told, byte for byte.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub reason: String,
+    /// What would be better: too_broad, use_l7_not_l4, wrong_binary_scope, wrong_endpoint, needs_time_limit,
+    /// outside_org_ceiling or other; as often as needed.
+    #[arg(long, value_name = "HINT")]
+    pub hint: Vec<Hint>,
+    /// How long denials do not ask for it again by themselves [default: the setting snooze_after_reject].
+    #[arg(long, value_name = "DURATION")]
+    pub snooze: Option<LeaseText>,
 }

@@ -14,10 +14,10 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName, Seq};
 use openshell_domain::inbox::SandboxView;
-use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::{Lease, Proposal};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
-use openshell_wire::proposal::sandbox_view;
+use openshell_wire::proposal::{lease, sandbox_view};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
@@ -42,6 +42,10 @@ pub enum Verb {
     Approve,
     /// Refuse it.
     Reject,
+    /// Take the decision back.
+    Undo,
+    /// End the grant.
+    Revoke,
 }
 
 impl Verb {
@@ -51,6 +55,8 @@ impl Verb {
         match self {
             Self::Approve => "approved",
             Self::Reject => "rejected",
+            Self::Undo => "undone",
+            Self::Revoke => "revoked",
         }
     }
 }
@@ -66,6 +72,21 @@ pub struct Decision {
     pub verb: Verb,
     /// The reviewer's words, byte for byte.
     pub reason: String,
+    /// How long an approval is to hold; empty is the setting.
+    pub lease: String,
+    /// What would be better, beside a rejection.
+    pub hints: Vec<String>,
+    /// How long the mapper does not ask for it again, beside a rejection; empty is the setting.
+    pub snooze: String,
+}
+
+impl Decision {
+    /// A decision that leaves the lease and the like to the settings.
+    #[must_use]
+    pub fn new(proposal: ProposalId, digest: Digest, verb: Verb, reason: String) -> Self {
+        let (lease, hints, snooze) = (String::new(), Vec::new(), String::new());
+        Self { proposal, digest, verb, reason, lease, hints, snooze }
+    }
 }
 
 /// A decision as the gateway recorded it.
@@ -77,6 +98,8 @@ pub struct Recorded {
     pub revision: Option<Revision>,
     /// Whether the sandbox's supervisor is connected.
     pub is_attached: bool,
+    /// How long the grant lives, where one was made.
+    pub lease: Option<Lease>,
 }
 
 /// A proposal with its surroundings.
@@ -183,19 +206,68 @@ impl Client {
         let verb = match decision.verb {
             Verb::Approve => pb::Verb::Approve,
             Verb::Reject => pb::Verb::Reject,
+            Verb::Undo => pb::Verb::Undo,
+            Verb::Revoke => pb::Verb::Revoke,
         };
         let ask = pb::DecideRequest {
             id: decision.proposal.to_string(),
             digest: decision.digest.to_string(),
             verb: verb.into(),
             reason: decision.reason.clone(),
+            lease: decision.lease.clone(),
+            hints: decision.hints.clone(),
+            snooze: decision.snooze.clone(),
+            ..pb::DecideRequest::default()
         };
         let answer = patient(self.inbox.decide(ask)).await?;
         Ok(Recorded {
             seq: answer.seq,
             revision: (answer.revision > 0).then_some(Revision(answer.revision)),
             is_attached: answer.attached,
+            lease: lease(&answer.lease)?,
         })
+    }
+
+    /// The sandboxes and what goes on in them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sandboxes(&mut self) -> Result<Vec<pb::SandboxStatus>, ClientError> {
+        Ok(patient(self.inbox.list_sandboxes(pb::ListSandboxesRequest {})).await?.sandboxes)
+    }
+
+    /// Ends the run of a sandbox whose supervisor is gone, and gives the event.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn release(&mut self, sandbox: &str) -> Result<Seq, ClientError> {
+        let ask = pb::ReleaseRunRequest { sandbox: sandbox.to_owned() };
+        Ok(patient(self.inbox.release_run(ask)).await?.seq)
+    }
+
+    /// What holds for a sandbox, or for all (empty).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn settings(&mut self, sandbox: &str) -> Result<Vec<pb::Setting>, ClientError> {
+        let ask = pb::GetSettingsRequest { sandbox: sandbox.to_owned() };
+        Ok(patient(self.inbox.get_settings(ask)).await?.settings)
+    }
+
+    /// Sets a value for a sandbox or for all (empty), or takes it away. Gives the event, if something changed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn set(
+        &mut self,
+        sandbox: &str,
+        key: &str,
+        value: Option<String>,
+    ) -> Result<Option<Seq>, ClientError> {
+        let (sandbox, key) = (sandbox.to_owned(), key.to_owned());
+        let ask = pb::SetSettingRequest { sandbox, key, value, idempotency_key: String::new() };
+        let seq = patient(self.inbox.set_setting(ask)).await?.seq;
+        Ok((seq > 0).then_some(seq))
     }
 
     /// What happens after event `from`, or a snapshot and then what happens.
@@ -203,7 +275,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn watch(&mut self, from: Option<Seq>) -> Result<Streaming<pb::InboxFrame>, ClientError> {
-        patient(self.inbox.watch_inbox(pb::WatchInboxRequest { from_seq: from })).await
+        patient(self.inbox.watch_inbox(pb::WatchInboxRequest { from_seq: from, sandbox: String::new() }))
+            .await
     }
 }
 

@@ -258,12 +258,9 @@ async fn approve(stage: &Stage, submitted: &Step, narrator: &mut Narrator) -> Re
     let mut client = Client::connect(stage.door()).await?;
     let shown = client.proposal(&id.to_string()).await?;
     narrator.proposal(&shown.proposal);
-    let decision = Decision {
-        proposal: id,
-        digest: shown.proposal.digest().ok_or_else(|| DemoError::Agent("it was not looked at".to_owned()))?,
-        verb: Verb::Approve,
-        reason: "demo: one file, one path".to_owned(),
-    };
+    let digest = shown.proposal.digest();
+    let digest = digest.ok_or_else(|| DemoError::Agent("it was not looked at".to_owned()))?;
+    let decision = Decision::new(id, digest, Verb::Approve, "demo: one file, one path".to_owned());
     let recorded = client.decide(&decision).await?;
     narrator.approved(&recorded);
     Ok(())

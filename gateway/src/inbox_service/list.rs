@@ -21,7 +21,8 @@ const MAX_PAGE: usize = 500;
 /// A page ends before it grows beyond this; a client accepts 4 MiB.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
 /// The words of `status`.
-const WORDS: [&str; 5] = ["pending", "approved", "rejected", "closed", "expired"];
+const WORDS: [&str; 8] =
+    ["pending", "approved", "rejected", "closed", "superseded", "withdrawn", "expired", "revoked"];
 
 /// Where a proposal stands in the list: the greater, the earlier.
 type Place = (i64, ProposalId);

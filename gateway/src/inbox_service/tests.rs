@@ -112,7 +112,7 @@ fn a_page_stays_below_what_a_client_accepts() {
         request.page = answer.next_page;
     }
     assert_eq!((counts.iter().sum::<usize>(), counts.len()), (40, 3), "{counts:?}");
-    let snapshot: Vec<_> = watch::Snapshot::new(&state).collect();
+    let snapshot: Vec<_> = watch::Snapshot::new(&state, |_| true).collect();
     assert!(snapshot.iter().all(|part| prost::Message::encoded_len(part) < 4 * 1024 * 1024));
     assert_eq!(snapshot.iter().map(|part| part.proposals.len()).sum::<usize>(), 40);
 }
@@ -146,13 +146,13 @@ fn lists_are_filtered_and_wrong_filters_named() {
 fn a_snapshot_is_cut_into_frames_and_whole_when_put_together() {
     let many: Vec<(u128, i64)> = (1..=450).map(|n| (n, 1)).collect();
     let state = state(&[("a", &many[..250]), ("b", &[]), ("c", &many[250..])]);
-    let frames: Vec<pb::Snapshot> = watch::Snapshot::new(&state).collect();
+    let frames: Vec<pb::Snapshot> = watch::Snapshot::new(&state, |_| true).collect();
     assert_eq!(frames.iter().map(|frame| frame.proposals.len()).collect::<Vec<_>>(), [200, 200, 50]);
     assert_eq!(frames.iter().map(|frame| frame.last).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(frames.iter().map(|frame| frame.sandboxes.len()).sum::<usize>(), 3);
     let ids: std::collections::BTreeSet<_> =
         frames.iter().flat_map(|f| &f.proposals).map(|p| &p.id).collect();
     assert_eq!(ids.len(), 450);
-    let empty: Vec<_> = watch::Snapshot::new(&State::default()).collect();
+    let empty: Vec<_> = watch::Snapshot::new(&State::default(), |_| true).collect();
     assert!(matches!(&empty[..], [only] if only.last && only.proposals.is_empty()));
 }

@@ -4,42 +4,38 @@
 //! frame by frame from a state that does not change, as fast as the client reads it. Refuses a `from_seq` that
 //! lies beyond the log: the database was replaced, and the client has to ask for a snapshot.
 
-use std::collections::VecDeque;
-use std::ops::Bound;
+mod snapshot;
+
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{ProposalId, SandboxName, Seq};
-use openshell_domain::state::{Sandbox, State};
+use openshell_domain::id::{IdError, ProposalId, SandboxName, Seq};
 use openshell_wire::pb::inbox::{self as pb, inbox_frame::Frame};
 use openshell_wire::{envelope, proposal};
-use prost::Message;
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::gateway::Shared;
+use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::status;
 use crate::tail::{Tail, TailEnd};
+pub(super) use snapshot::Snapshot;
 
 /// After this long without an event, the client is told that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The most proposals in a frame.
-const FRAME_PROPOSALS: usize = 200;
-/// The most sandboxes in a frame.
-const FRAME_SANDBOXES: usize = 500;
-/// A frame ends once it is this large; a client accepts 4 MiB.
-const FRAME_BYTES: usize = 1024 * 1024;
 
 type Frames = Pin<Box<dyn Stream<Item = Result<pb::InboxFrame, Status>> + Send>>;
 
 /// The stream of one client.
-pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, Status> {
+pub(super) fn frames(shared: &Shared, request: &pb::WatchInboxRequest) -> Result<Frames, Status> {
+    let scope = Scope::read(&request.sandbox)?;
     let (tail, state) = shared.ledger.follow();
-    let (from, snapshot) = match from_seq {
-        None => (state.seq, Some(Snapshot::new(&state))),
+    let (from, snapshot) = match request.from_seq {
+        None => (state.seq, Some(Snapshot::new(&state, |name| scope.has(name)))),
         Some(seq) if seq <= state.seq => (seq, None),
         Some(seq) => {
             let message =
@@ -49,12 +45,14 @@ pub(super) fn frames(shared: &Shared, from_seq: Option<Seq>) -> Result<Frames, S
     };
     let snapshot = stream::iter(snapshot.into_iter().flatten()).map(|part| Ok(frame(Frame::Snapshot(part))));
     let stopped = shared.stopping.clone().cancelled_owned();
-    let pending = state.sandboxes.values().flat_map(|sandbox| sandbox.pending.keys());
+    let wanted = state.sandboxes.iter().filter(|(name, _)| scope.has(name));
     let follow = Follow {
         reviews: shared.reviews.clone(),
         tail: tail.from(from),
         cursor: from,
-        unseen: pending.copied().collect(),
+        unseen: wanted.flat_map(|(_, sandbox)| sandbox.pending.keys().copied()).collect(),
+        live: Live::new(&shared.registry),
+        scope,
     };
     let frames = snapshot.chain(events(follow)).take_until(stopped);
     let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
@@ -73,44 +71,121 @@ fn frame(frame: Frame) -> pb::InboxFrame {
     pb::InboxFrame { frame: Some(frame) }
 }
 
+/// What a client wants to hear of.
+struct Scope(Option<SandboxName>);
+
+impl Scope {
+    fn read(text: &str) -> Result<Self, Status> {
+        let name = (!text.is_empty()).then(|| text.parse()).transpose();
+        name.map(Self).map_err(|error: IdError| status::invalid(&error.into()))
+    }
+
+    fn has(&self, name: &SandboxName) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted == name)
+    }
+}
+
+/// What is going on now and is not in the log.
+struct Live {
+    registry: Registry,
+    changes: watch::Receiver<u64>,
+    told: HashMap<SandboxName, pb::Live>,
+    is_due: bool,
+}
+
+impl Live {
+    fn new(registry: &Registry) -> Self {
+        let changes = registry.changes();
+        Self { registry: registry.clone(), changes, told: HashMap::new(), is_due: true }
+    }
+
+    /// The next sandbox of these of which something else is known than was told.
+    fn next<'a>(&mut self, mut names: impl Iterator<Item = &'a SandboxName>) -> Option<pb::Live> {
+        if !self.is_due {
+            return None;
+        }
+        let registry = &self.registry;
+        let news = names.find_map(|name| {
+            let live = registry.live(name);
+            let is_news = self.told.get(name).map_or(live.attached, |told| *told != live);
+            is_news.then_some((name, live))
+        });
+        self.is_due = news.is_some();
+        let (name, live) = news?;
+        self.told.insert(name.clone(), live.clone());
+        Some(live)
+    }
+}
+
 /// One client's place in the log.
 struct Follow {
     /// Not the whole gateway: a stream that is about to be dropped must not keep the log open.
     reviews: Reviews,
     tail: Tail,
     cursor: Seq,
+    scope: Scope,
     /// Pending proposals of which the client has to be told what they would change.
     unseen: VecDeque<ProposalId>,
+    live: Live,
 }
 
-/// Every event after the cursor, what each changes of the pending proposals behind it, and heartbeats.
+/// Every event after the cursor, what each changes of the pending proposals behind it, who waits, and heartbeats.
 fn events(follow: Follow) -> impl Stream<Item = Result<pb::InboxFrame, Status>> + Send {
     stream::unfold(follow, |mut follow| async move {
-        if let Some(reviewed) = follow.reviewed().await {
-            return Some((Ok(frame(Frame::Reviewed(reviewed))), follow));
-        }
-        let Ok(next) = tokio::time::timeout(HEARTBEAT, follow.tail.next()).await else {
-            return Some((Ok(frame(Frame::Heartbeat(pb::Heartbeat {}))), follow));
-        };
-        match next {
-            Ok(event) => {
-                let record = envelope::record(&event, follow.cursor)
-                    .map(|record| frame(Frame::Event(record)))
-                    .map_err(|error| Status::internal(error.to_string()));
-                follow.cursor = event.seq;
-                follow.note(&event);
-                Some((record, follow))
+        loop {
+            if let Some(reviewed) = follow.reviewed().await {
+                return Some((Ok(frame(Frame::Reviewed(reviewed))), follow));
             }
-            Err(TailEnd::Stopped) => None,
-            Err(error) => {
-                let failed = status::refuse(Code::Unavailable, "unavailable", &error.to_string());
-                Some((Err(failed), follow))
+            if let Some(live) = follow.live() {
+                return Some((Ok(frame(Frame::Live(live))), follow));
+            }
+            let next = tokio::select! {
+                next = follow.tail.next() => next,
+                // The sender lives in the registry that this holds.
+                _ = follow.live.changes.changed() => {
+                    follow.live.is_due = true;
+                    continue;
+                }
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    return Some((Ok(frame(Frame::Heartbeat(pb::Heartbeat {}))), follow));
+                }
+            };
+            match next {
+                Ok(event) => {
+                    if let Some(record) = follow.take(&event) {
+                        return Some((record, follow));
+                    }
+                }
+                Err(TailEnd::Stopped) => return None,
+                Err(error) => {
+                    let failed = status::refuse(Code::Unavailable, "unavailable", &error.to_string());
+                    return Some((Err(failed), follow));
+                }
             }
         }
     })
 }
 
 impl Follow {
+    /// The frame of an event, if the client wants it.
+    fn take(&mut self, event: &Envelope) -> Option<Result<pb::InboxFrame, Status>> {
+        if event.sandbox().is_some_and(|name| !self.scope.has(name)) {
+            return None;
+        }
+        let record = envelope::record(event, self.cursor)
+            .map(|record| frame(Frame::Event(record)))
+            .map_err(|error| Status::internal(error.to_string()));
+        self.cursor = event.seq;
+        self.note(event);
+        Some(record)
+    }
+
+    fn live(&mut self) -> Option<pb::Live> {
+        let state = self.tail.state();
+        let scope = &self.scope;
+        self.live.next(state.sandboxes.keys().filter(|name| scope.has(name)))
+    }
+
     /// Remembers of which proposals an event may have changed what they would change.
     fn note(&mut self, event: &Envelope) {
         match &event.event {
@@ -140,71 +215,5 @@ impl Follow {
             }
         }
         None
-    }
-}
-
-/// The frames of a snapshot, made one at a time.
-pub(super) struct Snapshot {
-    seq: Seq,
-    settings: String,
-    sandboxes: Vec<(SandboxName, Arc<Sandbox>)>,
-    /// Sandboxes of which the record has been sent.
-    listed: usize,
-    /// The sandbox whose proposals are sent, and the last of them that was.
-    at: (usize, Option<ProposalId>),
-    is_done: bool,
-}
-
-impl Snapshot {
-    pub(super) fn new(state: &State) -> Self {
-        let pair = |(name, sandbox): (&SandboxName, &Arc<Sandbox>)| (name.clone(), sandbox.clone());
-        let sandboxes = state.sandboxes.iter().map(pair).collect();
-        let settings = proposal::settings_text(&state.settings);
-        Self { seq: state.seq, settings, sandboxes, listed: 0, at: (0, None), is_done: false }
-    }
-
-    fn fill(&mut self, part: &mut pb::Snapshot) {
-        let mut bytes = 0;
-        while let Some((name, sandbox)) = self.sandboxes.get(self.listed) {
-            if part.sandboxes.len() == FRAME_SANDBOXES || bytes >= FRAME_BYTES {
-                return;
-            }
-            let record = proposal::sandbox_record(name, &sandbox.view);
-            bytes += record.encoded_len();
-            part.sandboxes.push(record);
-            self.listed += 1;
-        }
-        while let Some((_, sandbox)) = self.sandboxes.get(self.at.0) {
-            for (id, proposal) in sandbox.proposals.range(after(self.at.1)) {
-                if part.proposals.len() == FRAME_PROPOSALS || bytes >= FRAME_BYTES {
-                    return;
-                }
-                let message = pb::Proposal::from(proposal);
-                bytes += message.encoded_len();
-                part.proposals.push(message);
-                self.at.1 = Some(*id);
-            }
-            self.at = (self.at.0 + 1, None);
-        }
-        self.is_done = true;
-    }
-}
-
-fn after(last: Option<ProposalId>) -> (Bound<ProposalId>, Bound<ProposalId>) {
-    (last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
-}
-
-impl Iterator for Snapshot {
-    type Item = pb::Snapshot;
-
-    fn next(&mut self) -> Option<pb::Snapshot> {
-        if self.is_done {
-            return None;
-        }
-        let mut part =
-            pb::Snapshot { seq: self.seq, settings: self.settings.clone(), ..pb::Snapshot::default() };
-        self.fill(&mut part);
-        part.last = self.is_done;
-        Some(part)
     }
 }

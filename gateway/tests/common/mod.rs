@@ -208,12 +208,12 @@ pub async fn next(directives: &mut Streaming<pb::Directive>) -> Result<Directive
     within(next).await
 }
 
-/// The next frame other than heartbeats.
+/// The next frame about what is stored.
 pub async fn frame(frames: &mut Streaming<pb::InboxFrame>) -> Result<Frame, Status> {
     let next = async {
         loop {
             match frames.message().await? {
-                Some(pb::InboxFrame { frame: Some(Frame::Heartbeat(_)) }) => {}
+                Some(pb::InboxFrame { frame: Some(Frame::Heartbeat(_) | Frame::Live(_)) }) => {}
                 Some(pb::InboxFrame { frame: Some(frame) }) => return Ok(frame),
                 Some(_) => panic!("an empty frame"),
                 None => return Err(Status::new(Code::Ok, "the stream has ended")),
@@ -277,6 +277,7 @@ pub fn decision(proposal: &pb::Proposal, verb: Verb, reason: &str) -> pb::Decide
         digest: proposal.digest.clone(),
         verb: verb.into(),
         reason: reason.into(),
+        ..Default::default()
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use openshell_domain::event::{Actor, ActorKind, Isolation};
 use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
+use openshell_domain::policy::effective::Provenance;
 use openshell_domain::policy::read::Source;
 use openshell_domain::policy::risk::{Credential, ScopeError, Seen};
-use openshell_domain::proposal::{Draft, Origin, Proposal};
+use openshell_domain::proposal::{Draft, Lease, Origin, Proposal};
 use openshell_domain::review::Review;
 use openshell_domain::setting::Settings;
 
@@ -201,6 +202,34 @@ impl TryFrom<&pb::Proposal> for Proposal {
     }
 }
 
+/// A lease for the wire.
+#[must_use]
+pub fn lease_text(lease: Lease) -> String {
+    json(&lease)
+}
+
+/// A lease from the wire; none where nothing was granted.
+///
+/// # Errors
+/// [`WireError::Json`]
+pub fn lease(text: &str) -> Result<Option<Lease>, WireError> {
+    optional("lease", text)
+}
+
+/// Where a rule comes from, for the wire.
+#[must_use]
+pub fn provenance_text(provenance: &Provenance) -> String {
+    json(provenance)
+}
+
+/// Where a rule comes from, from the wire.
+///
+/// # Errors
+/// [`WireError::Json`]
+pub fn provenance(text: &str) -> Result<Provenance, WireError> {
+    from_json("origins", text)
+}
+
 /// Settings for the wire.
 #[must_use]
 pub fn settings_text(settings: &Settings) -> String {
@@ -258,7 +287,7 @@ mod tests {
     use openshell_domain::id::Digest;
     use openshell_domain::policy::authority::Difference;
     use openshell_domain::policy::read::policy_from_yaml;
-    use openshell_domain::proposal::{Closure, Decision, Earlier, Hint, Lease, Status, Undone};
+    use openshell_domain::proposal::{Closure, Decision, Earlier, Hint, Status, Undone};
 
     use super::*;
 

@@ -50,7 +50,7 @@ fn a_grant_that_is_over_is_gone_for_whoever_looks_and_the_rest_stays() {
     assert_eq!((after.revision, after.pushed), (before.revision, before.pushed));
     assert!(changes.has_changed().unwrap(), "who waits for a change is told");
     changes.mark_unchanged();
-    enforcement.snapshot_at(at(900, 101));
+    let _ = enforcement.snapshot_at(at(900, 101));
     assert!(!changes.has_changed().unwrap(), "nothing more ends");
 }
 

@@ -1,10 +1,12 @@
 //! Following an `Attach`: each directive is carried out in the order in which it comes, policy before outcome.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openshell_domain::id::{Revision, RunId};
+use openshell_domain::id::{ProposalId, Revision, RunId};
 use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::report::Report;
 use tokio::sync::watch;
 
 use super::{Attached, LinkError};
@@ -61,8 +63,21 @@ fn begin_anew(context: &Context) {
 
 /// Carries out directives until the stream ends; says why it did.
 async fn directives(context: &Context, attached: &mut Attached) -> String {
+    let mut waiting = context.waiting.subscribe();
+    waiting.mark_changed();
     loop {
-        let directive = match tokio::time::timeout(SILENCE, attached.directives.message()).await {
+        let message = tokio::select! {
+            message = tokio::time::timeout(SILENCE, attached.directives.message()) => message,
+            // The sender lives in the context.
+            _ = waiting.changed() => {
+                let report = waits(&waiting.borrow_and_update());
+                if attached.reports.send(report).await.is_err() {
+                    return "it no longer takes reports".to_owned();
+                }
+                continue;
+            }
+        };
+        let directive = match message {
             Ok(Ok(Some(pb::Directive { directive: Some(directive) }))) => directive,
             Ok(Ok(Some(_))) => continue,
             Ok(Ok(None)) => return "it closed the stream".to_owned(),
@@ -79,6 +94,13 @@ async fn directives(context: &Context, attached: &mut Attached) -> String {
             return "it no longer takes reports".to_owned();
         }
     }
+}
+
+/// For which proposals agents wait, as it is told.
+fn waits(waiting: &BTreeMap<ProposalId, u32>) -> pb::Report {
+    let told = |(id, agents): (&ProposalId, &u32)| pb::Waiting { proposal: id.to_string(), agents: *agents };
+    let waiting = waiting.iter().map(told).collect();
+    pb::Report { report: Some(Report::Waits(pb::Waits { waiting })) }
 }
 
 /// Waits until the first revision is in force.

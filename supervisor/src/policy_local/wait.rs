@@ -43,6 +43,7 @@ pub(super) async fn wait(context: &Context, id: &str, query: Option<&str>) -> Re
     };
     let seconds = parameter(query, "timeout").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_TIMEOUT);
     let timeout = Duration::from_secs(seconds.clamp(1, MAX_TIMEOUT));
+    let _waiting = Waiting::new(context, watched.borrow().id);
     let is_settled = tokio::time::timeout(timeout, settled(context, &mut watched)).await.is_ok();
     let proposal = watched.borrow().clone();
     let mut body = answer::body(&proposal, &context.enforcement.snapshot());
@@ -50,6 +51,30 @@ pub(super) async fn wait(context: &Context, id: &str, query: Option<&str>) -> Re
         put(&mut body, "timed_out", true);
     }
     reply::json(StatusCode::OK, &body)
+}
+
+/// An agent that waits, for reviewers to see; also one that hangs up is seen to leave.
+struct Waiting<'c> {
+    context: &'c Context,
+    proposal: ProposalId,
+}
+
+impl<'c> Waiting<'c> {
+    fn new(context: &'c Context, proposal: ProposalId) -> Self {
+        context.waiting.send_modify(|waiting| *waiting.entry(proposal).or_default() += 1);
+        Self { context, proposal }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.context.waiting.send_modify(|waiting| {
+            if let Some(agents) = waiting.get_mut(&self.proposal) {
+                *agents -= 1;
+            }
+            waiting.retain(|_, agents| *agents > 0);
+        });
+    }
 }
 
 /// Returns when there is nothing more to wait for.
@@ -67,8 +92,9 @@ async fn settled(context: &Context, watched: &mut watch::Receiver<Proposal>) {
     }
 }
 
-/// Decided, and if approved then enforced, or known not to be.
-fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
+/// Decided, and if approved then enforced, or known not to be: a wait is answered.
+#[must_use]
+pub fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
     match &proposal.status {
         Status::Pending => false,
         Status::Approved { revision, .. } | Status::Closed { revision, .. } => {

@@ -4,17 +4,18 @@
 //! or an event is missing. A stream that is silent for 30 s is dead (the gateway sends heartbeats). Everything
 //! goes out over one bounded channel; a slow reader slows the stream down and loses nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use openshell_domain::event::Envelope;
-use openshell_domain::id::{ProposalId, Seq};
+use openshell_domain::id::{ProposalId, SandboxName, Seq};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::inbox_frame::Frame;
-use openshell_wire::proposal::{review, sandbox_view};
+use openshell_wire::proposal::{review, sandbox_view, settings};
 use openshell_wire::{WireError, pb::inbox::Snapshot};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -38,6 +39,8 @@ pub enum Update {
     Event(Box<Envelope>),
     /// What a pending proposal would change now.
     Reviewed(ProposalId, Box<Review>),
+    /// For which proposals of a sandbox agents wait now, and how many for each.
+    Waiting(SandboxName, BTreeMap<ProposalId, u32>),
 }
 
 /// How the connection is.
@@ -160,12 +163,22 @@ impl<T: From<Update> + Send> Watcher<T> {
                 }
                 // Not on a snapshot: one that is followed by an event nobody can read would be fetched at full speed.
                 Some(Frame::Heartbeat(_)) => self.failures = 0,
+                Some(Frame::Live(live)) => self.live(&live).await?,
                 None => {}
             }
         }
     }
 
+    async fn live(&mut self, live: &pb::Live) -> Result<(), End> {
+        let pair = |waiting: &pb::Waiting| Ok((waiting.proposal.parse()?, waiting.agents));
+        let waiting = live.waiting.iter().map(pair).collect::<Result<_, WireError>>()?;
+        let sandbox = live.sandbox.parse().map_err(WireError::from)?;
+        self.say(Update::Waiting(sandbox, waiting)).await?;
+        Ok(())
+    }
+
     async fn snapshot(&mut self, parts: &mut Inbox, part: &Snapshot) -> Result<(), End> {
+        parts.settings = settings(&part.settings)?;
         for record in &part.sandboxes {
             let (name, view) = sandbox_view(record)?;
             parts.sandboxes.insert(name, view);

@@ -159,6 +159,8 @@ impl Life {
             (true, verb) => verb.done(),
             (false, Verb::Approve) => "approve",
             (false, Verb::Reject) => "reject",
+            (false, Verb::Undo) => "undo",
+            (false, Verb::Revoke) => "revoke",
         }
     }
 

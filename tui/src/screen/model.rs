@@ -50,6 +50,8 @@ pub struct Model {
     pub lives: Vec<Life>,
     /// Which revision each sandbox reported last, and when.
     pub loads: BTreeMap<SandboxName, (Revision, DateTime<Utc>)>,
+    /// For which proposals of each sandbox agents wait, and how many for each.
+    pub waiting: BTreeMap<SandboxName, BTreeMap<ProposalId, u32>>,
     /// Reasons that were typed and not sent.
     pub reasons: BTreeMap<ProposalId, String>,
     /// Why the last key did nothing.
@@ -186,6 +188,7 @@ impl Model {
             overlay: Overlay::None,
             lives: Vec::new(),
             loads: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             reasons: BTreeMap::new(),
             note: None,
             news: None,
@@ -241,6 +244,13 @@ impl Model {
     #[must_use]
     pub fn proposal(&self, id: ProposalId) -> Option<&Proposal> {
         self.inbox.as_ref().and_then(|inbox| inbox.proposals.get(&id))
+    }
+
+    /// How many agents wait for a decision on it.
+    #[must_use]
+    pub fn agents_waiting(&self, proposal: &Proposal) -> u32 {
+        let sandbox = self.waiting.get(&proposal.sandbox);
+        sandbox.and_then(|waiting| waiting.get(&proposal.id)).copied().unwrap_or(0)
     }
 
     /// What is selected.

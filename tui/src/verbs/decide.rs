@@ -1,4 +1,4 @@
-//! `approve` and `reject`: quotes the digest of what was shown, prints what was recorded, and for an approval
+//! `approve`, `reject`, `undo`, `revoke`: quotes the digest of what was shown, prints what was recorded, and for an approval
 //! waits for the event that says that the sandbox has loaded it.
 
 use std::io::Write;
@@ -8,7 +8,7 @@ use openshell_domain::event::{Envelope, Event};
 use openshell_domain::id::{Digest, Revision, SandboxName};
 use openshell_domain::policy::authority::Difference;
 use openshell_domain::policy::render::endpoint_lines;
-use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::{Lease, Proposal};
 use openshell_wire::pb::inbox::inbox_frame::Frame;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -38,6 +38,8 @@ struct Answer<'a> {
     status: &'a str,
     seq: u64,
     revision: Option<u64>,
+    /// How long the grant lives; `null` where none was made.
+    lease: Option<Lease>,
     /// `null` for a rejection.
     loaded: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,11 +48,20 @@ struct Answer<'a> {
     difference: Option<&'a Difference>,
 }
 
+/// What a verb asks for beside the proposal.
+#[derive(Debug, Default)]
+pub(super) struct Ask {
+    pub(super) reason: String,
+    pub(super) lease: String,
+    pub(super) hints: Vec<String>,
+    pub(super) snooze: String,
+}
+
 pub(super) async fn run(
     client: &mut Client,
     verb: Verb,
     id: &str,
-    reason: String,
+    ask: Ask,
     (output, out): (Output, &mut dyn Write),
 ) -> Result<(), VerbError> {
     let target = Target::parse(id)?;
@@ -65,7 +76,8 @@ pub(super) async fn run(
     }
     // One that was closed has no digest: the gateway says what became of it.
     let digest = proposal.digest().unwrap_or(Digest([0; 32]));
-    let decision = Decision { proposal: proposal.id, digest, verb, reason };
+    let Ask { reason, lease, hints, snooze } = ask;
+    let decision = Decision { proposal: proposal.id, digest, verb, reason, lease, hints, snooze };
     let recorded = client.decide(&decision).await?;
     if output == Output::Table {
         announce(out, verb, proposal, &recorded)?;
@@ -101,14 +113,17 @@ fn announce(
     write!(out, "{}  {}  seq {}", verb.done(), proposal.id.short(), recorded.seq)?;
     if let Some(revision) = recorded.revision {
         writeln!(out, "  policy revision {revision}")?;
+    } else {
+        writeln!(out)?;
+    }
+    if let Some(lease) = recorded.lease {
+        writeln!(out, "  {lease}")?;
         for line in endpoint_lines(&proposal.draft.rule) {
             writeln!(out, "  {}", shown::visible(&line))?;
         }
         for binary in &proposal.draft.rule.binaries {
             writeln!(out, "  for {}", shown::visible(&binary.path))?;
         }
-    } else {
-        writeln!(out)?;
     }
     Ok(out.flush()?)
 }
@@ -126,10 +141,7 @@ fn conclude(
         Load::NotYet if is_attached => {
             writeln!(out, "not loaded yet: {sandbox} has not said so within {} s", PATIENCE.as_secs())?;
         }
-        Load::NotYet => writeln!(
-            out,
-            "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
-        )?,
+        Load::NotYet => writeln!(out, "recorded, not in force: no supervisor of {sandbox} is connected")?,
     }
     Ok(out.flush()?)
 }
@@ -141,6 +153,7 @@ fn answer<'a>(verb: Verb, proposal: &'a Proposal, recorded: &Recorded, load: Opt
         status: verb.done(),
         seq: recorded.seq,
         revision: recorded.revision.map(|revision| revision.0),
+        lease: recorded.lease,
         loaded: load.map(|load| matches!(load, Load::Loaded(_))),
         difference: review.and_then(|review| review.difference.as_ref()),
         load_error: match load {

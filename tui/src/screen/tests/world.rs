@@ -344,7 +344,8 @@ impl World {
     }
 
     pub(crate) fn answer_recorded(&mut self, proposal: ProposalId, revision: Option<u64>, is_attached: bool) {
-        let recorded = Recorded { seq: self.seq + 1, revision: revision.map(Revision), is_attached };
+        let recorded =
+            Recorded { seq: self.seq + 1, revision: revision.map(Revision), is_attached, lease: None };
         self.answer(proposal, Ok(recorded));
     }
 }

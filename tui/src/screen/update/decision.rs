@@ -69,7 +69,7 @@ pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect>
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision = Decision { proposal: proposal.id, digest, verb, reason };
+    let decision = Decision::new(proposal.id, digest, verb, reason);
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {

@@ -26,6 +26,10 @@ pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
             reviewed(model, proposal, *review);
             Vec::new()
         }
+        Update::Waiting(sandbox, waiting) => {
+            model.waiting.insert(sandbox, waiting);
+            Vec::new()
+        }
     }
 }
 

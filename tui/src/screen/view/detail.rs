@@ -85,7 +85,7 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     let is_full = model.focus == Focus::Detail;
     let mut plan = Plan::default();
     plan.put(Place::Standing, vec![standing(model, detail, theme, cells)]);
-    let mut asked = vec![headline(&detail.proposal, theme)];
+    let mut asked = vec![headline(&detail.proposal, model.agents_waiting(&detail.proposal), theme)];
     asked.extend(ask(&detail.proposal, theme, cells));
     plan.put(Place::Ask, vec![asked]);
     told::put(&mut plan, detail, theme, cells);
@@ -124,7 +124,7 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
         .collect()
 }
 
-fn headline(proposal: &Proposal, theme: &Theme) -> Line<'static> {
+fn headline(proposal: &Proposal, waiting: u32, theme: &Theme) -> Line<'static> {
     let who = if proposal.submitted_by.is_empty() {
         "Somebody".to_owned()
     } else {
@@ -134,7 +134,14 @@ fn headline(proposal: &Proposal, theme: &Theme) -> Line<'static> {
         Status::Pending => " asks for",
         _ => " asked for",
     };
-    Line::from(vec![Span::styled(who, theme.strong), Span::styled(verb, theme.dim)])
+    let waiting = match waiting {
+        0 => String::new(),
+        1 => "  ◔ an agent waits".to_owned(),
+        many => format!("  ◔ {many} agents wait"),
+    };
+    let words = [(who, theme.strong), (verb.to_owned(), theme.dim), (waiting, theme.warn)];
+    let said = words.into_iter().filter(|(word, _)| !word.is_empty());
+    Line::from(said.map(|(word, style)| Span::styled(word, style)).collect::<Vec<_>>())
 }
 
 /// Every endpoint and port on lines of its own, whole.

@@ -117,6 +117,7 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
         Some(life) if life.is_open() => ("…", theme.warn),
         Some(life) if life.is_recorded() => ("✓", theme.good),
         _ if !now.is_pending() => ("×", theme.dim),
+        _ if model.agents_waiting(now) > 0 => ("◔", theme.warn),
         _ if model.fresh.contains(&now.id) => ("•", theme.warn),
         _ => (" ", theme.text),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Composition, Grant, Origin};
 use crate::id::{ProposalId, RuleName};
@@ -23,7 +23,7 @@ pub struct Source<'a> {
 }
 
 /// Where a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum Provenance {
     /// The policy file.
@@ -31,7 +31,7 @@ pub enum Provenance {
         /// Its name.
         file: String,
         /// The line of the rule's key, where it is known.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         line: Option<u64>,
     },
     /// A grant.
@@ -51,7 +51,7 @@ pub enum Provenance {
         /// For how long.
         lease: Lease,
         /// When it ended, if it has.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         ended: Option<DateTime<Utc>>,
     },
 }
