@@ -16,6 +16,8 @@ mod program;
 mod registry;
 mod reviews;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod status;
 mod store;
 mod supervisor_service;

@@ -42,7 +42,7 @@ async fn settle(ledger: &Ledger, tail: &Tail, event: &Envelope) {
 }
 
 /// The pending asks of the sandbox that name a host and a port of the grant.
-fn concerned(state: &State, granted: ProposalId) -> Vec<ProposalId> {
+pub(crate) fn concerned(state: &State, granted: ProposalId) -> Vec<ProposalId> {
     let Some(grant) = state.proposal(granted) else { return Vec::new() };
     let Some(sandbox) = state.sandboxes.get(&grant.sandbox) else { return Vec::new() };
     let pending = sandbox.pending.keys().filter_map(|id| sandbox.proposals.get(id));

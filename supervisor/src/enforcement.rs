@@ -64,7 +64,8 @@ impl PolicySnapshot {
         let (over, grants): (Vec<&Grant>, Vec<&Grant>) =
             held.grants.iter().partition(|grant| held.budgets.is_over(grant, at));
         let policy = held.policy.as_ref().map(|policy| lease::without(policy, over.into_iter()));
-        let judges = policy.as_ref().map_err(|error| (*error).clone()).and_then(|policy| judges(policy, &grants));
+        let judges =
+            policy.as_ref().map_err(|error| (*error).clone()).and_then(|policy| judges(policy, &grants));
         let (judge, narrower) = match judges {
             Ok((judge, narrower)) => (Ok(judge), narrower),
             Err(error) => (Err(error), Vec::new()),

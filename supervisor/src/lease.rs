@@ -78,10 +78,9 @@ impl Budgets {
     /// The first moment at which one of these grants is over.
     #[must_use]
     pub fn first_end<'g>(&self, grants: impl Iterator<Item = &'g Grant>) -> Option<End> {
-        grants.filter_map(|grant| self.end(grant)).reduce(|first, next| End {
-            wall: first.wall.min(next.wall),
-            boot: first.boot.min(next.boot),
-        })
+        grants
+            .filter_map(|grant| self.end(grant))
+            .reduce(|first, next| End { wall: first.wall.min(next.wall), boot: first.boot.min(next.boot) })
     }
 
     fn end(&self, grant: &Grant) -> Option<End> {

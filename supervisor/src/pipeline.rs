@@ -18,8 +18,8 @@ use openshell_domain::policy::verdict::{
 use crate::enforcement::PolicySnapshot;
 use crate::identity::Holder;
 pub use once::{Permission, Unspent};
-pub use permit::{Clearance, Permit, Route};
 use permit::Way;
+pub use permit::{Clearance, Permit, Route};
 
 /// At which layer something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

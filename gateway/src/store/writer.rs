@@ -86,7 +86,8 @@ impl<L: EventLog> Writer<L> {
         }
     }
 
-    fn work(&mut self, asks: impl Iterator<Item = Ask>) {
+    /// Decides, stores, publishes and answers one group.
+    pub(crate) fn work(&mut self, asks: impl Iterator<Item = Ask>) {
         let doubt = if self.is_in_doubt { self.recover() } else { Ok(()) };
         let mut group = Group {
             working: State::clone(&self.published.state.load()),

@@ -52,8 +52,7 @@ impl Course {
 
 /// What a run's report asks for, if it asks for anything.
 pub(crate) fn command(name: &SandboxName, run: RunId, report: Report) -> Option<Command> {
-    let about =
-        |revision: u64| LoadReport { sandbox: name.clone(), run, revision: Revision(revision) };
+    let about = |revision: u64| LoadReport { sandbox: name.clone(), run, revision: Revision(revision) };
     match report {
         Report::Loaded(pb::Loaded { revision }) => Some(Command::ReportLoaded(about(revision))),
         Report::LoadFailed(pb::LoadFailed { revision, error }) => {

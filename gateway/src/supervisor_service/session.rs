@@ -109,10 +109,12 @@ impl Session {
                 self.attachment.set_waiting(bounded(waits));
                 return Ok(());
             }
-            Ok(Some(pb::Report { report: Some(report) })) => match course::command(&self.name, self.run, report) {
-                Some(command) => command,
-                None => return Ok(()),
-            },
+            Ok(Some(pb::Report { report: Some(report) })) => {
+                match course::command(&self.name, self.run, report) {
+                    Some(command) => command,
+                    None => return Ok(()),
+                }
+            }
             Ok(Some(pb::Report { report: None })) => return Ok(()),
             Ok(None) | Err(_) => return Err(Over(None)),
         };

@@ -114,7 +114,11 @@ impl Clearance<'_> {
             None => Err(Refused {
                 layer: Layer::L7,
                 rule: self.granted.rule,
-                ..Refused::l4("policy_denied", "l7", "it would need more than one grant for one request".to_owned())
+                ..Refused::l4(
+                    "policy_denied",
+                    "l7",
+                    "it would need more than one grant for one request".to_owned(),
+                )
             }),
         }
     }

@@ -16,7 +16,9 @@ network_policies:
 
 fn enforcement() -> Enforcement {
     let enforcement = Enforcement::new();
-    enforcement.load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new(), crate::clock::reading()).unwrap();
+    enforcement
+        .load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new(), crate::clock::reading())
+        .unwrap();
     enforcement
 }
 
@@ -46,7 +48,8 @@ fn without_a_policy_everything_is_denied_and_nothing_is_fixable() {
 #[test]
 fn a_policy_that_does_not_load_is_a_quarantine() {
     let enforcement = enforcement();
-    let error = enforcement.load(Revision(2), Err("broken".into()), Vec::new(), crate::clock::reading()).unwrap_err();
+    let error =
+        enforcement.load(Revision(2), Err("broken".into()), Vec::new(), crate::clock::reading()).unwrap_err();
     assert_eq!(error, "broken");
     let refused = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap_err();
     assert!(refused.reason.contains("broken"), "{refused:?}");
