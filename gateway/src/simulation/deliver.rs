@@ -37,7 +37,7 @@ impl World {
                 let gateway = self.gateway.as_mut().unwrap();
                 let Some(session) = gateway.sessions.get(&conn) else { return };
                 let command = course::command(&session.name, session.run, report);
-                self.ask(For::Nobody, command);
+                self.ask(For::Report(conn), command);
             }
             Message::Watch(from) => self.watch(conn, from),
             Message::Submit(secret, submit) => {
@@ -172,6 +172,13 @@ impl World {
     fn answered(&mut self, to: For, command: &Command, outcome: Outcome) {
         match (to, command) {
             (For::Nobody, _) => {}
+            (For::Report(conn), _) => {
+                // What was not stored is said again when the supervisor attaches again.
+                if let Err(NotDone::Unavailable(_)) = outcome {
+                    self.gateway.as_mut().unwrap().sessions.remove(&conn);
+                    self.answer(conn, Message::Farewell("unavailable".into()));
+                }
+            }
             (For::Start(conn), Command::StartRun(start)) => {
                 let gateway = self.gateway.as_mut().unwrap();
                 let Some((attachment, secret)) = gateway.starting.remove(&conn) else { return };

@@ -34,6 +34,8 @@ pub(super) enum For {
     Nobody,
     /// A call on this connection.
     Call(Conn),
+    /// A report in this session.
+    Report(Conn),
     /// The start of a run by a hello on this connection.
     Start(Conn),
 }

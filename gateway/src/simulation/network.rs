@@ -77,6 +77,8 @@ pub(super) struct Network {
     next: u64,
     open: BTreeMap<Conn, (Node, Node)>,
     latest: BTreeMap<(Conn, Node), Duration>,
+    /// Which ends know that their connection is dead: nothing arrives there any more.
+    gone: BTreeSet<(Conn, Node)>,
     /// Who cannot reach the gateway.
     pub(super) cut: BTreeSet<Node>,
     pub(super) now: Duration,
@@ -96,7 +98,15 @@ impl Network {
         }
         let ((at, _), event) = self.queue.pop_first()?;
         self.now = at;
+        if let Event::Broken(conn, end) = event {
+            self.gone.insert((conn, end));
+        }
         Some(event)
+    }
+
+    /// Whether one end still hears what comes.
+    pub(super) fn hears(&self, conn: Conn, end: Node) -> bool {
+        !self.gone.contains(&(conn, end))
     }
 
     pub(super) fn connect(&mut self, client: Node) -> Conn {

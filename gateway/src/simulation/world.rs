@@ -154,6 +154,7 @@ impl World {
 
     fn step(&mut self, event: Event) {
         match event {
+            Event::Deliver(conn, end, _) if !self.network.hears(conn, end) => {}
             Event::Deliver(conn, Node::Gateway, message) => self.at_gateway(conn, message),
             Event::Deliver(conn, Node::Supervisor(n), message) => self.at_supervisor(conn, n, message),
             Event::Deliver(conn, Node::Reviewer(n), message) => self.at_reviewer(conn, n, message),
