@@ -222,7 +222,7 @@ impl World {
                 self.set_wall(TimeDelta::seconds(offset));
                 self.meet("the clock was set");
             }
-            6 => {
+            6 if self.supervisors[n].is_alive => {
                 self.meet("a supervisor died");
                 self.kill_supervisor(n);
             }
