@@ -33,6 +33,13 @@ impl Bucket {
         Self { capacity, per_milli: u64::from(per_minute), level: capacity, at_milli: millis(now) }
     }
 
+    /// Changes its size and its rate; what is in it stays, as far as it fits.
+    pub(crate) fn set(&mut self, burst: u32, per_minute: u32) {
+        self.capacity = u64::from(burst) * TOKEN;
+        self.per_milli = u64::from(per_minute);
+        self.level = self.level.min(self.capacity);
+    }
+
     /// Takes that many tokens, or none.
     pub(crate) fn take(&mut self, tokens: u32, now: Duration) -> Result<(), Empty> {
         let now = millis(now);
@@ -81,6 +88,18 @@ mod tests {
         assert_eq!(bucket.take(2, late), Ok(()));
         assert_eq!(bucket.take(1, late), Err(Empty::For(SECOND)));
         assert_eq!(Bucket::new(1, 0, SECOND).take(2, late), Err(Empty::Always));
+    }
+
+    #[test]
+    fn a_changed_limit_holds_at_once_and_fills_nothing() {
+        let mut bucket = Bucket::new(2, 60, SECOND);
+        assert_eq!(bucket.take(2, SECOND), Ok(()));
+        bucket.set(10, 60);
+        assert_eq!(bucket.take(1, SECOND), Err(Empty::For(SECOND)));
+        assert_eq!(bucket.take(5, 6 * SECOND), Ok(()));
+        bucket.set(1, 60);
+        assert_eq!(bucket.take(2, 60 * SECOND), Err(Empty::Always));
+        assert_eq!(bucket.take(1, 60 * SECOND), Ok(()));
     }
 
     #[test]

@@ -10,36 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_wire::door;
-use openshell_wire::pb::inbox::inbox_server::InboxServer;
-use openshell_wire::pb::inbox::supervisor_server::SupervisorServer;
-use tokio::net::UnixListener;
-use tokio::task::JoinSet;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::Router;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Limits, ServeArgs};
+use crate::config::{Limits, Settings};
 use crate::doors::{self, Door, DoorError};
-use crate::inbox_service::InboxService;
+use crate::idle::idle;
 use crate::ledger::Ledger;
 use crate::lock::LockError;
+use crate::orders;
+use crate::presence::{Crowd, Presence};
+use crate::probes;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
+use crate::servers::{Servers, serve_all};
 use crate::settle;
+use crate::standing::Fixed;
 use crate::store::StoreError;
-use crate::store::sqlite::SqliteLog;
-use crate::store::writer::Surroundings;
-use crate::supervisor_service::SupervisorService;
+use crate::store::sqlite::{Opened, SqliteLog};
+use crate::store::writer::{Books, Surroundings};
 use crate::timers::Timers;
 
-/// The largest request, in bytes.
-const MAX_REQUEST: usize = 1024 * 1024;
-/// A connection whose peer does not answer a ping in [`KEEPALIVE_TIMEOUT`] is closed.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// How long an answer to a ping may take.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a gateway that stops still refuses in words after its last answer: a request that meets a closing
+/// connection is cancelled by the client's own library, which tells nobody why.
+const LINGER: Duration = Duration::from_millis(50);
 /// How long connections may take to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -56,9 +51,15 @@ pub enum ServeError {
     /// The event log cannot be used; the message names the file, the reason and the way out.
     #[error("{0}")]
     Log(String),
+    /// The ceiling or the patterns cannot be followed; the message names the file, the place and what is wrong.
+    #[error("{0}")]
+    Orders(String),
     /// A socket cannot be opened.
     #[error("{0}")]
     Door(#[from] DoorError),
+    /// The probes' port cannot be opened.
+    #[error("cannot serve metrics on {0}: {1}")]
+    Probes(std::net::SocketAddr, std::io::Error),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) registry: Registry,
     pub(crate) reviews: Reviews,
+    pub(crate) presence: Presence,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     /// Cancelled when the gateway stops: streams end, so that connections can.
@@ -108,7 +110,9 @@ pub(crate) struct Shared {
 /// A gateway that has its log and listens, and serves once it is [run](Gateway::run).
 pub struct Gateway {
     shared: Shared,
+    fixed: Fixed,
     doors: [(Door, UnixListener); 2],
+    probes: Option<TcpListener>,
     writer_ended: CancellationToken,
 }
 
@@ -118,20 +122,12 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// Runs a gateway until `shutdown` is done.
-///
-/// # Errors
-/// [`ServeError`]: why it could not start, or why it ended by itself.
-pub async fn serve(args: ServeArgs, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-    Gateway::start(args).await?.run(shutdown).await
-}
-
 fn environment(key: &str) -> Option<OsString> {
     std::env::var_os(key)
 }
 
 /// The event log: `inbox.db` in the state folder.
-fn default_db() -> Result<PathBuf, door::DoorError> {
+pub(crate) fn default_db() -> Result<PathBuf, door::DoorError> {
     Ok(door::state_folder(environment)?.join("inbox.db"))
 }
 
@@ -140,33 +136,47 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ServeError`]: why it cannot start. Nothing is left behind but an empty log file.
-    pub async fn start(args: ServeArgs) -> Result<Self, ServeError> {
-        let db = args.db.map_or_else(default_db, Ok)?;
-        let socket = args.socket.map_or_else(|| door::default_door(environment), Ok)?;
-        let (log, state) = blocking(move || SqliteLog::open(&db)).await??;
+    pub async fn start(settings: Settings) -> Result<Self, ServeError> {
+        let orders = orders::read(&settings).map_err(|error| ServeError::Orders(error.to_string()))?;
+        let db = std::path::absolute(settings.db.map_or_else(default_db, Ok)?)?;
+        let socket = settings.socket.map_or_else(|| door::default_door(environment), Ok)?;
+        let path = db.clone();
+        let Opened { log, state, account } = blocking(move || SqliteLog::open(&path)).await??;
+        let (probes, metrics_address) = match settings.metrics_listen {
+            Some(address) => {
+                let bound =
+                    probes::bind(address).await.map_err(|error| ServeError::Probes(address, error))?;
+                (Some(bound.0), Some(bound.1))
+            }
+            None => (None, None),
+        };
         let doors = blocking(move || doors::open(&socket)).await??;
         let doors = doors.map(|(door, listener)| UnixListener::from_std(listener).map(|l| (door, l)));
         let [reviewers, supervisors] = doors;
+        let (reviewers, supervisors) = (reviewers?, supervisors?);
         let reader = log.reader();
+        let books = Books { signer: log.signer()?, log, account };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let surroundings = Surroundings { clock: clock.clone(), orders: Arc::default() };
-        let (ledger, writer_ended) = Ledger::start(log, reader, state, surroundings)?;
+        let surroundings = Surroundings { clock: clock.clone(), orders: Arc::new(orders) };
+        let (ledger, writer_ended) = Ledger::start(books, reader, state, surroundings)?;
         let shared = Shared {
+            reviews: Reviews::new(ledger.metrics().clone()),
             ledger,
             registry: Registry::default(),
-            reviews: Reviews::default(),
-            limits: args.limits,
+            presence: Presence::default(),
+            limits: settings.limits,
             clock,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { shared, doors: [reviewers?, supervisors?], writer_ended })
+        let socket = reviewers.0.path.clone();
+        let fixed = Fixed { socket, db, metrics: metrics_address, idle_exit: settings.idle_exit };
+        Ok(Self { shared, fixed, doors: [reviewers, supervisors], probes, writer_ended })
     }
 
     /// The reviewers' socket; the supervisors' is [`door::sandbox_door`] of it.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        let [(door, _), _] = &self.doors;
-        &door.path
+        &self.fixed.socket
     }
 
     /// Serves until `shutdown` is done, then lets streams and connections end and closes the log.
@@ -174,52 +184,72 @@ impl Gateway {
     /// # Errors
     /// [`ServeError`] when a server or the writer ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let Self { shared, doors: [(reviewers, inbox), (supervisors, sandbox)], writer_ended } = self;
-        let state = shared.ledger.state();
-        tracing::info!(socket = %reviewers.path.display(), events = state.seq, "ready");
-        let stopping = shared.stopping.clone();
+        self.run_until(shutdown, std::future::pending()).await
+    }
+
+    /// Like [`run`](Self::run); once `hurry` is done, connections are no longer waited for. What was answered is
+    /// in the log either way.
+    ///
+    /// # Errors
+    /// [`ServeError`] when a server or the writer ended by itself.
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        hurry: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let Self { shared, fixed, doors: [(reviewers, inbox), (supervisors, sandbox)], probes, writer_ended } =
+            self;
+        let (stopping, ledger, presence) =
+            (shared.stopping.clone(), shared.ledger.clone(), shared.presence.clone());
+        tracing::info!(socket = %fixed.socket.display(), db = %fixed.db.display(), events = ledger.state().seq, "ready");
+        if let Some(address) = fixed.metrics {
+            tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+        }
+        let span = fixed.idle_exit;
         let timers = tokio::spawn(Timers::new(&shared).run(stopping.clone()));
         let settler = tokio::spawn(settle::run(shared.ledger.clone(), stopping.clone()));
-        let inbox_service = InboxService::new(shared.clone());
-        let inbox_server = InboxServer::new(inbox_service).max_decoding_message_size(MAX_REQUEST);
-        let supervisor_service = SupervisorService::new(shared);
-        let supervisor_server =
-            SupervisorServer::new(supervisor_service).max_decoding_message_size(MAX_REQUEST);
-        let mut servers = JoinSet::new();
-        servers.spawn(listen(server().add_service(inbox_server), inbox, stopping.clone()));
-        servers.spawn(listen(server().add_service(supervisor_server), sandbox, stopping.clone()));
-        let result = tokio::select! {
-            () = shutdown => Ok(()),
+        let (busy, closing) = (Crowd::default(), CancellationToken::new());
+        let mut servers = serve_all(shared, fixed, [inbox, sandbox], probes, (busy.clone(), closing.clone()));
+        let ended: Result<&str, ServeError> = tokio::select! {
+            () = shutdown => Ok("it was told to"),
+            () = idle(span, &presence, ledger.subscribe(), || ledger.pending() > 0) => {
+                Ok("nobody was here and nothing was pending for the time of idle_exit")
+            }
             () = writer_ended.cancelled() => Err(ServeError::Writer),
             Some(ended) = servers.join_next() => match ended {
                 Ok(Err(error)) => Err(error.into()),
                 Ok(Ok(())) | Err(_) => Err(ServeError::Writer),
             },
         };
-        tracing::info!("stopping");
+        let why = ended.as_ref().map_or_else(ToString::to_string, |why| (*why).to_owned());
+        tracing::info!(why, "stopping");
         stopping.cancel();
         // New clients go to whoever listens next; those that are here get FAREWELL to leave.
         drop((reviewers, supervisors));
-        let _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
+        tokio::select! {
+            () = farewell(&mut servers, &busy, &closing) => {}
+            () = hurry => tracing::warn!("hurried: connections that are still open are cut"),
+        }
         servers.shutdown().await;
+        drop(ledger);
         let _ = tokio::join!(timers, settler);
         let _ = tokio::time::timeout(FAREWELL, writer_ended.cancelled()).await;
-        result
+        tracing::info!("stopped");
+        ended.map(drop)
     }
 }
 
-fn server() -> Server {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-}
-
-async fn listen(
-    router: Router,
-    listener: UnixListener,
-    stopping: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopping.cancelled_owned()).await
+/// Lets whoever is being answered have the answer, then closes the doors and waits until everybody has left.
+async fn farewell(servers: &mut Servers, busy: &Crowd, closing: &CancellationToken) {
+    let leaving = async {
+        // The sender is here: it cannot be gone.
+        let _ = busy.changes().wait_for(|count| *count == 0).await;
+        tokio::time::sleep(LINGER).await;
+        closing.cancel();
+        while servers.join_next().await.is_some() {}
+    };
+    // Who does not leave is cut off.
+    let _ = tokio::time::timeout(FAREWELL, leaving).await;
 }
 
 /// Replaying a long log must not stop the runtime of a program that embeds the gateway.

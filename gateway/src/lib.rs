@@ -2,22 +2,35 @@
 //!
 //! A shell around `openshell-domain`: it brings time, ids, a disk and sockets to `decide` and `fold`, which know
 //! none of them. The flow is `Command → decide → one append → fold → feed`; nothing is ever updated or deleted.
-//! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which embed the same [`serve`].
+//! Called by `openshell-gateway` and by `openshell-inbox gateway serve`, which are the same [`program`].
 
+#[doc(hidden)]
+pub mod bench;
 mod bucket;
 mod clock;
 mod config;
+mod doorkeeper;
 mod doors;
 mod gateway;
+mod idle;
 mod inbox_service;
 mod ledger;
 mod lock;
+mod logs;
+mod measured;
+mod metrics;
+mod orders;
+mod peer;
+mod presence;
+mod probes;
 mod program;
 mod registry;
 mod reviews;
+mod servers;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod standing;
 mod status;
 mod store;
 mod supervisor_service;
@@ -26,7 +39,8 @@ mod tail;
 mod testing;
 mod timers;
 
-pub use config::{Limits, ServeArgs};
+pub use config::{Limits, ServeArgs, Settings, ShowFormat};
 pub use doors::DoorError;
-pub use gateway::{Gateway, ServeError, serve};
-pub use program::program;
+pub use gateway::{Gateway, ServeError};
+pub use logs::{BackupArgs, LogArgs, backup, log};
+pub use program::{program, show_config};

@@ -4,28 +4,55 @@
 //! here is stored; after a restart everything is looked at again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openshell_domain::id::{ProposalId, Revision};
 use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
 use openshell_domain::state::State;
+use tokio::sync::OnceCell;
+
+use crate::metrics::Metrics;
 
 /// From this many on, reviews that nobody needs any more are looked for and dropped.
 const MANY: usize = 1024;
 
 /// The reviews. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reviews(Arc<Mutex<HashMap<ProposalId, Known>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Reviews {
+    table: Arc<Mutex<Table>>,
+    metrics: Arc<Metrics>,
+}
 
 #[derive(Debug)]
+struct Table {
+    known: HashMap<ProposalId, Known>,
+    /// At this size it is swept: twice what was left the last time, so that sweeping costs nothing in the long run.
+    sweep_at: usize,
+}
+
+#[derive(Debug, Clone)]
 struct Known {
+    of: Wording,
+    /// Filled by the first who looks; the others wait for that.
+    review: Arc<OnceCell<Arc<Review>>>,
+}
+
+/// What a review depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wording {
     draft: u32,
     revision: Revision,
-    review: Arc<Review>,
+    /// Evidence grows while a proposal is pending.
+    since: u64,
 }
 
 impl Reviews {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        let table = Table { known: HashMap::new(), sweep_at: MANY };
+        Self { table: Arc::new(Mutex::new(table)), metrics }
+    }
+
     /// The proposal as reviewers see it: with its review while it is pending.
     pub(crate) async fn with(&self, state: &Arc<State>, proposal: &Proposal) -> Proposal {
         Proposal { review: self.of(state, proposal).await, ..proposal.clone() }
@@ -36,32 +63,33 @@ impl Reviews {
         if !proposal.is_pending() {
             return None;
         }
-        let sandbox = state.sandboxes.get(&proposal.sandbox)?.clone();
-        let (id, draft, revision) = (proposal.id, proposal.draft.clone(), sandbox.view.revision);
-        let seen = proposal.evidence.clone();
-        let known = self.lock().get(&id).map(|known| (known.draft, known.revision, known.review.clone()));
-        if let Some((number, at, review)) = known
-            && (number, at) == (draft.number, revision)
-        {
-            return Some(review);
-        }
-        let number = draft.number;
-        // A hard one takes long enough to hold up everybody else on this thread.
-        let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft, &seen)).await;
-        let review = Arc::new(looked.ok()?);
-        self.remember(state, id, Known { draft: number, revision, review: review.clone() });
-        Some(review)
+        let sandbox = state.sandboxes.get(&proposal.sandbox)?;
+        let (draft, revision) = (proposal.draft.number, sandbox.view.revision);
+        let of = Wording { draft, revision, since: proposal.since };
+        let cell = self.cell(state, proposal.id, of);
+        let look = || async {
+            let (sandbox, id) = (sandbox.clone(), proposal.id);
+            let (draft, seen) = (proposal.draft.clone(), proposal.evidence.clone());
+            // A hard one takes long enough to hold up everybody else on this thread.
+            let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft, &seen)).await;
+            self.metrics.reviewed();
+            looked.map(Arc::new)
+        };
+        cell.get_or_try_init(look).await.ok().cloned()
     }
 
-    fn remember(&self, state: &State, id: ProposalId, known: Known) {
-        let mut reviews = self.lock();
-        if reviews.len() >= MANY {
-            reviews.retain(|id, _| state.proposal(*id).is_some_and(Proposal::is_pending));
+    /// The place of a review, shared by all who look at the same.
+    fn cell(&self, state: &State, id: ProposalId, of: Wording) -> Arc<OnceCell<Arc<Review>>> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = table.known.get(&id).filter(|known| known.of == of) {
+            return known.review.clone();
         }
-        reviews.insert(id, known);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProposalId, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if table.known.len() >= table.sweep_at {
+            table.known.retain(|id, _| state.proposal(*id).is_some_and(Proposal::is_pending));
+            table.sweep_at = MANY.max(table.known.len() * 2);
+        }
+        let review = Arc::<OnceCell<_>>::default();
+        table.known.insert(id, Known { of, review: review.clone() });
+        review
     }
 }

@@ -1,17 +1,18 @@
 //! After an approval: what else asked for no more than was granted is closed, so that nobody decides it again.
 //!
-//! Runs beside the writer, because it compares the grant with every pending ask that could be concerned. Decides
-//! nothing: the writer looks again. Started by the gateway.
+//! Runs beside the writer, because it compares the grant with every pending ask that could be concerned; only what
+//! turns out to be covered is handed to the writer, who looks again. Started by the gateway.
+
+use std::sync::Arc;
 
 use openshell_domain::command::Command;
-use openshell_domain::event::{Envelope, Event};
+use openshell_domain::event::Event;
 use openshell_domain::id::ProposalId;
-use openshell_domain::policy::Rule;
+use openshell_domain::policy::{Endpoint, Rule};
 use openshell_domain::state::State;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
-use crate::tail::Tail;
 
 /// Works until the gateway stops.
 pub(crate) async fn run(ledger: Ledger, stopping: CancellationToken) {
@@ -21,19 +22,26 @@ pub(crate) async fn run(ledger: Ledger, stopping: CancellationToken) {
             () = stopping.cancelled() => return,
             next = tail.next() => next,
         };
-        match next {
-            Ok(event) => settle(&ledger, &tail, &event).await,
+        let event = match next {
+            Ok(event) => event,
             Err(error) => {
                 tracing::warn!(%error, "duplicate asks are not closed any more");
                 return;
+            }
+        };
+        if let Event::ProposalApproved { proposal, .. } = event.event {
+            let state = tail.state();
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = settle(&ledger, state, proposal) => {}
             }
         }
     }
 }
 
-async fn settle(ledger: &Ledger, tail: &Tail, event: &Envelope) {
-    let Event::ProposalApproved { proposal: granted, .. } = event.event else { return };
-    for pending in concerned(&tail.state(), granted) {
+async fn settle(ledger: &Ledger, state: Arc<State>, granted: ProposalId) {
+    let look = tokio::task::spawn_blocking(move || covered(&state, granted));
+    for pending in look.await.unwrap_or_default() {
         // What fails is left to a reviewer, who can decide it like any other.
         if let Err(error) = ledger.execute(Command::Settle(pending, granted)).await {
             tracing::debug!(%error, "a duplicate ask stays");
@@ -41,20 +49,32 @@ async fn settle(ledger: &Ledger, tail: &Tail, event: &Envelope) {
     }
 }
 
-/// The pending asks of the sandbox that name a host and a port of the grant.
-pub(crate) fn concerned(state: &State, granted: ProposalId) -> Vec<ProposalId> {
+/// The pending asks of the sandbox that ask for no more than was granted.
+pub(crate) fn covered(state: &State, granted: ProposalId) -> Vec<ProposalId> {
     let Some(grant) = state.proposal(granted) else { return Vec::new() };
     let Some(sandbox) = state.sandboxes.get(&grant.sandbox) else { return Vec::new() };
+    let ground = sandbox.ground();
     let pending = sandbox.pending.keys().filter_map(|id| sandbox.proposals.get(id));
-    pending.filter(|ask| meet(&ask.draft.rule, &grant.draft.rule)).map(|ask| ask.id).collect()
+    pending
+        .filter(|ask| may_cover(&grant.draft.rule, &ask.draft.rule))
+        .filter(|ask| matches!(ground.covers(&grant.draft.rule, &ask.draft.rule), Ok(true)))
+        .map(|ask| ask.id)
+        .collect()
 }
 
-/// Whether two rules could be about the same destination: the same port, and the same host or a pattern.
-fn meet(one: &Rule, other: &Rule) -> bool {
-    one.endpoints.iter().any(|a| {
-        other.endpoints.iter().any(|b| {
-            let is_host = a.host == b.host || a.host.contains('*') || b.host.contains('*');
-            is_host && a.ports.iter().any(|port| b.ports.contains(port))
-        })
-    })
+/// Whether a look is worth its while: each endpoint of the ask has one in the grant that could be about the same.
+fn may_cover(grant: &Rule, ask: &Rule) -> bool {
+    ask.endpoints.iter().all(|one| grant.endpoints.iter().any(|two| may_meet(two, one)))
+}
+
+fn may_meet(grant: &Endpoint, ask: &Endpoint) -> bool {
+    let is_literal = |text: &str| !text.contains(['*', '?', '[', '{']);
+    let is_other = |one: &str, two: &str| one != two && is_literal(one) && is_literal(two);
+    let paths =
+        |endpoint: &Endpoint| endpoint.rules.iter().map(|rule| rule.allow.path.clone()).collect::<Vec<_>>();
+    let (granted, asked) = (paths(grant), paths(ask));
+    let has_path = granted.is_empty()
+        || asked.is_empty()
+        || asked.iter().any(|path| granted.iter().any(|other| !is_other(path, other)));
+    !is_other(&grant.host, &ask.host) && grant.ports.iter().any(|port| ask.ports.contains(port)) && has_path
 }

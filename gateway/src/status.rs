@@ -12,10 +12,10 @@ use prost::Message;
 use tonic::metadata::{AsciiMetadataValue, MetadataValue};
 use tonic::{Code, Status};
 
-use crate::store::writer::NotDone;
+use crate::store::writer::{NotDone, Reason};
 
 /// The metadata key of the refusal's word.
-const WORD: &str = "openshell-refusal";
+pub(crate) const WORD: &str = "openshell-refusal";
 /// The metadata key of the fresh proposal.
 const FRESH: &str = "openshell-proposal-bin";
 /// The largest proposal that is put into metadata, in bytes before base64.
@@ -34,6 +34,14 @@ pub(crate) fn refuse(code: Code, word: &'static str, message: &str) -> Status {
 pub(crate) fn not_done(reason: NotDone) -> Status {
     match reason {
         NotDone::Unavailable(why) => refuse(Code::Unavailable, "unavailable", &why),
+        NotDone::NotAdmitted(reason) => {
+            let (code, word) = code_of_reason(reason);
+            let mut status = refuse(code, word, &reason.to_string());
+            if let Ok(seconds) = reason.again_s().to_string().parse() {
+                status.metadata_mut().insert("retry-after", seconds);
+            }
+            status
+        }
         NotDone::Refused(refusal) => {
             let (code, word) = code_of(&refusal);
             let mut status = refuse(code, word, &refusal.to_string());
@@ -46,6 +54,14 @@ pub(crate) fn not_done(reason: NotDone) -> Status {
             }
             status
         }
+    }
+}
+
+/// The code and the word for what the log cannot bear now.
+pub(crate) fn code_of_reason(reason: Reason) -> (Code, &'static str) {
+    match reason {
+        Reason::LogBudget { .. } => (Code::ResourceExhausted, "log_budget"),
+        Reason::DiskReserve => (Code::ResourceExhausted, "disk_reserve"),
     }
 }
 
@@ -81,6 +97,11 @@ pub(crate) fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::TooManyPending(..) => (Code::ResourceExhausted, "limit"),
         Refusal::ReasonTooLong(..) => (Code::InvalidArgument, "invalid"),
     }
+}
+
+/// The status of whatever comes too late, and with which streams end.
+pub(crate) fn stopping() -> Status {
+    refuse(Code::Unavailable, "stopping", "the gateway is stopping")
 }
 
 /// The status for a message that does not mean anything.

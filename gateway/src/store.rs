@@ -4,28 +4,51 @@
 //! implementation; nothing outside this module may know that. Called by the writer (append, recover) and by
 //! streams that fell behind (read).
 
+pub(crate) mod account;
+mod budget;
+pub(crate) mod key;
+pub(crate) mod record;
+mod reserve;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
 pub(crate) mod writer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
 use openshell_domain::event::{Envelope, EventError};
-use openshell_domain::id::Seq;
+use openshell_domain::id::{Digest, Seq};
 use openshell_domain::state::FoldError;
+use rusqlite::ErrorCode;
 
 use crate::lock::LockError;
+use key::KeyError;
+use record::Record;
+
+/// The end of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The last event; 0 is none.
+    pub(crate) seq: Seq,
+    /// Its hash.
+    pub(crate) hash: Digest,
+}
 
 /// The one writer's side of a log.
 pub(crate) trait EventLog: Send + 'static {
     /// Appends all of them or none. When this returns `Ok`, they are on the disk.
     ///
     /// After an error the log may or may not hold them: [`Self::recover`] says.
-    fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError>;
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError>;
 
     /// Makes the log usable after a failed append, and returns what it holds after `seq`.
-    fn recover(&mut self, seq: Seq) -> Result<Vec<Envelope>, StoreError>;
+    fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError>;
+
+    /// The end of what is on the disk.
+    fn head(&self) -> Head;
+
+    /// Whether the disk that is kept for decisions is there; makes it whole again if it can.
+    fn has_reserve(&mut self) -> bool;
 }
 
 /// Anybody's side of a log.
@@ -48,9 +71,28 @@ pub(crate) enum StoreError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The database refused.
+    /// The database refused for a reason of its own.
     #[error("the event log: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
+    /// No room.
+    #[error("the disk of the event log is full: free some space, the gateway goes on by itself")]
+    DiskFull,
+    /// Nothing can be written.
+    #[error(
+        "the event log cannot be written ({0}): make its disk and file writable, the gateway goes on by itself"
+    )]
+    ReadOnly(rusqlite::Error),
+    /// Somebody else is writing.
+    #[error("another program has held the event log locked for {} s: let it finish or stop it (a gateway needs nobody beside it that writes), the gateway goes on by itself", .0.as_secs())]
+    Busy(Duration),
+    /// The disk failed.
+    #[error(
+        "the disk of the event log fails ({0}): see the system's log; the gateway goes on by itself once it works"
+    )]
+    Io(rusqlite::Error),
+    /// Pages are not what SQLite wrote.
+    #[error("the file of the event log is damaged ({}): restore a backup", .0.as_deref().unwrap_or("SQLite cannot read a page of it"))]
+    Damaged(Option<String>),
     /// A file of some other program.
     #[error("{} is not an openshell-inbox event log: choose another --db", .0.display())]
     Foreign(PathBuf),
@@ -95,4 +137,105 @@ pub(crate) enum StoreError {
     /// The log ends before what was already answered.
     #[error("the log ends before event {0}, which had been stored: the file was replaced")]
     Shorter(Seq),
+    /// The file under this name is another one now.
+    #[error("{} was moved, deleted or replaced while the gateway ran: put it back, or start the gateway anew", .0.display())]
+    Replaced(PathBuf),
+    /// An event's number in its stream is not the next one.
+    #[error("event {seq} is number {found} of the stream {stream:?}, and should be number {wanted}")]
+    Stream {
+        /// Where.
+        seq: Seq,
+        /// Whose stream.
+        stream: String,
+        /// The number after the last one of the stream.
+        wanted: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// A checkpoint in the log proves nothing.
+    #[error("the checkpoint in event {seq}: {why}")]
+    Checkpoint {
+        /// Where.
+        seq: Seq,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another history than the one that a checkpoint from elsewhere signs.
+    #[error("event {seq} has the hash {found}, the checkpoint signs {signed}: the log was written anew")]
+    Rewritten {
+        /// Where.
+        seq: Seq,
+        /// The hash in the log.
+        found: Digest,
+        /// The hash in the checkpoint.
+        signed: Digest,
+    },
+    /// Less than a checkpoint from elsewhere signs.
+    #[error(
+        "the log ends with event {end} and does not hold the checkpoint after event {signed}: it was cut off, or is another log"
+    )]
+    Truncated {
+        /// The last event in the log.
+        end: Seq,
+        /// The event that the checkpoint signs.
+        signed: Seq,
+    },
+    /// Asked for an event that is not there.
+    #[error("the log has no event {0} yet")]
+    NotYet(Seq),
+    /// There is a file already.
+    #[error("{} is there already: choose another name, nothing is overwritten", .0.display())]
+    Taken(PathBuf),
+    /// The key that signs checkpoints.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error;
+        if let Error::InvalidColumnType(..)
+        | Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..) = &error
+        {
+            return Self::Damaged(Some(format!("a column holds what no gateway writes: {error}")));
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly(error)
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(sqlite::BUSY),
+            Some(ErrorCode::SystemIoFailure) => Self::Io(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(None),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether everything before the place that it names is still proven.
+    pub(crate) fn is_partial(&self) -> bool {
+        !matches!(self, Self::Rewritten { .. } | Self::Truncated { .. })
+    }
+
+    /// Whether this says something of what is stored, and not of the way to it.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_)
+                | Self::Altered { .. }
+                | Self::Chain(_)
+                | Self::Row { .. }
+                | Self::Event(EventError::Unreadable { .. } | EventError::NotLifted { .. })
+                | Self::Fold(_)
+                | Self::Shorter(_)
+                | Self::Replaced(_)
+                | Self::Stream { .. }
+                | Self::Checkpoint { .. }
+                | Self::Rewritten { .. }
+                | Self::Truncated { .. }
+        )
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use openshell_domain::command::{Command, StartRun, Submit};
 use openshell_domain::event::{Actor, ActorKind, Envelope, Event, Isolation};
-use openshell_domain::id::{Digest, EventId, ProposalId, RunId, Seq};
+use openshell_domain::id::{Digest, EventId, ProposalId, RunId, Seq, Stream};
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::read::policy_from_yaml;
 use openshell_domain::proposal::Origin;
@@ -15,15 +15,22 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::store::writer::Surroundings;
+use crate::store::account::Account;
+use crate::store::key::Signer;
+use crate::store::writer::Books;
 
 /// The event at `seq` of the stream `demo`, which has no other events.
 pub(crate) fn event(seq: Seq) -> Arc<Envelope> {
+    event_in("demo".parse().unwrap(), seq, seq)
+}
+
+/// The event at `seq`, which has this number in its stream.
+pub(crate) fn event_in(stream: Stream, seq: Seq, stream_seq: u64) -> Arc<Envelope> {
     Arc::new(Envelope {
         seq,
         id: EventId(Uuid::from_u128(seq.into())),
-        stream: "demo".parse().unwrap(),
-        stream_seq: seq,
+        stream,
+        stream_seq,
         at: chrono::DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap(),
         actor: Actor {
             kind: ActorKind::System,
@@ -70,9 +77,11 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that stands, and no orders.
-pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { clock: Arc::new(ManualClock::default()), orders: Arc::default() }
+/// A new key and an empty account for a log.
+pub(crate) fn books<L>(log: L) -> Books<L> {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = Signer::open(&folder.path().join("db")).unwrap();
+    Books { log, account: Account::default(), signer }
 }
 
 /// Somebody who may decide.

@@ -17,9 +17,9 @@ use openshell_domain::policy::read::{MAX_FILE, Problems, policy_from_bytes};
 use openshell_domain::policy::risk::{Credential, ScopeError, check_credentials};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
+use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
 use tokio::sync::{Semaphore, watch};
-use tracing_subscriber::EnvFilter;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -163,13 +163,7 @@ impl RunError {
 
 /// Runs a command to its end, says on stderr what went wrong, and gives the exit code.
 pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
-    let filter = EnvFilter::try_from_env("OPENSHELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let has_colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(has_colour)
-        .with_writer(std::io::stderr)
-        .init();
+    start_log();
     match run(gateway, args) {
         Ok(code) => code,
         Err(error) => {
@@ -180,6 +174,23 @@ pub fn program(gateway: Option<&Path>, args: RunArgs) -> u8 {
             }
             error.exit_code()
         }
+    }
+}
+
+/// What `OPENSHELL_LOG` says (default `warn`), as `OPENSHELL_LOG_FORMAT` says (`text` or `json`).
+fn start_log() {
+    let told = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let level = told("OPENSHELL_LOG").map_or_else(|| "warn".parse(), |level| level.parse::<LogLevel>());
+    let format = told("OPENSHELL_LOG_FORMAT").map_or(Ok(LogFormat::Text), |format| format.parse());
+    for (name, error) in
+        [("OPENSHELL_LOG", level.as_ref().err()), ("OPENSHELL_LOG_FORMAT", format.as_ref().err())]
+    {
+        if let Some(error) = error {
+            eprintln!("warning: {name}: {}", Untrusted::new(error));
+        }
+    }
+    if let Ok(level) = level.or_else(|_| "warn".parse::<LogLevel>()) {
+        logs::start(&level, format.unwrap_or_default());
     }
 }
 
@@ -248,10 +259,13 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .map_err(RunError::NotInForce)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
     // Without isolation, the files of the run go away with the command.
-    let (command, _files) = start.command(&args.command)?;
-    let code = command.wait().await;
+    let ended = match start.command(&args.command) {
+        Ok((command, _files)) => Ok(command.wait().await),
+        Err(error) => Err(error),
+    };
+    // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
-    Ok(code)
+    Ok(ended?)
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.

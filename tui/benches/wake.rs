@@ -173,12 +173,7 @@ async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
         let shown = client.proposal(&id).await.unwrap().proposal;
         // The agent says when its request is on the way.
         agent.hear();
-        let decision = Decision {
-            proposal: shown.id,
-            digest: shown.digest().unwrap(),
-            verb: Verb::Approve,
-            reason: String::new(),
-        };
+        let decision = Decision::new(shown.id, shown.digest().unwrap(), Verb::Approve, String::new());
         let start = Instant::now();
         client.decide(&decision).await.unwrap();
         let answer = agent.hear();

@@ -3,11 +3,11 @@
 //! The verbs of the gateway (`gateway serve`), the supervisor (`run`) and the demo (`demo`) are dispatched here
 //! and nowhere else; screen and verbs know nothing of them.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use openshell_gateway::ServeArgs;
+use openshell_gateway::{ServeArgs, ShowFormat};
 use openshell_supervisor::RunArgs;
 use openshell_supervisor::isolation::doctor;
 use openshell_wire::door::{DoorError, default_door};
@@ -15,6 +15,7 @@ use openshell_wire::door::{DoorError, default_door};
 use crate::cli::{self, Options, Output};
 use crate::client::Client;
 use crate::demo::{self, AgentArgs, DemoArgs, Ending};
+use crate::gateway::{self, GatewayError, start};
 use crate::screen::{self, Exit, ScreenError, ScreenOptions};
 use crate::verbs::policy::{self, Checked};
 use crate::verbs::{self, VerbError};
@@ -25,6 +26,8 @@ pub const DONE: u8 = 0;
 pub const REFUSED: u8 = 1;
 /// The command line makes no sense, or there is no terminal.
 pub const USAGE: u8 = 2;
+/// No gateway answers.
+pub const UNREACHABLE: u8 = 3;
 
 /// See what AI agents ask for, and decide.
 #[derive(Debug, Parser)]
@@ -32,6 +35,9 @@ pub const USAGE: u8 = 2;
 pub struct Cli {
     #[command(flatten)]
     options: Options,
+    /// End when this process, which must be the parent, does: for what the demo starts.
+    #[arg(long, value_name = "PID", hide = true)]
+    with_parent: Option<i32>,
     /// Without one: the screen.
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -65,6 +71,27 @@ enum Verb {
 enum GatewayVerb {
     /// Serve reviewers on PATH and supervisors on PATH.sandbox.
     Serve(ServeArgs),
+    /// Say how the gateway stands: process, log, who is there, what is pending.
+    #[command(after_help = RUNNING_CODES)]
+    Status,
+    /// Stop the gateway and wait until it has ended. A second time, while it stops, makes it hurry.
+    #[command(after_help = RUNNING_CODES)]
+    Stop,
+    /// The gateway's settings.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+}
+
+/// Exit codes of `gateway status` and `gateway stop`, as their help tells them.
+const RUNNING_CODES: &str = "Exit codes: 0 done, 1 not done, 2 usage, 3 none runs.";
+
+#[derive(Debug, Subcommand)]
+enum ConfigVerb {
+    /// Print every setting in force and where it came from, as a configuration file or JSON. Takes the flags of
+    /// `serve`.
+    Show(ServeArgs),
 }
 
 /// A stage of a sandbox, when this process was started as one.
@@ -76,18 +103,73 @@ pub fn reentry() -> Option<u8> {
 /// Does what was asked and says how it went, as an exit code.
 pub fn dispatch(cli: Cli) -> u8 {
     let Options { gateway, output } = cli.options;
+    if let Some(parent) = cli.with_parent
+        && let Err(error) = end_with(parent)
+    {
+        return fail(&error, "", USAGE);
+    }
     match cli.verb {
-        None => on_runtime(reviewing(gateway, open)),
-        Some(Verb::Reviewer(verb)) => on_runtime(reviewing(gateway, move |door| act(verb, output, door))),
+        None => on_runtime(reviewing(gateway, Start::WhereSeen, open)),
+        Some(Verb::Reviewer(verb)) => {
+            on_runtime(reviewing(gateway, Start::Never, move |door| act(verb, output, door)))
+        }
         Some(Verb::Policy { verb: cli::PolicyVerb::Check(ask) }) => check(&ask, output),
-        Some(Verb::Run(args)) => openshell_supervisor::program(gateway.as_deref(), *args),
+        Some(Verb::Run(args)) => run(gateway, *args),
         Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
-        Some(Verb::Gateway { verb: GatewayVerb::Serve(args) }) => openshell_gateway::program(args),
+        Some(Verb::Gateway { verb }) => of_gateway(verb, gateway, output),
         Some(Verb::Demo(args)) => on_runtime(play(args)),
         Some(Verb::DemoAgent(args)) => on_runtime(async {
             demo::play_agent(args).await.unwrap_or_else(|error| fail(&error, "", REFUSED))
         }),
     }
+}
+
+/// Whether a gateway is started where none answers. Never one that was named: who names one means that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Never,
+    /// For a screen, and a screen needs a terminal.
+    WhereSeen,
+    Always,
+}
+
+/// Asks the kernel to end this process with its parent.
+fn end_with(parent: i32) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .map_err(|error| format!("--with-parent: {error}"))?;
+    // It may have ended before the kernel was asked.
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    if now == Some(parent) { Ok(()) } else { Err(format!("--with-parent: {parent} is not the parent")) }
+}
+
+fn of_gateway(verb: GatewayVerb, door: Option<PathBuf>, output: Output) -> u8 {
+    let told = |done: Result<(), GatewayError>| {
+        done.map_or_else(|error| fail(&error.to_string(), error.hint(), error.code()), |()| DONE)
+    };
+    match verb {
+        GatewayVerb::Serve(args) => openshell_gateway::program(args),
+        GatewayVerb::Status => on_runtime(reviewing(door, Start::Never, |door| async move {
+            told(gateway::status(&door, output, &mut std::io::stdout()).await)
+        })),
+        GatewayVerb::Stop => on_runtime(reviewing(door, Start::Never, |door| async move {
+            told(gateway::stop(&door, output, &mut std::io::stdout()).await)
+        })),
+        GatewayVerb::Config { verb: ConfigVerb::Show(args) } => {
+            let format = if output == Output::Json { ShowFormat::Json } else { ShowFormat::Toml };
+            openshell_gateway::show_config(&args, format, &mut std::io::stdout())
+        }
+    }
+}
+
+/// Starts a command, and before it a gateway where none answers.
+fn run(door: Option<PathBuf>, args: RunArgs) -> u8 {
+    let mut found = None;
+    let code = on_runtime(reviewing(door, Start::Always, |door| {
+        found = Some(door);
+        async { DONE }
+    }));
+    // The runtime is over by now: the supervisor has one of its own.
+    found.map_or(code, |door| openshell_supervisor::program(Some(&door), args))
 }
 
 fn on_runtime(work: impl Future<Output = u8>) -> u8 {
@@ -102,11 +184,36 @@ fn on_runtime(work: impl Future<Output = u8>) -> u8 {
     }
 }
 
-async fn reviewing<F: Future<Output = u8>>(door: Option<PathBuf>, work: impl FnOnce(PathBuf) -> F) -> u8 {
-    match door.map_or_else(default_socket, Ok) {
-        Ok(door) => work(door).await,
-        Err(error) => fail(&error.to_string(), "", USAGE),
+async fn reviewing<F: Future<Output = u8>>(
+    door: Option<PathBuf>,
+    start: Start,
+    work: impl FnOnce(PathBuf) -> F,
+) -> u8 {
+    if let Some(door) = door {
+        return work(door).await;
     }
+    let door = match default_socket() {
+        Ok(door) => door,
+        Err(error) => return fail(&error.to_string(), "", USAGE),
+    };
+    let is_seen = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if start == Start::Always || (start == Start::WhereSeen && is_seen) {
+        match start::ensure(&door).await {
+            Ok(None) => {}
+            Ok(Some(pid)) => announce(pid, &door),
+            Err(error) => return fail(&error.to_string(), &error.hint(), UNREACHABLE),
+        }
+    }
+    work(door).await
+}
+
+/// Says that something was left running, and how to be rid of it.
+fn announce(pid: u32, door: &Path) {
+    let door = crate::shown::visible(&door.display().to_string());
+    eprintln!(
+        "openshell-inbox: no gateway answered at {door}, so one was started (pid {pid}). It ends by itself when \
+         nobody needs it, or with: openshell-inbox gateway stop"
+    );
 }
 
 async fn act(verb: cli::Verb, output: Output, door: PathBuf) -> u8 {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod compose;
 pub mod demo;
+pub mod gateway;
 pub mod isolation;
 pub mod review;
 pub mod screen;

@@ -211,3 +211,31 @@ fn a_panic_gives_the_terminal_back() {
     screen.shows("the screen ended: Signal(6)");
     screen.ends();
 }
+
+#[test]
+fn the_gateway_that_it_started_outlives_the_screen() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = |name: &str| home.path().join(name);
+    let screen = Screen::run(
+        Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
+            .env_remove("OPENSHELL_INBOX_GATEWAY")
+            .env("XDG_RUNTIME_DIR", folder("run"))
+            .env("XDG_STATE_HOME", folder("state"))
+            .env("XDG_CONFIG_HOME", folder("config")),
+        100,
+        30,
+    );
+    screen.shows("● live");
+    // As when the terminal's window is closed.
+    screen.signal(Signal::HUP);
+    assert_eq!(screen.ends().code(), Some(128 + 1));
+    let gateway = |verb: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+        command.arg("--gateway").arg(folder("run/openshell-inbox/gateway.sock")).args(["gateway", verb]);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = gateway("status");
+    assert!(code == Some(0) && text.contains("idle exit  after 10m"), "{text}");
+    assert_eq!(gateway("stop").0, Some(0));
+}

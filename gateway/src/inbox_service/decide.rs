@@ -52,7 +52,7 @@ pub(super) async fn many(
         let result = match answer(shared, outcome) {
             Ok(done) => decide_result::Result::Done(done),
             Err(NotDone::Refused(refusal)) => decide_result::Result::Refused(refused(&refusal)),
-            Err(reason @ NotDone::Unavailable(_)) => return Err(status::not_done(reason)),
+            Err(reason) => return Err(status::not_done(reason)),
         };
         results.push(pb::DecideResult { result: Some(result) });
     }

@@ -6,19 +6,23 @@
 
 mod snapshot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use openshell_domain::event::{Envelope, Event};
 use openshell_domain::id::{IdError, ProposalId, SandboxName, Seq};
+use openshell_domain::proposal::Proposal;
+use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox::{self as pb, inbox_frame::Frame};
 use openshell_wire::{envelope, proposal};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::gateway::Shared;
+use crate::presence::Present;
 use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::status;
@@ -47,15 +51,17 @@ pub(super) fn frames(shared: &Shared, request: &pb::WatchInboxRequest) -> Result
     let stopped = shared.stopping.clone().cancelled_owned();
     let wanted = state.sandboxes.iter().filter(|(name, _)| scope.has(name));
     let follow = Follow {
+        _present: shared.presence.watchers.enter(),
         reviews: shared.reviews.clone(),
         tail: tail.from(from),
         cursor: from,
         unseen: wanted.flat_map(|(_, sandbox)| sandbox.pending.keys().copied()).collect(),
+        changed: Some(Vec::new()),
         live: Live::new(&shared.registry),
         scope,
     };
     let frames = snapshot.chain(events(follow)).take_until(stopped);
-    let farewell = stream::once(async { Err(status::refuse(Code::Unavailable, "stopping", STOPPING)) });
+    let farewell = stream::once(async { Err(status::stopping()) });
     Ok(Box::pin(frames.chain(farewell).scan(false, |has_failed, frame| {
         // Nothing follows an error: not the farewell after a failed read.
         let next = (!*has_failed).then_some(frame);
@@ -63,9 +69,6 @@ pub(super) fn frames(shared: &Shared, request: &pb::WatchInboxRequest) -> Result
         std::future::ready(next)
     })))
 }
-
-/// What streams end with when the gateway does.
-const STOPPING: &str = "the gateway is stopping";
 
 fn frame(frame: Frame) -> pb::InboxFrame {
     pb::InboxFrame { frame: Some(frame) }
@@ -119,28 +122,46 @@ impl Live {
 
 /// One client's place in the log.
 struct Follow {
+    _present: Present,
     /// Not the whole gateway: a stream that is about to be dropped must not keep the log open.
     reviews: Reviews,
     tail: Tail,
     cursor: Seq,
     scope: Scope,
     /// Pending proposals of which the client has to be told what they would change.
-    unseen: VecDeque<ProposalId>,
+    unseen: BTreeSet<ProposalId>,
+    /// Whose grants came or went since the last revision; `None`: the policy file is another one.
+    changed: Option<Vec<ProposalId>>,
     live: Live,
+}
+
+/// What a pending proposal would change, as text.
+async fn look(reviews: &Reviews, state: &Arc<State>, proposal: Option<&Proposal>) -> Option<String> {
+    reviews.of(state, proposal?).await.map(|review| proposal::review_text(&review))
 }
 
 /// Every event after the cursor, what each changes of the pending proposals behind it, who waits, and heartbeats.
 fn events(follow: Follow) -> impl Stream<Item = Result<pb::InboxFrame, Status>> + Send {
     stream::unfold(follow, |mut follow| async move {
         loop {
-            if let Some(reviewed) = follow.reviewed().await {
-                return Some((Ok(frame(Frame::Reviewed(reviewed))), follow));
-            }
             if let Some(live) = follow.live() {
                 return Some((Ok(frame(Frame::Live(live))), follow));
             }
+            let (state, next) = (follow.tail.state(), follow.unseen.first().copied());
+            let unseen = next.and_then(|id| state.proposal(id)).filter(|known| known.is_pending());
+            if unseen.is_none() && follow.unseen.pop_first().is_some() {
+                continue;
+            }
             let next = tokio::select! {
+                // What has happened comes first: a look can take its time.
+                biased;
                 next = follow.tail.next() => next,
+                review = look(&follow.reviews, &state, unseen), if unseen.is_some() => {
+                    let id = follow.unseen.pop_first();
+                    let (Some(id), Some(review)) = (id, review) else { continue };
+                    let reviewed = pb::Reviewed { proposal: id.to_string(), review };
+                    return Some((Ok(frame(Frame::Reviewed(reviewed))), follow));
+                }
                 // The sender lives in the registry that this holds.
                 _ = follow.live.changes.changed() => {
                     follow.live.is_due = true;
@@ -191,29 +212,35 @@ impl Follow {
         match &event.event {
             Event::ProposalSubmitted { proposal, .. }
             | Event::DraftRevised { proposal, .. }
-            | Event::DenialObserved { proposal, .. }
-            | Event::DecisionUndone { proposal, .. } => self.unseen.push_back(*proposal),
+            | Event::DenialObserved { proposal, .. } => drop(self.unseen.insert(*proposal)),
+            Event::DecisionUndone { proposal, .. } => {
+                self.unseen.insert(*proposal);
+                self.changed.as_mut().into_iter().for_each(|changed| changed.push(*proposal));
+            }
+            Event::ProposalApproved { proposal, .. }
+            | Event::GrantExpired { proposal }
+            | Event::GrantRevoked { proposal, .. } => {
+                self.changed.as_mut().into_iter().for_each(|changed| changed.push(*proposal));
+            }
+            Event::BasePolicySet { .. } => self.changed = None,
             Event::PolicyRevised { .. } => {
                 let state = self.tail.state();
-                let sandbox = event.sandbox().and_then(|name| state.sandboxes.get(name));
-                self.unseen.extend(sandbox.into_iter().flat_map(|sandbox| sandbox.pending.keys()));
+                let changed = self.changed.replace(Vec::new());
+                if let Some(sandbox) = event.sandbox().and_then(|name| state.sandboxes.get(name)) {
+                    self.unseen.extend(concerned(sandbox, changed));
+                }
             }
             _ => {}
         }
     }
+}
 
-    /// The next of them that is still pending, as it is now.
-    async fn reviewed(&mut self) -> Option<pb::Reviewed> {
-        while let Some(id) = self.unseen.pop_front() {
-            let state = self.tail.state();
-            let Some(proposal) = state.proposal(id) else { continue };
-            if let Some(review) = self.reviews.of(&state, proposal).await {
-                return Some(pb::Reviewed {
-                    proposal: id.to_string(),
-                    review: proposal::review_text(&review),
-                });
-            }
-        }
-        None
-    }
+/// The pending proposals that may change otherwise now that these grants came or went.
+fn concerned(sandbox: &Sandbox, changed: Option<Vec<ProposalId>>) -> Vec<ProposalId> {
+    let Some(changed) = changed else { return sandbox.pending.keys().copied().collect() };
+    let rule = |id: &ProposalId| sandbox.proposals.get(id).map(|known| &known.draft.rule);
+    let changed: Vec<_> = changed.iter().filter_map(rule).collect();
+    let is_concerned =
+        |id: &&ProposalId| rule(id).is_some_and(|asked| changed.iter().any(|grant| !grant.is_apart(asked)));
+    sandbox.pending.keys().filter(is_concerned).copied().collect()
 }

@@ -120,9 +120,10 @@ pub(super) struct Check {
 impl Check {
     /// Takes in what was synced since.
     pub(super) fn log(&mut self, disk: &Disk) {
-        let synced = disk.synced();
-        assert!(synced.len() >= self.seen.len(), "the log became shorter");
-        for event in synced.into_iter().skip(self.seen.len()) {
+        if let Some(last) = self.seen.last() {
+            assert_eq!(disk.at(last.seq).as_ref(), Some(last), "the log was changed");
+        }
+        for event in disk.after(self.seen.len() as u64) {
             assert_eq!(event.seq, self.seen.len() as u64 + 1, "the log has a gap");
             if let Stream::Sandbox(name) = &event.stream {
                 self.models.entry(name.clone()).or_default().apply(&event.event);

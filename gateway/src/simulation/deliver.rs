@@ -174,7 +174,7 @@ impl World {
             (For::Nobody, _) => {}
             (For::Report(conn), _) => {
                 // What was not stored is said again when the supervisor attaches again.
-                if let Err(NotDone::Unavailable(_)) = outcome {
+                if let Err(NotDone::Unavailable(_) | NotDone::NotAdmitted(_)) = outcome {
                     self.gateway.as_mut().unwrap().sessions.remove(&conn);
                     self.answer(conn, Message::Farewell("unavailable".into()));
                 }

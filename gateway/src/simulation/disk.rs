@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use openshell_domain::event::Envelope;
-use openshell_domain::id::Seq;
+use openshell_domain::id::{Digest, Seq};
 
-use crate::store::{EventLog, EventReader, StoreError};
+use crate::store::record::Record;
+use crate::store::{EventLog, EventReader, Head, StoreError};
 
 /// What becomes of the next append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) struct Death;
 
 #[derive(Debug, Default)]
 struct Content {
-    synced: Vec<Arc<Envelope>>,
+    synced: Vec<Record>,
     fate: Option<Fate>,
 }
 
@@ -45,42 +46,54 @@ impl Disk {
     }
 
     /// Everything that a crash would leave.
-    pub(super) fn synced(&self) -> Vec<Arc<Envelope>> {
+    pub(super) fn records(&self) -> Vec<Record> {
         self.lock().synced.clone()
+    }
+
+    /// The events that a crash would leave, after the first of them.
+    pub(super) fn after(&self, seq: Seq) -> Vec<Arc<Envelope>> {
+        let skipped = usize::try_from(seq).unwrap();
+        self.lock().synced.iter().skip(skipped).map(|record| record.envelope.clone()).collect()
     }
 
     /// The event at a place, if it is synced.
     pub(super) fn at(&self, seq: Seq) -> Option<Arc<Envelope>> {
-        let index = usize::try_from(seq).unwrap().checked_sub(1)?;
-        self.lock().synced.get(index).cloned()
+        self.after(seq.checked_sub(1)?).into_iter().next()
     }
 }
 
 impl EventLog for Disk {
-    fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError> {
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let mut content = self.lock();
         let fate = content.fate.take().unwrap_or(Fate::Works);
         if matches!(fate, Fate::Works | Fate::Lies | Fate::DiesAfter) {
-            content.synced.extend(events.iter().cloned());
+            content.synced.extend(records.iter().cloned());
         }
         drop(content);
         match fate {
             Fate::Works => Ok(()),
-            Fate::Fails | Fate::Lies => Err(StoreError::Shorter(0)),
+            Fate::Fails | Fate::Lies => Err(StoreError::DiskFull),
             Fate::DiesBefore | Fate::DiesAfter => std::panic::resume_unwind(Box::new(Death)),
         }
     }
 
-    fn recover(&mut self, seq: Seq) -> Result<Vec<Envelope>, StoreError> {
-        let synced = self.synced();
-        Ok(synced.iter().filter(|event| event.seq > seq).map(|event| (**event).clone()).collect())
+    fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError> {
+        Ok(self.records().into_iter().filter(|record| record.envelope.seq > seq).collect())
+    }
+
+    fn head(&self) -> Head {
+        // What is signed is looked at elsewhere.
+        Head { seq: u64::try_from(self.lock().synced.len()).unwrap(), hash: Digest([0; 32]) }
+    }
+
+    fn has_reserve(&mut self) -> bool {
+        true
     }
 }
 
 impl EventReader for Disk {
     fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError> {
-        let synced = self.synced();
-        let after = synced.iter().filter(|event| event.seq > seq).map(|event| (**event).clone());
-        Ok(after.take(usize::try_from(limit).unwrap()).collect())
+        let after = self.after(seq).into_iter().take(usize::try_from(limit).unwrap());
+        Ok(after.map(|event| (*event).clone()).collect())
     }
 }

@@ -21,7 +21,7 @@ use crate::settle;
 use crate::store::writer::{Ask, Outcome, Published, Surroundings, Writer};
 use crate::supervisor_service::course::{Course, Touched};
 use crate::tail::Tail;
-use crate::testing::ManualClock;
+use crate::testing::{ManualClock, books};
 use crate::timers::Patience;
 
 /// Few, so that readers fall behind.
@@ -74,15 +74,17 @@ impl Gateway {
     /// Starts on what the disk holds.
     pub(super) fn start(disk: &Disk, clock: &ManualClock) -> Self {
         let mut state = State::default();
-        for event in disk.synced() {
-            state.fold(&event).expect("the log can be read again");
+        let mut books = books(disk.clone());
+        for record in disk.records() {
+            state.fold(&record.envelope).expect("the log can be read again");
+            books.account.add(&record);
         }
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let surroundings = Surroundings { clock: Arc::new(clock.clone()), orders: Arc::default() };
         let (settler, _) = Tail::new(published.clone(), Arc::new(disk.clone()));
         Self {
-            writer: Writer::new(disk.clone(), published.clone(), surroundings),
+            writer: Writer::new(books, published.clone(), surroundings),
             published,
             disk: disk.clone(),
             registry: Registry::default(),
@@ -111,7 +113,7 @@ impl Gateway {
             waiting.push((to, command.clone(), answer));
             asks.push(Ask { commands: vec![command], reply });
         }
-        let died = catch_unwind(AssertUnwindSafe(|| self.writer.work(asks.into_iter())));
+        let died = catch_unwind(AssertUnwindSafe(|| self.writer.turn(asks.into_iter())));
         let answered = waiting
             .into_iter()
             .filter_map(|(to, command, mut answer)| Some((to, command, answer.try_recv().ok()?.pop()?)));
@@ -128,8 +130,8 @@ impl Gateway {
         while let Ok(Some(event)) = self.settler.try_next() {
             let Fact::ProposalApproved { proposal, .. } = event.event else { continue };
             let state = self.state();
-            let concerned = settle::concerned(&state, proposal);
-            self.queue.extend(concerned.into_iter().map(|id| (For::Nobody, Command::Settle(id, proposal))));
+            let covered = settle::covered(&state, proposal);
+            self.queue.extend(covered.into_iter().map(|id| (For::Nobody, Command::Settle(id, proposal))));
         }
     }
 

@@ -58,16 +58,21 @@ BEGIN SELECT RAISE(ABORT, 'events is append only: no delete'); END",
 
 /// Makes the schema in an empty file; in any other file checks that it is there and whole.
 pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let number = |connection: &Connection, name| connection.pragma_query_value(None, name, |row| row.get(0));
+    if inspect(connection, path)? { Ok(()) } else { create(connection) }
+}
+
+/// Whether the file has our schema, and all of it; an empty file has none yet.
+pub(crate) fn inspect(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get(0));
     let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign(path.into()),
         _ => error.into(),
     };
-    let application: i32 = number(connection, "application_id").map_err(foreign)?;
-    let format: i32 = number(connection, "user_version")?;
+    let application: i32 = number("application_id").map_err(foreign)?;
+    let format: i32 = number("user_version")?;
     let parts: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (application, format, parts) == (0, 0, 0) {
-        return create(connection);
+        return Ok(false);
     }
     if application != APPLICATION_ID {
         return Err(StoreError::Foreign(path.into()));
@@ -75,7 +80,8 @@ pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     if format != FORMAT {
         return Err(StoreError::Newer { path: path.into(), found: format, known: FORMAT });
     }
-    check(connection, path)
+    check(connection, path)?;
+    Ok(true)
 }
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {

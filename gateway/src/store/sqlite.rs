@@ -7,34 +7,33 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_domain::event::{Envelope, HashedColumns, SCHEMA_VERSION};
 use openshell_domain::id::{Digest, Seq};
 use openshell_domain::state::State;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::{EventLog, EventReader, StoreError, schema};
+use super::account::Account;
+use super::key::Signer;
+use super::record::Record;
+use super::reserve::Reserve;
+use super::{EventLog, EventReader, Head, StoreError, schema};
 use crate::lock::DatabaseLock;
 
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod export;
 mod row;
 
 use row::{Row, int};
 
 /// How long another program (`sqlite3`, a backup) may hold the file before commands are refused. The writer
 /// waits this long, and every command with it.
-const BUSY: Duration = Duration::from_secs(2);
+pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 /// How many events are decoded at once when the log is replayed: bounds memory, not correctness.
 const PAGE: u32 = 256;
-
-/// The end of the chain.
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    seq: Seq,
-    hash: Digest,
-}
 
 /// The first event's `prev_hash`.
 const GENESIS: Head = Head { seq: 0, hash: Digest([0; 32]) };
@@ -45,7 +44,17 @@ pub(crate) struct SqliteLog {
     connection: Connection,
     head: Head,
     path: PathBuf,
+    /// After the connection: closing its descriptor takes away the locks of every connection of this process.
+    reserve: Reserve,
     _lock: DatabaseLock,
+}
+
+/// A log that was just opened, and what its events made.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) log: SqliteLog,
+    pub(crate) state: State,
+    pub(crate) account: Account,
 }
 
 /// The reading side: a connection for each read, because reads are rare (a stream resumed or fell behind).
@@ -54,18 +63,35 @@ pub(crate) struct SqliteReader(PathBuf);
 
 impl SqliteLog {
     /// Opens the log, making the file and its directory if they are missing, and replays all of it.
-    pub(crate) fn open(path: &Path) -> Result<(Self, State), StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
         let path = settle(path)?;
         let lock = DatabaseLock::take(&path)?;
         let failed = |error| StoreError::File { path: path.clone(), error };
         // SQLite would make the file with the process's umask; the log is nobody else's to read.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        drop(options.open(&path).map_err(failed)?);
+        let reserve = Reserve::new(options.open(&path).map_err(failed)?);
         let connection = connect(&path)?;
-        let mut state = State::default();
-        let head = replay(&connection, GENESIS, |envelope| Ok(state.fold(&envelope)?))?;
-        Ok((Self { connection, head, path, _lock: lock }, state))
+        let (mut state, mut account) = (State::default(), Account::default());
+        let head = replay(&connection, GENESIS, |record| {
+            state.fold(&record.envelope)?;
+            account.add(&record);
+            Ok(())
+        })?;
+        let mut log = Self { connection, head, path, reserve, _lock: lock };
+        log.has_reserve();
+        Ok(Opened { log, state, account })
+    }
+
+    /// The key that signs checkpoints of this log.
+    pub(crate) fn signer(&self) -> Result<Signer, StoreError> {
+        Ok(Signer::open(&self.path)?)
+    }
+
+    /// Whether the path still leads to the file that is open: what is written to another one is lost.
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        let is_same = self.path.metadata().is_ok_and(|found| self.reserve.is_file(&found));
+        if is_same { Ok(()) } else { Err(StoreError::Replaced(self.path.clone())) }
     }
 
     /// A reader of the same log.
@@ -75,18 +101,20 @@ impl SqliteLog {
 }
 
 impl EventLog for SqliteLog {
-    fn append(&mut self, events: &[Arc<Envelope>]) -> Result<(), StoreError> {
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.is_in_place()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut head = self.head;
-        for envelope in events {
-            head = insert(&transaction, &head, envelope)?;
+        for record in records {
+            head = insert(&transaction, &head, record)?;
         }
         transaction.commit()?;
         self.head = head;
         Ok(())
     }
 
-    fn recover(&mut self, seq: Seq) -> Result<Vec<Envelope>, StoreError> {
+    fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError> {
+        self.is_in_place()?;
         // A new connection: after an I/O error the old one may refuse everything. The lock stays.
         let connection = connect(&self.path)?;
         let stored: Option<i64> =
@@ -94,21 +122,27 @@ impl EventLog for SqliteLog {
         if stored.unwrap_or(0) < int(seq)? {
             return Err(StoreError::Shorter(seq));
         }
-        let mut events = Vec::new();
-        self.head = replay(&connection, self.head, |envelope| {
-            events.push(envelope);
+        let mut records = Vec::new();
+        self.head = replay(&connection, self.head, |record| {
+            records.push(record);
             Ok(())
         })?;
         self.connection = connection;
-        Ok(events)
+        Ok(records)
+    }
+
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn has_reserve(&mut self) -> bool {
+        self.reserve.fill(&wal(&self.path))
     }
 }
 
 impl EventReader for SqliteReader {
     fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.0, flags)?;
-        connection.busy_timeout(BUSY)?;
+        let connection = read_only(&self.0)?;
         let rows = page(&connection, seq, limit)?;
         rows.into_iter().map(Row::into_envelope).collect()
     }
@@ -141,20 +175,52 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A connection that cannot write, to an existing file.
+fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    path.metadata().map_err(|error| StoreError::File { path: path.into(), error })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    match connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0)) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => frozen(path),
+        _ => Ok(connection),
+    }
+}
+
+/// The same where nothing can be written beside the file, as on a read-only disk: right only as long as nobody
+/// writes, and nobody does where there is no write-ahead log.
+fn frozen(path: &Path) -> Result<Connection, StoreError> {
+    if wal(path).exists() {
+        let error = std::io::Error::other("its -wal file can be read only where a -shm file can be written");
+        return Err(StoreError::File { path: path.into(), error });
+    }
+    let escaped: String =
+        path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02x}")).collect();
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Ok(Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?)
+}
+
+/// The write-ahead log of a database.
+fn wal(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// Puts one event after `head`, and returns the new head.
-fn insert(connection: &Connection, head: &Head, envelope: &Envelope) -> Result<Head, StoreError> {
-    let (kind, payload) = envelope.event.to_columns()?;
-    let actor = serde_json::to_string(&envelope.actor)?;
+fn insert(connection: &Connection, head: &Head, record: &Record) -> Result<Head, StoreError> {
+    let envelope = &record.envelope;
     let columns = HashedColumns {
         seq: envelope.seq,
         id: envelope.id.0.as_bytes(),
         sandbox: envelope.stream.as_str(),
         stream_seq: envelope.stream_seq,
-        kind: &kind,
+        kind: &record.kind,
         schema_version: SCHEMA_VERSION,
-        actor: &actor,
+        actor: &record.actor,
         at: envelope.at.timestamp_micros(),
-        payload: &payload,
+        payload: &record.payload,
     };
     let hash = columns.hash(&head.hash);
     let mut statement = connection.prepare_cached(
@@ -190,7 +256,7 @@ fn page(connection: &Connection, seq: Seq, limit: u32) -> Result<Vec<Row>, Store
 fn replay(
     connection: &Connection,
     mut head: Head,
-    mut visit: impl FnMut(Envelope) -> Result<(), StoreError>,
+    mut visit: impl FnMut(Record) -> Result<(), StoreError>,
 ) -> Result<Head, StoreError> {
     loop {
         let rows = page(connection, head.seq, PAGE)?;
@@ -198,12 +264,8 @@ fn replay(
             return Ok(head);
         }
         for row in rows {
-            let seq = row.seq()?;
-            if seq != head.seq.saturating_add(1) || !row.follows(&head.hash)? {
-                return Err(StoreError::Chain(seq));
-            }
-            head = Head { seq, hash: row.hash() };
-            visit(row.into_envelope()?)?;
+            head = row.link(&head)?;
+            visit(row.into_record()?)?;
         }
     }
 }

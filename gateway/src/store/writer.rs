@@ -3,20 +3,27 @@
 //! Owns the working state and the log. The order is the promise: decide → commit (fsync) → publish the state →
 //! broadcast the events → answer. A refusal touches only its own command; a failed commit throws the working
 //! copy away and refuses the whole group, because its later commands were decided on what was not stored.
-//! Called through [`crate::ledger::Ledger`].
+//! Signs the head of the log when it is time. Called through [`crate::ledger::Ledger`].
+
+mod admission;
+mod group;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
 use openshell_domain::command::{Command, Refusal};
-use openshell_domain::decide::{Circumstances, Orders, decide};
-use openshell_domain::event::{Envelope, NewEvent};
+use openshell_domain::decide::{Circumstances, Orders};
+use openshell_domain::event::Envelope;
 use openshell_domain::state::State;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::account::Account;
+use super::key::Signer;
 use super::{EventLog, StoreError};
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
+use admission::Admission;
+pub(crate) use admission::Reason;
+use group::Group;
 
 /// The most commands in one transaction.
 const GROUP: usize = 256;
@@ -30,12 +37,16 @@ pub(crate) enum NotDone {
     /// It may not be done.
     #[error("{0}")]
     Refused(Refusal),
+    /// The log cannot bear what it would cost.
+    #[error("{0}")]
+    NotAdmitted(Reason),
     /// It cannot be stored now.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Commands for one append, and where their answers go.
+/// Commands for one append, and where their answers go. None at all: the writer looks whether the head of the log
+/// is to be signed.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) commands: Vec<Command>,
@@ -56,50 +67,70 @@ pub(crate) struct Published {
     pub(crate) events: broadcast::Sender<Arc<Envelope>>,
 }
 
+/// A log and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Books<L> {
+    /// The log.
+    pub(crate) log: L,
+    /// What its events add up to.
+    pub(crate) account: Account,
+    /// Who signs its heads.
+    pub(crate) signer: Signer,
+}
+
 /// The writer.
 #[derive(Debug)]
 pub(crate) struct Writer<L> {
-    log: L,
+    books: Books<L>,
     published: Published,
     surroundings: Surroundings,
     /// Set when an append failed: the log may or may not hold its events.
     is_in_doubt: bool,
 }
 
-/// A group of commands on its way to the disk.
-struct Group {
-    working: State,
-    events: Vec<Arc<Envelope>>,
-    answers: Vec<(oneshot::Sender<Vec<Outcome>>, Vec<Outcome>)>,
-}
-
 impl<L: EventLog> Writer<L> {
-    pub(crate) fn new(log: L, published: Published, surroundings: Surroundings) -> Self {
-        Self { log, published, surroundings, is_in_doubt: false }
+    pub(crate) fn new(books: Books<L>, published: Published, surroundings: Surroundings) -> Self {
+        let key = books.signer.public_key();
+        if books.account.is_new_signer(key) {
+            let before = books.account.signer().unwrap_or_default();
+            tracing::warn!(
+                %key,
+                before,
+                "checkpoints are signed with another key from now on: if you did not replace it, somebody else did"
+            );
+        }
+        Self { books, published, surroundings, is_in_doubt: false }
     }
 
     /// Works until nobody can ask any more.
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Ask>) {
         let mut asks = Vec::with_capacity(GROUP);
+        self.sign();
         while queue.blocking_recv_many(&mut asks, GROUP) > 0 {
-            self.work(asks.drain(..));
+            self.turn(asks.drain(..));
         }
     }
 
-    /// Decides, stores, publishes and answers one group.
-    pub(crate) fn work(&mut self, asks: impl Iterator<Item = Ask>) {
-        let doubt = if self.is_in_doubt { self.recover() } else { Ok(()) };
-        let mut group = Group {
-            working: State::clone(&self.published.state.load()),
-            events: Vec::new(),
-            answers: Vec::new(),
-        };
-        let mut failure = doubt.err().map(|error| error.to_string());
+    /// Decides, stores, publishes and answers one group, and signs the head of the log when it is time.
+    pub(crate) fn turn(&mut self, asks: impl Iterator<Item = Ask>) {
+        self.work(asks.filter(|ask| !ask.commands.is_empty()));
+        self.sign();
+    }
+
+    fn work(&mut self, asks: impl Iterator<Item = Ask>) {
+        let mut failure = self.settle().err().map(|error| error.to_string());
+        let mut group = self.group();
         let at = Circumstances { now: self.surroundings.clock.now(), orders: &self.surroundings.orders };
+        let mut admission = Admission::new(&self.books.account, at.now);
         for ask in asks {
             let mut outcomes = Vec::with_capacity(ask.commands.len());
             for command in &ask.commands {
-                let outcome = if failure.is_some() { Ok(Vec::new()) } else { group.decide(command, at) };
+                let admitted = match &failure {
+                    None => admission.admit(&group, command, &mut self.books.log).map(|()| true),
+                    Some(_) => Ok(false),
+                };
+                let outcome = admitted
+                    .and_then(|decides| if decides { group.decide(command, at) } else { Ok(Vec::new()) });
                 if let Err(NotDone::Unavailable(why)) = &outcome {
                     failure = Some(why.clone());
                 }
@@ -107,79 +138,75 @@ impl<L: EventLog> Writer<L> {
             }
             group.answers.push((ask.reply, outcomes));
         }
-        if failure.is_none() && !group.events.is_empty() {
-            failure = self.log.append(&group.events).err().map(|error| {
-                self.is_in_doubt = true;
-                error.to_string()
-            });
-        }
-        match failure {
-            None => self.publish(group),
-            Some(why) => group.refuse(&why),
+        match failure.map_or_else(|| self.append(&group), Err) {
+            Ok(()) => self.publish(group),
+            Err(why) => group.refuse(&why),
         }
     }
 
-    fn publish(&self, group: Group) {
-        if !group.events.is_empty() {
+    fn group(&self) -> Group {
+        Group::new(State::clone(&self.published.state.load()))
+    }
+
+    /// Signs the head of the log when it is time. What is signed is on the disk already; what cannot be signed now
+    /// is signed the next time.
+    fn sign(&mut self) {
+        if !self.books.account.is_checkpoint_due(self.surroundings.clock.now()) {
+            return;
+        }
+        if let Err(why) = self.try_sign() {
+            tracing::warn!(why, "the head of the log was not signed");
+        }
+    }
+
+    fn try_sign(&mut self) -> Result<(), String> {
+        self.settle().map_err(|error| error.to_string())?;
+        let head = self.books.log.head();
+        let mut group = self.group();
+        group.checkpoint(self.books.signer.sign(head.seq, head.hash), self.surroundings.clock.now())?;
+        self.append(&group)?;
+        self.publish(group);
+        Ok(())
+    }
+
+    fn append(&mut self, group: &Group) -> Result<(), String> {
+        if group.records.is_empty() {
+            return Ok(());
+        }
+        let appended = self.books.log.append(&group.records);
+        self.is_in_doubt |= appended.is_err();
+        appended.map_err(|error| error.to_string())
+    }
+
+    fn publish(&mut self, group: Group) {
+        if !group.records.is_empty() {
             self.published.state.store(Arc::new(group.working));
         }
-        for envelope in group.events {
+        for record in group.records {
+            self.books.account.add(&record);
             // Nobody listening is no error.
-            let _ = self.published.events.send(envelope);
+            let _ = self.published.events.send(record.envelope);
         }
-        for (reply, outcome) in group.answers {
+        for (reply, outcomes) in group.answers {
             // Whoever asked may have gone away; what was stored stays stored.
-            let _ = reply.send(outcome);
+            let _ = reply.send(outcomes);
         }
     }
 
     /// Takes in what the log holds after a failed append: its events may have reached the disk after all.
-    fn recover(&mut self) -> Result<(), StoreError> {
-        let mut state = State::clone(&self.published.state.load());
-        let events = self.log.recover(state.seq)?;
-        for envelope in &events {
-            state.fold(envelope)?;
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if !self.is_in_doubt {
+            return Ok(());
+        }
+        let mut group = self.group();
+        group.records = self.books.log.recover(group.working.seq)?;
+        for record in &group.records {
+            group.working.fold(&record.envelope)?;
         }
         self.is_in_doubt = false;
-        tracing::info!(seq = state.seq, "the event log can be written again");
-        let events = events.into_iter().map(Arc::new).collect();
-        self.publish(Group { working: state, events, answers: Vec::new() });
+        tracing::info!(seq = group.working.seq, "the event log can be written again");
+        self.publish(group);
         Ok(())
-    }
-}
-
-impl Group {
-    fn decide(&mut self, command: &Command, at: Circumstances<'_>) -> Outcome {
-        let events = decide(&self.working, command, at).map_err(NotDone::Refused)?;
-        let stored =
-            events.into_iter().map(|event| self.take(event, at.now)).collect::<Result<Vec<_>, String>>();
-        stored.map_err(NotDone::Unavailable)
-    }
-
-    /// Gives an event its place, id and time, and folds it.
-    fn take(&mut self, new: NewEvent, at: DateTime<Utc>) -> Result<Arc<Envelope>, String> {
-        let NewEvent { stream, actor, event } = new;
-        let stream_seq = self.working.stream_seq(&stream) + 1;
-        let envelope = Arc::new(Envelope {
-            seq: self.working.seq.saturating_add(1),
-            id: clock::event_id(at).map_err(|error| error.to_string())?,
-            stream,
-            stream_seq,
-            at,
-            actor,
-            event,
-        });
-        self.working.fold(&envelope).map_err(|error| error.to_string())?;
-        self.events.push(envelope.clone());
-        Ok(envelope)
-    }
-
-    fn refuse(self, why: &str) {
-        tracing::error!(why, commands = self.answers.len(), "nothing was stored");
-        for (reply, outcomes) in self.answers {
-            let refused = outcomes.iter().map(|_| Err(NotDone::Unavailable(why.to_owned())));
-            let _ = reply.send(refused.collect());
-        }
     }
 }
 

@@ -46,7 +46,9 @@ pub(super) fn serve(
     secret: Vec<u8>,
 ) -> impl Stream<Item = Result<pb::Directive, Status>> + Send {
     let (out, directives) = mpsc::channel(QUEUE);
+    let present = session.shared.presence.supervisors.enter();
     tokio::spawn(async move {
+        let _present = present;
         let replaced = session.attachment.replaced.clone();
         let stopping = session.shared.stopping.clone();
         let farewell = out.clone();
@@ -55,9 +57,7 @@ pub(super) fn serve(
             () = replaced.cancelled() => Some(status::refuse(
                 Code::Aborted, "replaced", "a newer stream of this run took over",
             )),
-            () = stopping.cancelled() => Some(status::refuse(
-                Code::Unavailable, "stopping", "the gateway is stopping",
-            )),
+            () = stopping.cancelled() => Some(status::stopping()),
         };
         if let Some(status) = ended {
             // Who does not read gets no farewell: the stream just ends.
@@ -121,7 +121,9 @@ impl Session {
         match self.shared.ledger.execute(command).await {
             Ok(_) => Ok(()),
             // The supervisor says it again when it attaches again.
-            Err(reason @ NotDone::Unavailable(_)) => Err(Over(Some(status::not_done(reason)))),
+            Err(reason @ (NotDone::Unavailable(_) | NotDone::NotAdmitted(_))) => {
+                Err(Over(Some(status::not_done(reason))))
+            }
             Err(NotDone::Refused(refusal)) => {
                 tracing::warn!(sandbox = %self.name, %refusal, "a report was refused");
                 Ok(())

@@ -24,9 +24,8 @@ use crate::bucket::{Bucket, Empty};
 use crate::clock;
 use crate::config::Limits;
 use crate::gateway::Shared;
-use crate::ledger::Awaited;
 use crate::status;
-use crate::store::writer::NotDone;
+use crate::store::writer::{NotDone, Outcome, Reason};
 
 /// The largest rule, in bytes on the wire: whoever watches gets whole policies, which must fit into a message.
 const MAX_RULE: usize = 64 * 1024;
@@ -39,23 +38,33 @@ pub(super) async fn submit(
 ) -> Result<pb::SubmitProposalsResponse, Status> {
     let name: SandboxName =
         request.sandbox.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
-    authorise(&shared.ledger.state(), &name, &request.run_secret)?;
+    let state = shared.ledger.state();
+    let sandbox = authorise(&state, &name, &request.run_secret)?;
+    let limits = shared.limits.under(state.scope(&sandbox));
+    drop((state, sandbox));
     check(&request)?;
-    pay(shared, buckets, &name, request.operations.len())?;
+    pay(shared, buckets, (&name, limits), request.operations.len())?;
     let mut queued = Vec::with_capacity(request.operations.len());
     for (index, operation) in request.operations.iter().enumerate() {
-        queued.push(match command(&name, &request, operation, index, shared.limits) {
+        queued.push(match command(&name, &request, operation, index, limits) {
             Ok((id, command)) => Ok((id, shared.ledger.enqueue(command).await.map_err(status::not_done)?)),
             Err(problem) => Err(problem),
         });
     }
     let mut results = Vec::with_capacity(queued.len());
+    let mut unborne = Vec::new();
     for operation in queued {
         results.push(match operation {
-            Ok((id, awaited)) => result(shared, id, awaited).await?,
+            Ok((id, awaited)) => result(shared, id, awaited.outcome().await, &mut unborne).await?,
             Err(Unsound::Operation(error)) => refused("invalid", error),
             Err(Unsound::Gateway(status)) => return Err(status),
         });
+    }
+    // Nothing of it can be borne now: whoever asked is told when to come back.
+    if let Some(reason) = unborne.pop()
+        && unborne.len() + 1 == results.len()
+    {
+        return Err(status::not_done(NotDone::NotAdmitted(reason)));
     }
     Ok(pb::SubmitProposalsResponse { results })
 }
@@ -121,13 +130,14 @@ fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Statu
 fn pay(
     shared: &Shared,
     buckets: &Mutex<HashMap<SandboxName, Bucket>>,
-    name: &SandboxName,
+    (name, limits): (&SandboxName, Limits),
     operations: usize,
 ) -> Result<(), Status> {
     let now = shared.clock.uptime();
-    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = shared.limits;
+    let Limits { submissions_burst: burst, submissions_per_minute: per_minute, .. } = limits;
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     let bucket = buckets.entry(name.clone()).or_insert_with(|| Bucket::new(burst, per_minute, now));
+    bucket.set(burst, per_minute);
     let tokens = u32::try_from(operations).unwrap_or(u32::MAX);
     let Err(empty) = bucket.take(tokens, now) else { return Ok(()) };
     let limit = format!("a sandbox may submit {burst} proposals at once and {per_minute} a minute");
@@ -184,8 +194,13 @@ fn command(
     Ok((proposal, Command::Submit(Box::new(submit))))
 }
 
-async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb::SubmitResult, Status> {
-    match awaited.outcome().await {
+async fn result(
+    shared: &Shared,
+    id: ProposalId,
+    outcome: Outcome,
+    unborne: &mut Vec<Reason>,
+) -> Result<pb::SubmitResult, Status> {
+    match outcome {
         Ok(_) => {
             let state = shared.ledger.state();
             let proposal = match state.proposal(id) {
@@ -195,6 +210,10 @@ async fn result(shared: &Shared, id: ProposalId, awaited: Awaited) -> Result<pb:
             Ok(pb::SubmitResult { id: id.to_string(), proposal, ..pb::SubmitResult::default() })
         }
         Err(NotDone::Refused(refusal)) => Ok(refused(word(&refusal), refusal.to_string())),
+        Err(NotDone::NotAdmitted(reason)) => {
+            unborne.push(reason);
+            Ok(refused(status::code_of_reason(reason).1, reason.to_string()))
+        }
         Err(reason @ NotDone::Unavailable(_)) => Err(status::not_done(reason)),
     }
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openshell_gateway::{Gateway, Limits, ServeArgs, ServeError};
+use openshell_gateway::{Gateway, Limits, ServeError, Settings};
 use openshell_wire::door;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
@@ -62,12 +62,17 @@ impl Place {
         self.directory.path().join("gw.sock")
     }
 
-    pub fn args(&self) -> ServeArgs {
-        ServeArgs { db: Some(self.db()), socket: Some(self.socket()), limits: self.limits }
+    pub fn args(&self) -> Settings {
+        let (db, socket) = (Some(self.db()), Some(self.socket()));
+        Settings { db, socket, limits: self.limits, ..Settings::default() }
     }
 
     pub async fn start(&self) -> Running {
-        let gateway = Gateway::start(self.args()).await.unwrap();
+        self.start_with(self.args()).await
+    }
+
+    pub async fn start_with(&self, settings: Settings) -> Running {
+        let gateway = Gateway::start(settings).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(gateway.run(async move {
             let _ = stopped.await;

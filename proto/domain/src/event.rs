@@ -5,6 +5,7 @@
 
 mod actor;
 mod stored;
+mod upcast;
 
 use std::collections::BTreeMap;
 
@@ -277,6 +278,16 @@ pub enum EventError {
         /// The version found.
         found: u32,
     },
+    /// Written by an older version, in a way that it never wrote.
+    #[error("event {seq} of schema version {found} cannot be read as version {SCHEMA_VERSION}: {why}")]
+    NotLifted {
+        /// Where.
+        seq: Seq,
+        /// The version found.
+        found: u32,
+        /// What could not be read.
+        why: String,
+    },
     /// Not an event of this version.
     #[error("event {seq} cannot be read: {error}")]
     Unreadable {
@@ -314,6 +325,8 @@ impl Event {
         }
         let unreadable = |error| EventError::Unreadable { seq, error };
         let payload: serde_json::Value = serde_json::from_str(payload).map_err(unreadable)?;
+        let (kind, payload) = upcast::lift(upcast::STEPS, schema_version, kind, payload)
+            .map_err(|why| EventError::NotLifted { seq, found: schema_version, why })?;
         serde_json::from_value(serde_json::json!({"kind": kind, "payload": payload})).map_err(unreadable)
     }
 

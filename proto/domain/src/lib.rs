@@ -4,6 +4,7 @@
 //! that the gateway, the supervisor and the inbox (the three shells around it) reach the same answer from the
 //! same facts, and a log that is folded again gives the same state.
 
+pub mod checkpoint;
 pub mod command;
 pub mod decide;
 pub mod event;

@@ -119,6 +119,21 @@ pub struct Rule {
     pub binaries: Vec<Binary>,
 }
 
+impl Rule {
+    /// Whether no request can be for both: each pair of endpoints has no port in common, or two literal hosts. What
+    /// one of them allows then neither adds to the other nor takes from it.
+    #[must_use]
+    pub fn is_apart(&self, other: &Self) -> bool {
+        let is_literal = |host: &str| !host.is_empty() && !host.contains(['*', '?', '[', '{']);
+        self.endpoints.iter().all(|one| {
+            other.endpoints.iter().all(|two| {
+                let are_two = one.host != two.host && is_literal(&one.host) && is_literal(&two.host);
+                are_two || !one.ports.iter().any(|port| two.ports.contains(port))
+            })
+        })
+    }
+}
+
 /// One item of `binaries`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

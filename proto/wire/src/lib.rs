@@ -6,6 +6,8 @@
 pub mod door;
 pub mod envelope;
 pub mod grant;
+#[cfg(feature = "logs")]
+pub mod logs;
 pub mod policy;
 pub mod proposal;
 

@@ -175,7 +175,12 @@ fn invalid(problems: &Problems) -> Response<Body> {
 fn gateway_refused(status: &tonic::Status) -> Response<Body> {
     let http = match status.code() {
         Code::ResourceExhausted => {
-            let response = reply::error(StatusCode::TOO_MANY_REQUESTS, "limit", status.message());
+            let word = match status.metadata().get("openshell-refusal").map(|word| word.as_bytes()) {
+                Some(b"log_budget") => "log_budget",
+                Some(b"disk_reserve") => "disk_reserve",
+                _ => "limit",
+            };
+            let response = reply::error(StatusCode::TOO_MANY_REQUESTS, word, status.message());
             return reply::with_header(response, header::RETRY_AFTER, &retry_after(status));
         }
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
@@ -225,6 +230,8 @@ mod tests {
         let response = gateway_refused(&status);
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::RETRY_AFTER], "7");
+        status.metadata_mut().insert("openshell-refusal", "log_budget".parse().unwrap());
+        assert_eq!(gateway_refused(&status).status(), StatusCode::TOO_MANY_REQUESTS);
         let response = gateway_refused(&tonic::Status::unavailable("gone"));
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));

@@ -181,6 +181,13 @@ fn this_program() -> Result<PathBuf, DemoError> {
     std::env::current_exe().map_err(stage_error)
 }
 
+/// This program, to be started anew. Where the demo is killed and cannot clean up, the kernel ends it too.
+fn this_program_anew() -> Result<Command, DemoError> {
+    let mut command = Command::new(this_program()?);
+    command.arg("--with-parent").arg(std::process::id().to_string());
+    Ok(command)
+}
+
 /// Puts this program into the agent's working directory, the one place of ours that it sees.
 fn install_program(folder: &Path) -> Result<PathBuf, DemoError> {
     let work = folder.join(WORK);
@@ -233,7 +240,7 @@ fn policy_name(host: &str) -> String {
 
 fn start_gateway(folder: &Path) -> Result<Child, DemoError> {
     let log = std::fs::File::create(folder.join("gateway.log")).map_err(stage_error)?;
-    Command::new(this_program()?)
+    this_program_anew()?
         .args(["gateway", "serve", "--db"])
         .arg(folder.join("inbox.db"))
         .arg("--socket")
@@ -271,7 +278,7 @@ struct Scene<'a> {
 fn start_supervisor(scene: &Scene<'_>, args: &DemoArgs) -> Result<(Child, mpsc::Receiver<Step>), DemoError> {
     let log = std::fs::File::create(scene.folder.join("supervisor.log")).map_err(stage_error)?;
     let file = |name: &str| scene.folder.join(name);
-    let mut child = Command::new(this_program()?)
+    let mut child = this_program_anew()?
         .current_dir(scene.folder.join(WORK))
         .arg("run")
         .arg("--gateway")

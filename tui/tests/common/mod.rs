@@ -159,7 +159,8 @@ impl Drop for World {
 fn start_gateway(folder: &Path) -> Child {
     let door = folder.join("gateway.sock");
     let gateway = program()
-        .args(["gateway", "serve", "--db"])
+        // Shorter than DEADLINE, and long enough for a supervisor to come back to a gateway that was started anew.
+        .args(["gateway", "serve", "--run-grace", "10s", "--db"])
         .arg(folder.join("inbox.db"))
         .arg("--socket")
         .arg(&door)

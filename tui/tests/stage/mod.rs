@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openshell_gateway::{Gateway, Limits, ServeArgs};
+use openshell_gateway::{Gateway, Settings};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
 use openshell_wire::pb::sandbox;
@@ -40,11 +40,8 @@ impl Stage {
     }
 
     pub async fn start(&mut self) {
-        let args = ServeArgs {
-            db: Some(self.folder.path().join("inbox.db")),
-            socket: Some(self.door()),
-            limits: Limits::default(),
-        };
+        let (db, socket) = (Some(self.folder.path().join("inbox.db")), Some(self.door()));
+        let args = Settings { db, socket, ..Settings::default() };
         let gateway = Gateway::start(args).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

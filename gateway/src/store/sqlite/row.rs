@@ -3,10 +3,16 @@
 //! Owns the conversions. SQLite's integers are signed: numbers of the gateway are never negative, and a row
 //! that holds one that is cannot be read. Called only by the SQLite log.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use openshell_domain::event::{Envelope, Event, HashedColumns};
 use openshell_domain::id::{Digest, EventId, Seq};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::store::StoreError;
+use crate::store::record::Record;
+use crate::store::{Head, StoreError};
 
 /// A row as it is stored.
 pub(super) struct Row {
@@ -21,6 +27,22 @@ pub(super) struct Row {
     payload: String,
     prev_hash: [u8; 32],
     hash: [u8; 32],
+}
+
+/// A row as it is exported.
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: Seq,
+    id: uuid::Uuid,
+    stream: &'a str,
+    stream_seq: u64,
+    at: String,
+    actor: Box<RawValue>,
+    kind: &'a str,
+    schema_version: u32,
+    payload: Box<RawValue>,
+    prev_hash: Digest,
+    hash: Digest,
 }
 
 /// A number of ours as SQLite stores it.
@@ -50,31 +72,65 @@ impl Row {
         self.number(self.seq)
     }
 
-    pub(super) fn hash(&self) -> Digest {
-        Digest(self.hash)
+    /// The text of the stream's name.
+    pub(super) fn stream(&self) -> &str {
+        &self.sandbox
     }
 
-    /// Whether this row was made from these columns after `previous`.
-    pub(super) fn follows(&self, previous: &Digest) -> Result<bool, StoreError> {
+    pub(super) fn stream_seq(&self) -> Result<u64, StoreError> {
+        self.number(self.stream_seq)
+    }
+
+    /// One line of JSON. Payload and actor stand in it byte for byte as they are stored, so that whoever has the
+    /// lines can compute the hashes again.
+    pub(super) fn to_json(&self) -> Result<String, StoreError> {
+        let seq = self.seq()?;
+        let raw = |text: &str| {
+            let is_one_line = !text.contains(['\n', '\r']);
+            let value = is_one_line.then(|| RawValue::from_string(text.to_owned()).ok()).flatten();
+            value.ok_or_else(|| StoreError::Row { seq, why: "its text is not one line of JSON".to_owned() })
+        };
+        Ok(serde_json::to_string(&Line {
+            seq,
+            id: uuid::Uuid::from_bytes(self.id),
+            stream: &self.sandbox,
+            stream_seq: self.stream_seq()?,
+            at: self.time()?.to_rfc3339_opts(SecondsFormat::Micros, true),
+            actor: raw(&self.actor)?,
+            kind: &self.kind,
+            schema_version: self.schema_version,
+            payload: raw(&self.payload)?,
+            prev_hash: Digest(self.prev_hash),
+            hash: Digest(self.hash),
+        })?)
+    }
+
+    /// The head of the chain with this row on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Chain`] when the row does not follow from `before`.
+    pub(super) fn link(&self, before: &Head) -> Result<Head, StoreError> {
+        let seq = self.seq()?;
         let columns = HashedColumns {
-            seq: self.seq()?,
+            seq,
             id: &self.id,
             sandbox: &self.sandbox,
-            stream_seq: self.number(self.stream_seq)?,
+            stream_seq: self.stream_seq()?,
             kind: &self.kind,
             schema_version: self.schema_version,
             actor: &self.actor,
             at: self.at,
             payload: &self.payload,
         };
-        Ok(self.prev_hash == previous.0 && columns.hash(previous).0 == self.hash)
+        let hash = columns.hash(&before.hash);
+        let follows = seq == before.seq.saturating_add(1) && self.prev_hash == before.hash.0;
+        if follows && hash.0 == self.hash { Ok(Head { seq, hash }) } else { Err(StoreError::Chain(seq)) }
     }
 
     pub(super) fn into_envelope(self) -> Result<Envelope, StoreError> {
         let seq = self.seq()?;
         let unreadable = |why: String| StoreError::Row { seq, why };
-        let at = chrono::DateTime::from_timestamp_micros(self.at)
-            .ok_or_else(|| unreadable(format!("{} µs is not a time", self.at)))?;
+        let at = self.time()?;
         Ok(Envelope {
             seq,
             id: EventId(uuid::Uuid::from_bytes(self.id)),
@@ -84,6 +140,18 @@ impl Row {
                 .map_err(|error| unreadable(format!("actor: {error}")))?,
             event: Event::from_columns(seq, self.schema_version, &self.kind, &self.payload)?,
             stream: self.sandbox.parse().map_err(|error| unreadable(format!("{error}")))?,
+        })
+    }
+
+    pub(super) fn into_record(self) -> Result<Record, StoreError> {
+        let (kind, payload, actor) = (self.kind.clone(), self.payload.clone(), self.actor.clone());
+        Ok(Record { envelope: Arc::new(self.into_envelope()?), kind, payload, actor })
+    }
+
+    fn time(&self) -> Result<DateTime<Utc>, StoreError> {
+        DateTime::from_timestamp_micros(self.at).ok_or_else(|| StoreError::Row {
+            seq: self.seq.unsigned_abs(),
+            why: format!("{} µs is not a time", self.at),
         })
     }
 

@@ -3,6 +3,10 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::testing::event;
 
+fn record(seq: Seq) -> Record {
+    Record::of(event(seq)).unwrap()
+}
+
 struct Log {
     directory: tempfile::TempDir,
 }
@@ -19,13 +23,17 @@ impl Log {
     /// A log with events 1 to `count`, closed again.
     fn with(count: u64) -> Self {
         let log = Self::new();
-        let (mut open, _) = SqliteLog::open(&log.path()).unwrap();
-        open.append(&(1..=count).map(event).collect::<Vec<_>>()).unwrap();
+        let mut open = log.writer();
+        open.append(&(1..=count).map(record).collect::<Vec<_>>()).unwrap();
         log
     }
 
+    fn writer(&self) -> SqliteLog {
+        SqliteLog::open(&self.path()).unwrap().log
+    }
+
     fn open(&self) -> Result<State, String> {
-        SqliteLog::open(&self.path()).map(|(_, state)| state).map_err(|error| error.to_string())
+        SqliteLog::open(&self.path()).map(|opened| opened.state).map_err(|error| error.to_string())
     }
 
     /// Another program with no pragma of ours: what the `sqlite3` command line does.
@@ -76,7 +84,7 @@ fn fresh(stream_seq: u64) -> String {
 #[test]
 fn what_is_stored_is_read_back_and_others_may_not_read_the_file() {
     let log = Log::with(5);
-    let (open, state) = SqliteLog::open(&log.path()).unwrap();
+    let Opened { log: open, state, .. } = SqliteLog::open(&log.path()).unwrap();
     assert_eq!(state.seq, 5);
     let events = open.reader().read(2, 2).unwrap();
     assert_eq!(events, [(*event(3)).clone(), (*event(4)).clone()]);
@@ -91,7 +99,7 @@ fn what_is_stored_is_read_back_and_others_may_not_read_the_file() {
 #[test]
 fn the_marks_and_the_durability_are_set() {
     let log = Log::with(1);
-    let (open, _) = SqliteLog::open(&log.path()).unwrap();
+    let open = log.writer();
     let number = |name| open.connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).unwrap();
     assert_eq!((number("application_id"), number("user_version")), (schema::APPLICATION_ID, schema::FORMAT));
     assert_eq!((number("synchronous"), number("recursive_triggers")), (2, 1), "2 is FULL");
@@ -157,7 +165,7 @@ fn foreign_and_newer_files_are_refused_and_left_alone() {
 #[test]
 fn a_newer_event_stops_the_reader() {
     let log = Log::with(1);
-    let (open, _) = SqliteLog::open(&log.path()).unwrap();
+    let open = log.writer();
     let columns = HashedColumns {
         seq: 2,
         id: &[9; 16],
@@ -205,10 +213,10 @@ fn a_second_gateway_on_one_database_is_refused_under_every_name_of_it() {
 #[test]
 fn a_failed_append_stores_nothing_and_recovery_finds_the_truth() {
     let log = Log::with(2);
-    let (mut open, _) = SqliteLog::open(&log.path()).unwrap();
-    assert!(open.append(&[event(3), event(5)]).is_err(), "event 4 is missing");
+    let mut open = log.writer();
+    assert!(open.append(&[record(3), record(5)]).is_err(), "event 4 is missing");
     assert!(open.recover(2).unwrap().is_empty());
-    open.append(&[event(3)]).unwrap();
+    open.append(&[record(3)]).unwrap();
     let head = open.head;
     // As if the disk had taken an append that was reported as failed.
     open.head = GENESIS;
