@@ -7,7 +7,7 @@ mod decide;
 mod list;
 mod log;
 mod sandboxes;
-mod watch;
+pub(crate) mod watch;
 
 use std::pin::Pin;
 

@@ -28,6 +28,8 @@ mod registry;
 mod reviews;
 mod servers;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod standing;
 mod status;
 mod store;

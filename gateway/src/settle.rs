@@ -50,7 +50,7 @@ async fn settle(ledger: &Ledger, state: Arc<State>, granted: ProposalId) {
 }
 
 /// The pending asks of the sandbox that ask for no more than was granted.
-fn covered(state: &State, granted: ProposalId) -> Vec<ProposalId> {
+pub(crate) fn covered(state: &State, granted: ProposalId) -> Vec<ProposalId> {
     let Some(grant) = state.proposal(granted) else { return Vec::new() };
     let Some(sandbox) = state.sandboxes.get(&grant.sandbox) else { return Vec::new() };
     let ground = sandbox.ground();

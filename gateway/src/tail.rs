@@ -87,16 +87,51 @@ impl Tail {
                 self.backlog = self.read().await?;
                 continue;
             }
-            match self.live.recv().await {
-                Ok(envelope) if envelope.seq <= self.at => {}
-                Ok(envelope) if envelope.seq == self.at.saturating_add(1) => {
-                    self.at = envelope.seq;
-                    return Ok(envelope);
-                }
-                Ok(envelope) => self.behind = envelope.seq,
-                // The state is published before its events are sent, so it knows of every one that was missed.
-                Err(RecvError::Lagged(_)) => self.behind = self.published.state.load().seq,
-                Err(RecvError::Closed) => return Err(TailEnd::Stopped),
+            let received = self.live.recv().await;
+            if let Some(envelope) = self.take(received)? {
+                return Ok(envelope);
+            }
+        }
+    }
+
+    /// Takes in what the feed gave: the next event, if it is that.
+    fn take(&mut self, received: Result<Arc<Envelope>, RecvError>) -> Result<Option<Arc<Envelope>>, TailEnd> {
+        match received {
+            Ok(envelope) if envelope.seq <= self.at => {}
+            Ok(envelope) if envelope.seq == self.at.saturating_add(1) => {
+                self.at = envelope.seq;
+                return Ok(Some(envelope));
+            }
+            Ok(envelope) => self.behind = envelope.seq,
+            // The state is published before its events are sent, so it knows of every one that was missed.
+            Err(RecvError::Lagged(_)) => self.behind = self.published.state.load().seq,
+            Err(RecvError::Closed) => return Err(TailEnd::Stopped),
+        }
+        Ok(None)
+    }
+
+    /// The next event that is there without waiting.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Result<Option<Arc<Envelope>>, TailEnd> {
+        use tokio::sync::broadcast::error::TryRecvError;
+        loop {
+            if let Some(envelope) = self.backlog.pop_front() {
+                self.at = envelope.seq;
+                return Ok(Some(envelope));
+            }
+            if self.at < self.behind {
+                let events = self.reader.read(self.at, PAGE)?;
+                self.backlog = self.page(events)?;
+                continue;
+            }
+            let received = match self.live.try_recv() {
+                Ok(envelope) => Ok(envelope),
+                Err(TryRecvError::Empty) => return Ok(None),
+                Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+                Err(TryRecvError::Closed) => Err(RecvError::Closed),
+            };
+            if let Some(envelope) = self.take(received)? {
+                return Ok(Some(envelope));
             }
         }
     }
@@ -108,7 +143,11 @@ impl Tail {
         });
         let events = page.await;
         self.page = None;
-        let events = events??;
+        self.page(events??)
+    }
+
+    /// A page of the log, if it continues where this stands.
+    fn page(&self, events: Vec<Envelope>) -> Result<VecDeque<Arc<Envelope>>, TailEnd> {
         if events.first().map(|first| first.seq) != Some(self.at.saturating_add(1)) {
             return Err(StoreError::Shorter(self.behind).into());
         }

@@ -3,9 +3,10 @@
 //! Decides nothing: it waits for the next moment at which something is due and asks for the command. The time of day
 //! is looked at again at least every [`LOOK`], because it may be set while this waits. Started by the gateway.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use openshell_domain::command::{Command, EndRun};
 use openshell_domain::event::{Actor, RunEnd};
 use openshell_domain::id::{RunId, SandboxName};
@@ -29,10 +30,7 @@ pub(crate) struct Timers {
     ledger: Ledger,
     registry: Registry,
     clock: Arc<dyn Clock>,
-    /// How long a supervisor may be gone before its run is over.
-    grace: Duration,
-    /// Since when the supervisors of these runs are gone, by [`Clock::uptime`].
-    gone: HashMap<SandboxName, (RunId, Duration)>,
+    patience: Patience,
 }
 
 impl Timers {
@@ -41,8 +39,7 @@ impl Timers {
             ledger: shared.ledger.clone(),
             registry: shared.registry.clone(),
             clock: shared.clock.clone(),
-            grace: shared.limits.run_grace,
-            gone: HashMap::new(),
+            patience: Patience::new(shared.limits.run_grace),
         }
     }
 
@@ -68,27 +65,9 @@ impl Timers {
 
     /// Asks for what is due, and says how long nothing will be.
     async fn work(&mut self) -> Duration {
-        let state = self.ledger.state();
-        let mut due = Vec::new();
-        let now = self.clock.now();
-        let expiry = state.next_expiry().map(|end| end.signed_duration_since(now));
-        let mut pause = match expiry.map(|left| left.to_std()) {
-            None => LOOK,
-            Some(Ok(left)) if !left.is_zero() => left.min(LOOK),
-            Some(_) => {
-                due.push(Command::Expire);
-                LOOK
-            }
-        };
-        for (sandbox, run, left) in self.lost(&state) {
-            if left.is_zero() {
-                let (reason, actor) = (RunEnd::Lost, Actor::gateway());
-                due.push(Command::EndRun(EndRun { sandbox, run, reason, actor }));
-            } else {
-                pause = pause.min(left);
-            }
-        }
-        for command in due {
+        let clocks = (self.clock.now(), self.clock.uptime());
+        let Due { commands, mut pause } = self.patience.due(&self.ledger.state(), &self.registry, clocks);
+        for command in commands {
             if let Err(error) = self.ledger.execute(command).await {
                 tracing::warn!(%error, "what is due could not be done");
                 pause = RETRY;
@@ -96,13 +75,65 @@ impl Timers {
         }
         pause
     }
+}
+
+/// What the passing of time asks for now.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) commands: Vec<Command>,
+    /// How long nothing more will be due.
+    pub(crate) pause: Duration,
+}
+
+/// For how long supervisors have been gone. Asks no clock and waits for nothing.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    /// How long a supervisor may be gone before its run is over.
+    grace: Duration,
+    /// Since when the supervisors of these runs are gone, by [`Clock::uptime`].
+    gone: HashMap<SandboxName, (RunId, Duration)>,
+}
+
+impl Patience {
+    pub(crate) fn new(grace: Duration) -> Self {
+        Self { grace, gone: HashMap::new() }
+    }
+
+    /// What is due at this time of day and uptime.
+    pub(crate) fn due(
+        &mut self,
+        state: &State,
+        registry: &Registry,
+        (now, uptime): (DateTime<Utc>, Duration),
+    ) -> Due {
+        let mut due = Due { commands: Vec::new(), pause: LOOK };
+        let expiry = state.next_expiry().map(|end| end.signed_duration_since(now));
+        match expiry.map(|left| left.to_std()) {
+            None => {}
+            Some(Ok(left)) if !left.is_zero() => due.pause = left.min(LOOK),
+            Some(_) => due.commands.push(Command::Expire),
+        }
+        for (sandbox, run, left) in self.lost(state, registry, uptime) {
+            if left.is_zero() {
+                let (reason, actor) = (RunEnd::Lost, Actor::gateway());
+                due.commands.push(Command::EndRun(EndRun { sandbox, run, reason, actor }));
+            } else {
+                due.pause = due.pause.min(left);
+            }
+        }
+        due
+    }
 
     /// The live runs without a supervisor, and how long each may still wait for it.
-    fn lost(&mut self, state: &State) -> Vec<(SandboxName, RunId, Duration)> {
-        let now = self.clock.uptime();
+    fn lost(
+        &mut self,
+        state: &State,
+        registry: &Registry,
+        now: Duration,
+    ) -> Vec<(SandboxName, RunId, Duration)> {
         let live = state.sandboxes.iter().filter_map(|(name, sandbox)| Some((name, sandbox.live_run()?)));
-        let lost: HashMap<SandboxName, RunId> = live
-            .filter(|(name, run)| self.registry.attached(name) != Some(*run))
+        let lost: BTreeMap<SandboxName, RunId> = live
+            .filter(|(name, run)| registry.attached(name) != Some(*run))
             .map(|(name, run)| (name.clone(), run))
             .collect();
         self.gone.retain(|name, (run, _)| lost.get(name) == Some(run));

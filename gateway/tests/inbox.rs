@@ -292,7 +292,9 @@ async fn an_approval_reaches_the_supervisor_as_policy_and_then_outcome() {
     assert_eq!(answer.revision, 2);
     let seen = agent.until(&proposal.id, "approved").await;
     let [Directive::Policy(policy), Directive::Outcomes(outcomes)] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!((policy.revision, &policy.grants), (2, &vec![proposal.id.clone()]));
+    let [grant] = &policy.grants[..] else { panic!("{policy:?}") };
+    assert_eq!((policy.revision, &grant.proposal, grant.lease.as_str()), (2, &proposal.id, r#""run""#));
+    assert!(policy.policy.as_ref().unwrap().network_policies.contains_key(&grant.rule));
     let read = openshell_wire::policy::policy(policy.policy.as_ref().unwrap()).unwrap();
     assert_eq!(read.hash().to_string(), policy.hash);
     assert_eq!(read.network_policies.len(), 2);

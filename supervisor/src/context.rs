@@ -17,7 +17,7 @@ use crate::denial::{Advice, Ask, Denial};
 use crate::enforcement::Enforcement;
 use crate::evidence::Evidence;
 use crate::identity::{Holder, Identifier};
-use crate::link::Gateway;
+use crate::link::{Duty, Gateway};
 use crate::log::Log;
 use crate::pipeline::Refused;
 use crate::proposals::Proposals;
@@ -64,6 +64,12 @@ impl Context {
     #[must_use]
     pub fn is_advisor_on(&self) -> bool {
         self.advisor.load(Ordering::Acquire)
+    }
+
+    /// What directives of the gateway change.
+    #[must_use]
+    pub fn duty(&self) -> Duty<'_> {
+        Duty { enforcement: &self.enforcement, proposals: &self.proposals, advisor: &self.advisor }
     }
 
     /// Writes a denial to the log, keeps it as evidence and makes the reply.

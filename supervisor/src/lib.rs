@@ -13,6 +13,7 @@ pub mod environment;
 pub mod evidence;
 pub mod identity;
 pub mod isolation;
+pub mod lease;
 pub mod link;
 pub mod log;
 pub mod pipeline;

@@ -1,6 +1,7 @@
 //! The way to the gateway: one `Attach` stream that brings policies, outcomes and the switch, and the call that
 //! submits proposals. Opened before the command starts; reconnects by itself and resumes with the run's secret.
 
+mod duty;
 mod follow;
 
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use openshell_domain::id::RunId;
+use openshell_domain::id::{ProposalId, RunId};
 use openshell_wire::door::{self, DoorError};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
@@ -17,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
+pub use duty::{Done, Duty};
 pub use follow::{first_policy, follow};
 
 /// How long the gateway may take to take a connection.
@@ -163,6 +165,20 @@ impl Gateway {
         let mut client = self.client.clone();
         match tokio::time::timeout(CALL_DEADLINE, client.submit_proposals(request)).await {
             Ok(answer) => Ok(answer?.into_inner().results),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
+    /// Spends the grant of a proposal for one request. `Ok` only once that is stored.
+    ///
+    /// # Errors
+    /// The gateway's status: `FAILED_PRECONDITION` when it is spent; `UNAVAILABLE` when it does not answer.
+    pub async fn spend_once(&self, proposal: ProposalId) -> Result<pb::SpendOnceResponse, Status> {
+        let (sandbox, id) = (self.hello.sandbox.clone(), proposal.to_string());
+        let request = pb::SpendOnceRequest { sandbox, run_secret: self.secret(), id };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.spend_once(request)).await {
+            Ok(answer) => Ok(answer?.into_inner()),
             Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
         }
     }

@@ -4,9 +4,10 @@
 //! [`Clearance`] (the rules said yes), an address is dialled only with a [`Permit`] (the address was checked), so an
 //! unauthorised look-up or dial does not compile. Any doubt is a [`Refused`].
 
+mod once;
+mod permit;
 pub mod relay;
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use openshell_domain::policy::host::Host;
@@ -16,7 +17,9 @@ use openshell_domain::policy::verdict::{
 
 use crate::enforcement::PolicySnapshot;
 use crate::identity::Holder;
-use crate::resolve::{Addresses, ResolveError, Resolver};
+pub use once::{Permission, Unspent};
+use permit::Way;
+pub use permit::{Clearance, Permit, Route};
 
 /// At which layer something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +151,7 @@ impl Admission {
                 }
             }
         }
-        self.clearance(endpoints, false)
+        self.clearance(endpoints, false, None)
     }
 
     /// Asks the rules about one request, for every holder.
@@ -172,14 +175,18 @@ impl Admission {
                 },
             });
         }
-        self.clearance(endpoints, is_audited)
+        self.clearance(endpoints, is_audited, Some(request))
     }
 
-    fn clearance(&self, endpoints: Vec<Endpoints>, is_audited: bool) -> Result<Clearance<'_>, Refused> {
+    fn clearance(
+        &self,
+        endpoints: Vec<Endpoints>,
+        is_audited: bool,
+        request: Option<&Request<'_>>,
+    ) -> Result<Clearance<'_>, Refused> {
         let judge = judge(&self.snapshot)?;
-        let first = endpoints.iter().flatten().next();
-        let rule = first.map_or("-", |at| judge.rule_name(*at)).to_owned();
-        Ok(Clearance { admission: self, endpoints, rule, is_audited })
+        let ways = once::ways(&self.snapshot, &self.intent, request);
+        Ok(Clearance { admission: self, granted: Way::new(judge, endpoints, is_audited), ways })
     }
 }
 
@@ -200,84 +207,6 @@ fn request_refused(request: &Request<'_>, denial: &RequestDenial) -> Refused {
         rule: denial.rule().to_owned(),
         reason,
         is_fixable: denial.is_fixable(),
-    }
-}
-
-/// The rules let this stream or request pass; which address it would go to is not known yet.
-#[derive(Debug)]
-pub struct Clearance<'a> {
-    admission: &'a Admission,
-    endpoints: Vec<Endpoints>,
-    rule: String,
-    is_audited: bool,
-}
-
-/// The addresses of a destination, looked up once.
-#[derive(Debug, Clone)]
-pub struct Route {
-    host: Host,
-    port: u16,
-    addresses: Addresses,
-    /// The first of them at which this machine itself answers.
-    own: Option<IpAddr>,
-}
-
-/// Something may be dialled.
-#[derive(Debug)]
-pub struct Permit {
-    host: Host,
-    port: u16,
-    targets: Vec<SocketAddr>,
-    /// The key of the rule that permits it.
-    pub rule: String,
-    /// Whether no rule allows it and it only passes because it is audited.
-    pub is_audited: bool,
-}
-
-impl Clearance<'_> {
-    /// Looks the destination up.
-    ///
-    /// # Errors
-    /// [`ResolveError`] when it has no address.
-    pub async fn route(&self, resolver: &Resolver) -> Result<Route, ResolveError> {
-        let Intent { host, port, .. } = &self.admission.intent;
-        let addresses = resolver.resolve(host, *port).await?;
-        let own = addresses.own();
-        Ok(Route { host: host.clone(), port: *port, addresses, own })
-    }
-
-    /// Checks every address of the destination, for every holder.
-    ///
-    /// # Errors
-    /// [`Refused`] when one of them may not be reached.
-    pub fn permit(self, route: &Route) -> Result<Permit, Refused> {
-        let Intent { host, port, .. } = &self.admission.intent;
-        if (&route.host, &route.port) != (host, port) {
-            return Err(Refused::l4(
-                "ssrf_denied",
-                "ssrf",
-                "the route belongs to another destination".to_owned(),
-            ));
-        }
-        let targets = match &route.addresses {
-            Addresses::Pinned(target) => vec![*target],
-            Addresses::Resolved(targets) => {
-                let addresses: Vec<IpAddr> = targets.iter().map(SocketAddr::ip).collect();
-                let judge = judge(&self.admission.snapshot)?;
-                for endpoints in &self.endpoints {
-                    judge.destination(endpoints, &addresses, *port).map_err(|reason| Refused {
-                        rule: self.rule.clone(),
-                        ..Refused::l4("ssrf_denied", "ssrf", format!("{host} {reason}, connection rejected"))
-                    })?;
-                }
-                if let Some(own) = route.own {
-                    let reason = format!("{host} resolves to {own}, an address of this machine itself");
-                    return Err(Refused { rule: self.rule, ..Refused::l4("ssrf_denied", "ssrf", reason) });
-                }
-                targets.clone()
-            }
-        };
-        Ok(Permit { host: host.clone(), port: *port, targets, rule: self.rule, is_audited: self.is_audited })
     }
 }
 

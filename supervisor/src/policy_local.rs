@@ -23,6 +23,7 @@ use crate::log::line::{cut, redact_queries};
 use crate::reply::{self, Body};
 use routes::{NoRoute, Route};
 pub(crate) use submit::summary;
+pub use wait::is_settled;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;

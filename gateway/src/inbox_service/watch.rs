@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::reviews::Reviews;
 use crate::status;
 use crate::tail::{Tail, TailEnd};
-pub(super) use snapshot::Snapshot;
+pub(crate) use snapshot::Snapshot;
 
 /// After this long without an event, the client is told that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);

@@ -107,9 +107,14 @@ impl<L: EventLog> Writer<L> {
         let mut asks = Vec::with_capacity(GROUP);
         self.sign();
         while queue.blocking_recv_many(&mut asks, GROUP) > 0 {
-            self.work(asks.drain(..).filter(|ask| !ask.commands.is_empty()));
-            self.sign();
+            self.turn(asks.drain(..));
         }
+    }
+
+    /// Decides, stores, publishes and answers one group, and signs the head of the log when it is time.
+    pub(crate) fn turn(&mut self, asks: impl Iterator<Item = Ask>) {
+        self.work(asks.filter(|ask| !ask.commands.is_empty()));
+        self.sign();
     }
 
     fn work(&mut self, asks: impl Iterator<Item = Ask>) {

@@ -11,6 +11,7 @@ use openshell_domain::command::{Command, Refusal, StartRun};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
 use openshell_domain::policy::read::{Loaded, policy_from_yaml};
 use openshell_domain::policy::risk::{self, Credential, MAX_CREDENTIALS, ScopeError};
+use openshell_domain::state::State;
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::pb::inbox::{self as pb, report::Report};
 use openshell_wire::proposal::isolation;
@@ -21,7 +22,7 @@ use super::session::{self, Session};
 use super::{authorise, denied, fingerprint};
 use crate::clock;
 use crate::gateway::Shared;
-use crate::registry::Attachment;
+use crate::registry::{Attachment, Registry};
 use crate::status;
 use crate::store::writer::NotDone;
 
@@ -43,7 +44,7 @@ pub(super) async fn attach(
     let (attachment, secret) = if hello.run_secret.is_empty() {
         start(shared, &name, run, hello).await?
     } else {
-        (resume(shared, &name, run, &hello.run_secret)?, hello.run_secret)
+        (resume(&shared.ledger.state(), &shared.registry, (&name, run), &hello.run_secret)?, hello.run_secret)
     };
     let session = Session { shared: shared.clone(), name, run, attachment, reports };
     Ok(session::serve(session, secret))
@@ -57,8 +58,14 @@ async fn hello(reports: &mut Streaming<pb::Report>) -> Result<pb::Hello, Status>
     }
 }
 
-fn resume(shared: &Shared, name: &SandboxName, run: RunId, secret: &[u8]) -> Result<Attachment, Status> {
-    let sandbox = authorise(&shared.ledger.state(), name, secret)?;
+/// Lets a run in again that proves who it is.
+pub(crate) fn resume(
+    state: &State,
+    registry: &Registry,
+    (name, run): (&SandboxName, RunId),
+    secret: &[u8],
+) -> Result<Attachment, Status> {
+    let sandbox = authorise(state, name, secret)?;
     if sandbox.run() != Some(run) {
         return Err(denied());
     }
@@ -66,7 +73,7 @@ fn resume(shared: &Shared, name: &SandboxName, run: RunId, secret: &[u8]) -> Res
         let refusal = Refusal::RunEnded { sandbox: name.clone(), run };
         return Err(status::not_done(NotDone::Refused(refusal)));
     }
-    Ok(shared.registry.resume(name, run))
+    Ok(registry.resume(name, run))
 }
 
 async fn start(
@@ -75,6 +82,21 @@ async fn start(
     run: RunId,
     hello: pb::Hello,
 ) -> Result<(Attachment, Vec<u8>), Status> {
+    let secret: [u8; 32] = clock::random().map_err(|error| Status::unavailable(error.to_string()))?;
+    let start = start_run(name, run, hello, &secret)?;
+    // The place is taken before the run is stored, so that of two that start at once only one is.
+    let attachment = shared.registry.start(name, run).map_err(|other| taken(name, other))?;
+    shared.ledger.execute(Command::StartRun(Box::new(start))).await.map_err(status::not_done)?;
+    Ok((attachment, secret.to_vec()))
+}
+
+/// What a hello without a secret asks for.
+pub(crate) fn start_run(
+    name: &SandboxName,
+    run: RunId,
+    hello: pb::Hello,
+    secret: &[u8],
+) -> Result<StartRun, Status> {
     let Loaded { policy, places, .. } = policy(&hello)?;
     let isolation = isolation(&hello.isolation).map_err(|error| status::invalid(&error))?;
     for (field, text, limit) in [
@@ -88,13 +110,10 @@ async fn start(
     }
     let credentials = credentials(&hello.credentials)?;
     risk::check_writable(&hello.writable).map_err(|error| beyond("writable", &error))?;
-    // The place is taken before the run is stored, so that of two that start at once only one is.
-    let attachment = shared.registry.start(name, run).map_err(|other| taken(name, other))?;
-    let secret: [u8; 32] = clock::random().map_err(|error| Status::unavailable(error.to_string()))?;
-    let start = StartRun {
+    Ok(StartRun {
         sandbox: name.clone(),
         run,
-        secret_hash: fingerprint(&secret),
+        secret_hash: fingerprint(secret),
         supervisor_version: hello.supervisor_version,
         isolation,
         host_root: hello.host_root,
@@ -106,9 +125,7 @@ async fn start(
         credentials,
         writable: hello.writable,
         accept_policy_change: hello.accept_policy_change,
-    };
-    shared.ledger.execute(Command::StartRun(Box::new(start))).await.map_err(status::not_done)?;
-    Ok((attachment, secret.to_vec()))
+    })
 }
 
 /// The policy of the file, or every mistake in it, each with the file's name in front.

@@ -52,7 +52,7 @@ fn policy(sandbox: &Sandbox) -> Directive {
         revision: sandbox.view.revision.0,
         policy: Some((&*sandbox.policy).into()),
         hash: sandbox.policy.hash().to_string(),
-        grants: sandbox.composition.standing().map(|grant| grant.proposal.to_string()).collect(),
+        grants: sandbox.composition.standing().map(pb::Grant::from).collect(),
     })
 }
 

@@ -1,25 +1,18 @@
 //! `Attach`, from the first directive to the last: one task for each attached supervisor.
 //!
-//! What is sent is computed from the *state*, an event only says that something changed: so a policy always goes
-//! out before the outcome that it belongs to, and a supervisor that fell behind is simply sent everything again.
-//! Ends when the supervisor leaves, a newer stream of the same run replaces it, the run ends or the gateway
+//! What is sent, [`Course`] says; this waits and sends. Ends when the supervisor leaves, a newer stream of the same run replaces it, the run ends or the gateway
 //! stops.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use openshell_domain::command::{Command, Report as LoadReport};
-use openshell_domain::event::Envelope;
-use openshell_domain::id::{ProposalId, Revision, RunId, SandboxName};
+use openshell_domain::id::{ProposalId, RunId, SandboxName};
 use openshell_wire::pb::inbox::{self as pb, directive::Directive, report::Report};
-use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use super::directives::{self, Sent};
+use super::course::{self, Course, Touched};
 use crate::gateway::Shared;
 use crate::registry::Attachment;
 use crate::status;
@@ -29,9 +22,6 @@ use crate::store::writer::NotDone;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Directives that may wait for the supervisor to read them.
 const QUEUE: usize = 16;
-/// The longest load error that is stored, in bytes.
-const MAX_ERROR: usize = 4096;
-
 /// The most proposals of a sandbox that are told to be waited for.
 const MAX_WAITING: usize = 512;
 
@@ -82,11 +72,11 @@ impl Session {
         // Subscribed before the state is looked at, so that no change falls between the two.
         let mut feed = self.shared.ledger.subscribe();
         let accepted = Directive::Accepted(pb::Accepted { run_secret: secret });
-        let mut sent = Sent::default();
+        let mut course = Course::new(self.name.clone(), self.run);
         if let Err(over) = send(&out, [accepted]).await {
             return over;
         }
-        if let Err(over) = self.bring_up_to_date(&out, &mut sent, Touched::All).await {
+        if let Err(over) = self.bring_up_to_date(&out, &mut course, Touched::All).await {
             return over;
         }
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
@@ -95,8 +85,8 @@ impl Session {
             let step = tokio::select! {
                 report = self.reports.message() => self.receive(report).await,
                 event = feed.recv() => {
-                    let touched = self.touched(event, &mut feed);
-                    self.bring_up_to_date(&out, &mut sent, touched).await
+                    let touched = Touched::by(&self.name, event, &mut feed);
+                    self.bring_up_to_date(&out, &mut course, touched).await
                 }
                 _ = heartbeat.tick() => send(&out, [Directive::Heartbeat(pb::Heartbeat {})]).await,
             };
@@ -106,58 +96,25 @@ impl Session {
         }
     }
 
-    /// What this event and those that wait behind it change for this sandbox.
-    fn touched(
-        &self,
-        event: Result<Arc<Envelope>, RecvError>,
-        feed: &mut broadcast::Receiver<Arc<Envelope>>,
-    ) -> Touched {
-        let mut touched = Touched::Nothing;
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
-            match event {
-                Ok(event) if event.sandbox() == Some(&self.name) => touched.add(event.event.proposal()),
-                Ok(_) => {}
-                // Closed cannot be: the session itself holds the feed open.
-                Err(RecvError::Lagged(_) | RecvError::Closed) => touched = Touched::All,
-            }
-            next = match feed.try_recv() {
-                Ok(event) => Some(Ok(event)),
-                Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
-                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
-            };
-        }
-        touched
-    }
-
-    /// Sends what the supervisor does not have: policy first, then settings, then outcomes.
-    async fn bring_up_to_date(&self, out: &Out, sent: &mut Sent, touched: Touched) -> Result<(), Over> {
-        let state = self.shared.ledger.state();
-        let Some(sandbox) = state.sandboxes.get(&self.name).filter(|s| s.live_run() == Some(self.run)) else {
-            let message = format!("run {} of sandbox {} has ended", self.run, self.name);
-            return Err(Over(Some(status::refuse(Code::FailedPrecondition, "run_ended", &message))));
-        };
-        let due = match touched {
-            Touched::Nothing => return Ok(()),
-            Touched::Some(ids) => directives::changes(sandbox, sent, &ids),
-            Touched::All => directives::everything(sandbox, sent),
-        };
+    /// Sends what the supervisor does not have.
+    async fn bring_up_to_date(&self, out: &Out, course: &mut Course, touched: Touched) -> Result<(), Over> {
+        let due = course.due(&self.shared.ledger.state(), touched);
+        let due = due.map_err(|refusal| Over(Some(status::not_done(NotDone::Refused(refusal)))))?;
         send(out, due).await
     }
 
     async fn receive(&self, report: Result<Option<pb::Report>, Status>) -> Result<(), Over> {
         let command = match report {
-            Ok(Some(pb::Report { report: Some(report) })) => match report {
-                Report::Loaded(pb::Loaded { revision }) => Command::ReportLoaded(self.load_report(revision)),
-                Report::LoadFailed(pb::LoadFailed { revision, error }) => {
-                    Command::ReportLoadFailed(self.load_report(revision), shorten(error))
+            Ok(Some(pb::Report { report: Some(Report::Waits(waits)) })) => {
+                self.attachment.set_waiting(bounded(waits));
+                return Ok(());
+            }
+            Ok(Some(pb::Report { report: Some(report) })) => {
+                match course::command(&self.name, self.run, report) {
+                    Some(command) => command,
+                    None => return Ok(()),
                 }
-                Report::Waits(waits) => {
-                    self.attachment.set_waiting(bounded(waits));
-                    return Ok(());
-                }
-                Report::Hello(_) | Report::Heartbeat(_) => return Ok(()),
-            },
+            }
             Ok(Some(pb::Report { report: None })) => return Ok(()),
             Ok(None) | Err(_) => return Err(Over(None)),
         };
@@ -173,28 +130,6 @@ impl Session {
             }
         }
     }
-
-    fn load_report(&self, revision: u64) -> LoadReport {
-        LoadReport { sandbox: self.name.clone(), run: self.run, revision: Revision(revision) }
-    }
-}
-
-/// What changed for a sandbox.
-enum Touched {
-    Nothing,
-    Some(BTreeSet<ProposalId>),
-    All,
-}
-
-impl Touched {
-    fn add(&mut self, proposal: Option<ProposalId>) {
-        if let Self::Nothing = self {
-            *self = Self::Some(BTreeSet::new());
-        }
-        if let Self::Some(ids) = self {
-            ids.extend(proposal);
-        }
-    }
 }
 
 async fn send(out: &Out, directives: impl IntoIterator<Item = Directive>) -> Result<(), Over> {
@@ -203,11 +138,6 @@ async fn send(out: &Out, directives: impl IntoIterator<Item = Directive>) -> Res
         out.send(Ok(message)).await.map_err(|_| Over(None))?;
     }
     Ok(())
-}
-
-fn shorten(mut error: String) -> String {
-    error.truncate(error.floor_char_boundary(MAX_ERROR));
-    error
 }
 
 /// What a supervisor may say of waits: it stands next to the agents.

@@ -59,8 +59,7 @@ impl World {
             ledger: self.ledger.clone(),
             registry: self.registry.clone(),
             clock: Arc::new(self.clock.clone()),
-            grace: Duration::from_secs(30),
-            gone: HashMap::new(),
+            patience: Patience::new(Duration::from_secs(30)),
         };
         tokio::spawn(timers.run(self.stopping.clone()));
     }

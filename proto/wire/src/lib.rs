@@ -5,6 +5,7 @@
 
 pub mod door;
 pub mod envelope;
+pub mod grant;
 #[cfg(feature = "logs")]
 pub mod logs;
 pub mod policy;

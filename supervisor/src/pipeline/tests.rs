@@ -4,6 +4,7 @@ use openshell_domain::policy::verdict::Caller;
 
 use super::*;
 use crate::enforcement::Enforcement;
+use crate::resolve::Resolver;
 
 const POLICY: &str = r#"
 version: 1
@@ -15,7 +16,9 @@ network_policies:
 
 fn enforcement() -> Enforcement {
     let enforcement = Enforcement::new();
-    enforcement.load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new()).unwrap();
+    enforcement
+        .load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new(), crate::clock::reading())
+        .unwrap();
     enforcement
 }
 
@@ -45,7 +48,8 @@ fn without_a_policy_everything_is_denied_and_nothing_is_fixable() {
 #[test]
 fn a_policy_that_does_not_load_is_a_quarantine() {
     let enforcement = enforcement();
-    let error = enforcement.load(Revision(2), Err("broken".into()), Vec::new()).unwrap_err();
+    let error =
+        enforcement.load(Revision(2), Err("broken".into()), Vec::new(), crate::clock::reading()).unwrap_err();
     assert_eq!(error, "broken");
     let refused = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap_err();
     assert!(refused.reason.contains("broken"), "{refused:?}");
@@ -92,7 +96,7 @@ async fn a_pin_is_exempt_and_a_route_serves_its_own_destination_only() {
     let snapshot = enforcement().snapshot();
     let admission = intent(&["/usr/bin/ssh"], "raw.invalid", 22).admit(Arc::clone(&snapshot)).unwrap();
     let route = admission.clear_stream().unwrap().route(&resolver).await.unwrap();
-    let permit = admission.clear_stream().unwrap().permit(&route).unwrap();
+    let permit = admission.clear_stream().unwrap().permit(&route).and_then(Permission::granted).unwrap();
     assert_eq!(permit.rule, "raw");
     assert!(permit.covers("127.0.0.1:9".parse().unwrap()) && !permit.covers("127.0.0.1:10".parse().unwrap()));
     let other = intent(&["/usr/bin/curl"], "192.0.2.7", 80).admit(snapshot).unwrap();

@@ -92,8 +92,9 @@ async fn settled(context: &Context, watched: &mut watch::Receiver<Proposal>) {
     }
 }
 
-/// Decided, and if approved then enforced, or known not to be.
-fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
+/// Decided, and if approved then enforced, or known not to be: a wait is answered.
+#[must_use]
+pub fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
     match &proposal.status {
         Status::Pending => false,
         Status::Approved { revision, .. } | Status::Closed { revision, .. } => {

@@ -19,7 +19,7 @@ use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
-use crate::pipeline::Intent;
+use crate::pipeline::{Intent, Permission};
 use crate::policy_local::{self, routes};
 use crate::reply::{self, Body};
 
@@ -62,7 +62,7 @@ pub(super) async fn handle(
             return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
         }
     };
-    let permit = match clearance.permit(&route) {
+    let permit = match clearance.permit(&route).and_then(Permission::granted) {
         Ok(permit) => permit,
         Err(refused) => return deny(refused),
     };

@@ -18,7 +18,7 @@ use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
 use crate::pipeline::relay::DialError;
-use crate::pipeline::{Intent, Layer, Permit, Refused, Route};
+use crate::pipeline::{Intent, Layer, Permission, Permit, Refused, Route};
 use crate::reply::{self, Body};
 
 /// How much of a denied request's body is read, so that the client sees the reply and not a reset.
@@ -134,7 +134,13 @@ async fn judge(
                 &error.to_string(),
             )))
         })?;
-    Ok(clearance.permit(route)?)
+    match clearance.permit(route)? {
+        Permission::Granted(permit) => Ok(permit),
+        Permission::Once(unspent) => {
+            let answer = context.gateway.spend_once(unspent.proposal()).await;
+            Ok(unspent.answered(answer)?)
+        }
+    }
 }
 
 fn log_allowed(

@@ -17,7 +17,7 @@ const FRAME_SANDBOXES: usize = 500;
 const FRAME_BYTES: usize = 1024 * 1024;
 
 /// The frames of a snapshot, made one at a time.
-pub(in crate::inbox_service) struct Snapshot {
+pub(crate) struct Snapshot {
     seq: Seq,
     settings: String,
     sandboxes: Vec<(SandboxName, Arc<Sandbox>)>,
@@ -29,7 +29,7 @@ pub(in crate::inbox_service) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(in crate::inbox_service) fn new(state: &State, is_wanted: impl Fn(&SandboxName) -> bool) -> Self {
+    pub(crate) fn new(state: &State, is_wanted: impl Fn(&SandboxName) -> bool) -> Self {
         let pair = |(name, sandbox): (&SandboxName, &Arc<Sandbox>)| (name.clone(), sandbox.clone());
         let wanted = state.sandboxes.iter().filter(|(name, _)| is_wanted(name));
         let sandboxes = wanted.map(pair).collect();

@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use chrono::DateTime;
+use openshell_domain::policy::host::Host;
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::verdict::{Caller, Connect, Request, RequestVerdict};
+use uuid::Uuid;
+
+use super::*;
+
+/// One rule of the file and two grants, all about one host.
+const POLICY: &str = "version: 1\nnetwork_policies:\n  base: {endpoints: [{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /base}}]}], binaries: [{path: /usr/bin/curl}]}\n  one: {endpoints: [{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: PUT, path: /one}}]}], binaries: [{path: /usr/bin/curl}]}\n  two: {endpoints: [{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: PUT, path: /two}}]}], binaries: [{path: /usr/bin/curl}]}\n";
+
+fn at(wall: i64, boot: u64) -> Reading {
+    Reading { wall: DateTime::from_timestamp(wall, 0).unwrap(), boot: Duration::from_secs(boot) }
+}
+
+fn grant(id: u128, rule: &str, lease: Lease) -> Grant {
+    Grant { proposal: ProposalId(Uuid::from_u128(id)), rule: rule.parse().unwrap(), lease }
+}
+
+fn load(enforcement: &Enforcement, grants: &[Grant], at: Reading) -> Result<(), String> {
+    enforcement.load(Revision(3), Ok(policy_from_yaml(POLICY).unwrap().policy), grants.to_vec(), at)
+}
+
+fn allows(judge: &CompiledPolicy, method: &str, path: &str) -> bool {
+    let caller = Caller { chain: vec!["/usr/bin/curl".into()] };
+    let host = Host::parse("api.invalid").unwrap();
+    let Connect::Inspected(at) = judge.connect(&caller, &host, 443) else {
+        return false;
+    };
+    matches!(judge.request(&at, &Request { method, path, query: None }), RequestVerdict::Allowed(_))
+}
+
+#[test]
+fn a_grant_that_is_over_is_gone_for_whoever_looks_and_the_rest_stays() {
+    let enforcement = Enforcement::new();
+    let grants = [grant(1, "one", Lease::Until(at(1100, 0).wall)), grant(2, "two", Lease::Run)];
+    load(&enforcement, &grants, at(1000, 0)).unwrap();
+    let before = enforcement.snapshot_at(at(1099, 99));
+    assert!(allows(before.judge.as_ref().unwrap(), "PUT", "/one"));
+    assert!(before.has_grant(grants[0].proposal, Revision(3)));
+    let mut changes = enforcement.subscribe();
+    let after = enforcement.snapshot_at(at(900, 100));
+    let judge = after.judge.as_ref().unwrap();
+    assert!(!allows(judge, "PUT", "/one") && allows(judge, "PUT", "/two") && allows(judge, "GET", "/base"));
+    assert!(!after.has_grant(grants[0].proposal, Revision(3)));
+    assert!(after.has_grant(grants[1].proposal, Revision(3)));
+    assert!(!after.policy.as_ref().unwrap().network_policies.contains_key(&grants[0].rule));
+    assert_eq!((after.revision, after.pushed), (before.revision, before.pushed));
+    assert!(changes.has_changed().unwrap(), "who waits for a change is told");
+    changes.mark_unchanged();
+    let _ = enforcement.snapshot_at(at(900, 101));
+    assert!(!changes.has_changed().unwrap(), "nothing more ends");
+}
+
+#[test]
+fn the_clock_set_back_after_the_end_brings_nothing_back() {
+    let enforcement = Enforcement::new();
+    let grants = [grant(1, "one", Lease::Until(at(1100, 0).wall))];
+    load(&enforcement, &grants, at(1000, 0)).unwrap();
+    assert!(enforcement.snapshot_at(at(1100, 1)).grants.is_empty());
+    assert!(enforcement.snapshot_at(at(900, 2)).grants.is_empty());
+    load(&enforcement, &grants, at(900, 3)).unwrap();
+    assert!(enforcement.snapshot_at(at(900, 3)).grants.is_empty(), "nor does being told again");
+}
+
+#[test]
+fn each_grant_of_once_is_set_apart() {
+    let enforcement = Enforcement::new();
+    let grants = [grant(1, "one", Lease::Once), grant(2, "two", Lease::Once)];
+    load(&enforcement, &grants, at(0, 0)).unwrap();
+    let snapshot = enforcement.snapshot_at(at(0, 0));
+    let seen: Vec<_> = snapshot
+        .narrower
+        .iter()
+        .map(|by| {
+            let allows = |path| allows(&by.judge, "PUT", path);
+            (by.spends, allows("/one"), allows("/two"))
+        })
+        .collect();
+    let [one, two] = grants.map(|grant| Some(grant.proposal));
+    assert_eq!(seen, [(None, false, false), (one, true, false), (two, false, true)]);
+    assert!(allows(snapshot.judge.as_ref().unwrap(), "PUT", "/one"));
+}
+
+#[test]
+fn a_grant_whose_rule_is_not_there_could_not_be_ended_and_is_a_quarantine() {
+    let enforcement = Enforcement::new();
+    let error = load(&enforcement, &[grant(1, "other", Lease::Run)], at(0, 0)).unwrap_err();
+    assert!(error.contains("other") && enforcement.snapshot_at(at(0, 0)).quarantine().is_some(), "{error}");
+}
