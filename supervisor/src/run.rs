@@ -265,7 +265,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     };
     // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
-    Ok(ended?)
+    ended
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.

@@ -49,7 +49,7 @@ impl World {
             }
             Message::Spend(secret, sandbox, proposal) => match self.authorised(&sandbox, &secret) {
                 Some(run) => {
-                    self.ask(For::Call(conn), Some(Command::Spend(Spend { sandbox, run, proposal })))
+                    self.ask(For::Call(conn), Some(Command::Spend(Spend { sandbox, run, proposal })));
                 }
                 None => self.answer(conn, Message::Spent(Err(Status::permission_denied("secret")))),
             },

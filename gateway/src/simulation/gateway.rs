@@ -24,6 +24,9 @@ use crate::tail::Tail;
 use crate::testing::{ManualClock, books};
 use crate::timers::Patience;
 
+/// What was asked, for whom, and what came of it.
+pub(super) type Answer = (For, Command, Outcome);
+
 /// Few, so that readers fall behind.
 const FEED: usize = 8;
 pub(super) const GRACE: Duration = Duration::from_secs(30);
@@ -106,7 +109,7 @@ impl Gateway {
     }
 
     /// Works on everything that was asked. The answers that left before a death are given back with it.
-    pub(super) fn work(&mut self) -> (Vec<(For, Command, Outcome)>, Result<(), Dead>) {
+    pub(super) fn work(&mut self) -> (Vec<Answer>, Result<(), Dead>) {
         let (mut waiting, mut asks) = (Vec::new(), Vec::new());
         for (to, command) in self.queue.drain(..) {
             let (reply, answer) = oneshot::channel();

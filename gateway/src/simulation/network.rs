@@ -49,7 +49,7 @@ pub(super) enum Message {
 /// What happens next.
 #[derive(Debug)]
 pub(super) enum Event {
-    Deliver(Conn, Node, Message),
+    Deliver(Conn, Node, Box<Message>),
     /// An end learns that its connection is dead.
     Broken(Conn, Node),
     /// The gateway's writer takes what waits for it.
@@ -135,7 +135,7 @@ impl Network {
         let latest = self.latest.get(&(conn, to)).copied().unwrap_or_default();
         let at = (self.now + delay).max(latest + Duration::from_micros(1));
         self.latest.insert((conn, to), at);
-        self.after(at - self.now, Event::Deliver(conn, to, message));
+        self.after(at - self.now, Event::Deliver(conn, to, Box::new(message)));
     }
 
     /// The connection carries nothing any more; its ends learn of it, each in its time.

@@ -30,7 +30,7 @@ pub(super) struct Reviewer {
 pub(super) enum Act {
     Nothing,
     Look(ProposalId),
-    Decide(Command),
+    Decide(Box<Command>),
 }
 
 impl Reviewer {
@@ -95,7 +95,7 @@ impl Reviewer {
             ..crate::testing::reviewer()
         };
         if random.percent(8) {
-            return Act::Decide(setting(random, actor));
+            return Act::Decide(Box::new(setting(random, actor)));
         }
         let ids: Vec<&Proposal> = inbox.proposals.values().collect();
         let Some(proposal) = random.pick(&ids) else { return Act::Nothing };
@@ -104,13 +104,17 @@ impl Reviewer {
             |digest| Decide { proposal: id, digest, reviewer: actor.clone(), reason: "because".into() };
         match (&proposal.status, self.seen.get(&id)) {
             (Status::Pending, None) => Act::Look(id),
-            (Status::Pending, Some(digest)) => Act::Decide(decision(random, decide(*digest))),
+            (Status::Pending, Some(digest)) => Act::Decide(Box::new(decision(random, decide(*digest)))),
             (Status::Approved { decision, .. }, _) if random.percent(30) => {
                 let decide = decide(decision.digest);
-                Act::Decide(if random.percent(50) { Command::Undo(decide) } else { Command::Revoke(decide) })
+                Act::Decide(Box::new(if random.percent(50) {
+                    Command::Undo(decide)
+                } else {
+                    Command::Revoke(decide)
+                }))
             }
             (Status::Rejected { decision, .. }, _) if random.percent(30) => {
-                Act::Decide(Command::Undo(decide(decision.digest)))
+                Act::Decide(Box::new(Command::Undo(decide(decision.digest))))
             }
             _ => Act::Nothing,
         }

@@ -155,9 +155,9 @@ impl World {
     fn step(&mut self, event: Event) {
         match event {
             Event::Deliver(conn, end, _) if !self.network.hears(conn, end) => {}
-            Event::Deliver(conn, Node::Gateway, message) => self.at_gateway(conn, message),
-            Event::Deliver(conn, Node::Supervisor(n), message) => self.at_supervisor(conn, n, message),
-            Event::Deliver(conn, Node::Reviewer(n), message) => self.at_reviewer(conn, n, message),
+            Event::Deliver(conn, Node::Gateway, message) => self.at_gateway(conn, *message),
+            Event::Deliver(conn, Node::Supervisor(n), message) => self.at_supervisor(conn, n, *message),
+            Event::Deliver(conn, Node::Reviewer(n), message) => self.at_reviewer(conn, n, *message),
             Event::Broken(conn, end) => self.broken(conn, end),
             Event::Work => self.work(),
             Event::Pump(conn) => self.pump(conn),
@@ -394,8 +394,8 @@ impl World {
                 let times = if self.random.percent(15) { 2 } else { 1 };
                 for _ in 0..times {
                     let conn = self.network.connect(Node::Reviewer(n));
-                    self.decisions.insert(conn, (n, command.clone()));
-                    self.send(conn, Node::Gateway, Message::Decide(command.clone()));
+                    self.decisions.insert(conn, (n, Command::clone(&command)));
+                    self.send(conn, Node::Gateway, Message::Decide(Command::clone(&command)));
                 }
             }
         }

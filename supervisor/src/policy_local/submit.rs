@@ -175,7 +175,11 @@ fn invalid(problems: &Problems) -> Response<Body> {
 fn gateway_refused(status: &tonic::Status) -> Response<Body> {
     let http = match status.code() {
         Code::ResourceExhausted => {
-            let word = match status.metadata().get("openshell-refusal").map(|word| word.as_bytes()) {
+            let word = match status
+                .metadata()
+                .get("openshell-refusal")
+                .map(tonic::metadata::MetadataValue::as_bytes)
+            {
                 Some(b"log_budget") => "log_budget",
                 Some(b"disk_reserve") => "disk_reserve",
                 _ => "limit",
