@@ -63,6 +63,29 @@ async fn each_door_has_only_its_own_service() {
 }
 
 #[tokio::test]
+async fn another_policy_file_under_a_name_with_standing_grants_needs_a_yes() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut client = place.inbox().await;
+    let mut agent = place.run("demo", 1).await;
+    agent.complete().await;
+    let proposal = agent.submit("/a").await;
+    let always = pb::DecideRequest { lease: "always".into(), ..decision(&proposal, Verb::Approve, "") };
+    within(client.decide(always)).await.unwrap();
+    let end = pb::EndRunRequest { sandbox: "demo".into(), run_secret: agent.secret.clone() };
+    within(agent.client.end_run(end)).await.unwrap();
+    let policy_yaml = POLICY.replace("read-only", "read-write");
+    let other = pb::Hello { policy_yaml, ..hello("demo", 2) };
+    let error = place.attach(other.clone()).await.err().unwrap();
+    assert_eq!((error.code(), word(&error)), (Code::FailedPrecondition, "policy_changed"));
+    assert!(error.message().contains("put_file") && error.message().contains("--accept-policy-change"));
+    let mut accepted = place.attach(pb::Hello { accept_policy_change: true, ..other }).await.unwrap();
+    let (_, policy, proposals) = accepted.complete().await;
+    assert_eq!((policy.grants.len(), proposals[0].status.as_str()), (0, "expired"));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_run_resumes_with_its_secret_and_nobody_else_does() {
     let place = Place::new();
     let running = place.start().await;

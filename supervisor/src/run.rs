@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Let the command's agents propose policy changes through policy.local.
     #[arg(long)]
     pub advisor: bool,
+    /// Start although the policy is another one than that for which grants stand under this name; they end.
+    #[arg(long)]
+    pub accept_policy_change: bool,
     /// Send HOST:PORT to this address instead of asking DNS (for tests; exempt from the blocked-address list).
     #[arg(long, value_name = "HOST:PORT:ADDR[:PORT2]")]
     pub resolve: Vec<Pin>,

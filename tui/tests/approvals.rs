@@ -162,7 +162,11 @@ fn the_controls(world: &World, [id, other]: [&str; 2]) -> BTreeMap<String, Strin
     sandbox_door.arg("--gateway").arg(format!("{}.sandbox", world.door().display())).args(["approve", id]);
     assert!(!sandbox_door.output().unwrap().status.success());
     assert_eq!(world.inbox_json(&["show", id])["status"], "pending");
-    assert!(world.inbox(&["approve", id]).status.success());
+    // The run is over by now: a grant for it would be for nobody.
+    let for_nobody = world.inbox(&["approve", id]);
+    assert_eq!(for_nobody.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&for_nobody.stderr).contains("has no run now"), "{for_nobody:?}");
+    assert!(world.inbox(&["approve", id, "--for", "always"]).status.success());
     assert_eq!(world.inbox_json(&["show", id])["status"], "approved");
     tried
 }

@@ -42,6 +42,7 @@ pub(super) fn of(args: &RunArgs, policy_yaml: String, surroundings: &Surrounding
         policy_file: args.policy.display().to_string(),
         policy_yaml,
         host_root: surroundings.is_host_root(),
+        accept_policy_change: args.accept_policy_change,
         credentials: args.credential.iter().map(Into::into).collect(),
         writable: surroundings.writable().iter().filter_map(|path| told(path)).collect(),
         ..pb::Hello::default()
