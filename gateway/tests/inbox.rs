@@ -407,3 +407,61 @@ async fn wrong_arguments_are_named() {
     assert_eq!(within(client.get_proposal(prefix)).await.unwrap().into_inner().proposal, Some(proposal));
     running.stop().await;
 }
+
+/// How a decision went: the proposal, and whether it was this one's.
+async fn race(
+    mut client: InboxClient<Channel>,
+    proposals: Vec<pb::Proposal>,
+    n: usize,
+) -> Vec<(String, bool)> {
+    let verb = if n % 2 == 0 { Verb::Approve } else { Verb::Reject };
+    let mut won = Vec::new();
+    // Everybody begins somewhere else, so that each wins some.
+    for at in 0..proposals.len() {
+        let proposal = &proposals[(at + n * 61) % proposals.len()];
+        let mine = decision(proposal, verb, &format!("by {n}"));
+        match client.decide(mine).await {
+            Ok(_) => won.push((proposal.id.clone(), true)),
+            Err(error) => {
+                assert_eq!(word(&error), "already_decided", "{error}");
+                let known = life(&fresh(&error));
+                let decided = known.decision().unwrap();
+                assert!(decided.reason.starts_with("by ") && decided.by.id.starts_with("uid:"), "{known:?}");
+                won.push((proposal.id.clone(), false));
+            }
+        }
+    }
+    won
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_who_decide_the_same_thousand_decide_each_once_and_the_others_learn_who_did() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let mut proposals = Vec::new();
+    for batch in 0..63 {
+        let paths: Vec<String> = (0..16).map(|n| format!("/{batch}/{n}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = agent.client.submit_proposals(agent.submission(&paths)).await.unwrap().into_inner();
+        proposals.extend(answer.results.into_iter().map(|result| result.proposal.unwrap()));
+    }
+    proposals.truncate(1000);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..16 {
+        tasks.spawn(race(place.inbox().await, proposals.clone(), n));
+    }
+    let mut winners: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some(results) = tasks.join_next().await {
+        for (id, has_won) in results.unwrap() {
+            *winners.entry(id).or_default() += usize::from(has_won);
+        }
+    }
+    assert_eq!(winners.len(), 1000);
+    assert!(winners.values().all(|times| *times == 1), "each is decided once");
+    let approved = all(&mut place.inbox().await).await.iter().filter(|p| p.status == "approved").count();
+    let request = pb::GetPolicyRequest { sandbox: "demo".into() };
+    let policy = place.inbox().await.get_policy(request).await.unwrap().into_inner();
+    assert_eq!(policy.origins.len(), approved + 1, "every grant and the file's one rule, and nothing else");
+    running.stop().await;
+}
