@@ -170,8 +170,9 @@ proptest! {
         let atoms = Atoms::new(&[]);
         let matcher = matcher::Matcher::new(&after);
         let places = atoms.places(&[&after]);
-        for (place, page) in places.iter().zip(authority(&after, &atoms, &places)) {
-            prop_assert_eq!(page, matcher.allows(&atoms, place), "{}", atoms.words(place));
+        let (page, matcher) = (authority(&after, &atoms, &places), matcher.allows_each(&atoms, &places));
+        for (place, (page, matcher)) in places.iter().zip(page.into_iter().zip(matcher)) {
+            prop_assert_eq!(page, matcher, "{}", atoms.words(place));
         }
     }
 
