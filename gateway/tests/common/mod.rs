@@ -38,7 +38,7 @@ pub const OPEN: Limits = Limits {
 pub fn within<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
     async move {
-        let done = tokio::time::timeout(Duration::from_secs(20), future).await;
+        let done = tokio::time::timeout(Duration::from_secs(60), future).await;
         done.unwrap_or_else(|_| panic!("{place}: it took too long"))
     }
 }
