@@ -414,11 +414,10 @@ async fn race(
     proposals: Vec<pb::Proposal>,
     n: usize,
 ) -> Vec<(String, bool)> {
-    let verb = if n % 2 == 0 { Verb::Approve } else { Verb::Reject };
+    let verb = if n.is_multiple_of(2) { Verb::Approve } else { Verb::Reject };
     let mut won = Vec::new();
     // Everybody begins somewhere else, so that each wins some.
-    for at in 0..proposals.len() {
-        let proposal = &proposals[(at + n * 61) % proposals.len()];
+    for proposal in proposals.iter().cycle().skip(n * 61).take(proposals.len()) {
         let mine = decision(proposal, verb, &format!("by {n}"));
         match client.decide(mine).await {
             Ok(_) => won.push((proposal.id.clone(), true)),
