@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use openshell_domain::id::{ProposalId, Revision};
 use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
-use openshell_domain::state::State;
-use tokio::sync::OnceCell;
+use openshell_domain::state::{Sandbox, State};
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
@@ -34,9 +34,12 @@ struct Table {
 #[derive(Debug, Clone)]
 struct Known {
     of: Wording,
-    /// Filled by the first who looks; the others wait for that.
-    review: Arc<OnceCell<Arc<Review>>>,
+    /// Filled by a task of its own: a watcher that is not read from stops in the middle of anything it waits for,
+    /// and nobody else may have to wait for that one.
+    review: Looked,
 }
+
+type Looked = watch::Receiver<Option<Arc<Review>>>;
 
 /// What a review depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,30 +69,33 @@ impl Reviews {
         let sandbox = state.sandboxes.get(&proposal.sandbox)?;
         let (draft, revision) = (proposal.draft.number, sandbox.view.revision);
         let of = Wording { draft, revision, since: proposal.since };
-        let cell = self.cell(state, proposal.id, of);
-        let look = || async {
-            let (sandbox, id) = (sandbox.clone(), proposal.id);
-            let (draft, seen) = (proposal.draft.clone(), proposal.evidence.clone());
-            // A hard one takes long enough to hold up everybody else on this thread.
-            let looked = tokio::task::spawn_blocking(move || Review::of(&sandbox, id, &draft, &seen)).await;
-            self.metrics.reviewed();
-            looked.map(Arc::new)
-        };
-        cell.get_or_try_init(look).await.ok().cloned()
+        let mut looked = self.look(state, proposal, (of, sandbox));
+        // An error is a look that failed: the next one begins anew.
+        looked.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     /// The place of a review, shared by all who look at the same.
-    fn cell(&self, state: &State, id: ProposalId, of: Wording) -> Arc<OnceCell<Arc<Review>>> {
+    fn look(&self, state: &State, proposal: &Proposal, (of, sandbox): (Wording, &Arc<Sandbox>)) -> Looked {
+        let id = proposal.id;
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = table.known.get(&id).filter(|known| known.of == of) {
+        let is_good = |looked: &Looked| looked.has_changed().is_ok() || looked.borrow().is_some();
+        if let Some(known) = table.known.get(&id).filter(|known| known.of == of && is_good(&known.review)) {
             return known.review.clone();
         }
         if table.known.len() >= table.sweep_at {
             table.known.retain(|id, _| state.proposal(*id).is_some_and(Proposal::is_pending));
             table.sweep_at = MANY.max(table.known.len() * 2);
         }
-        let review = Arc::<OnceCell<_>>::default();
+        let (done, review) = watch::channel(None);
         table.known.insert(id, Known { of, review: review.clone() });
+        let (sandbox, draft, seen) = (sandbox.clone(), proposal.draft.clone(), proposal.evidence.clone());
+        let metrics = self.metrics.clone();
+        // A hard one takes long enough to hold up everybody else on this thread.
+        tokio::task::spawn_blocking(move || {
+            let review = Review::of(&sandbox, id, &draft, &seen);
+            metrics.reviewed();
+            done.send_replace(Some(Arc::new(review)));
+        });
         review
     }
 }
