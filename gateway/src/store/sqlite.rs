@@ -144,7 +144,7 @@ impl EventReader for SqliteReader {
     fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         let connection = read_only(&self.0)?;
         let rows = page(&connection, seq, limit)?;
-        rows.into_iter().map(Row::into_envelope).collect()
+        rows.iter().map(Row::envelope).collect()
     }
 }
 

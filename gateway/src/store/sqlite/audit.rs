@@ -123,7 +123,7 @@ impl Audit {
             return Err(StoreError::Rewritten { seq: head.seq, found: head.hash, signed: against.head });
         }
         self.streams.insert(stream, found);
-        let envelope = row.into_envelope()?;
+        let envelope = row.envelope()?;
         self.head = head;
         self.checkpoint(&envelope, &before)
     }

@@ -127,7 +127,7 @@ impl Row {
         if follows && hash.0 == self.hash { Ok(Head { seq, hash }) } else { Err(StoreError::Chain(seq)) }
     }
 
-    pub(super) fn into_envelope(self) -> Result<Envelope, StoreError> {
+    pub(super) fn envelope(&self) -> Result<Envelope, StoreError> {
         let seq = self.seq()?;
         let unreadable = |why: String| StoreError::Row { seq, why };
         let at = self.time()?;
@@ -144,8 +144,8 @@ impl Row {
     }
 
     pub(super) fn into_record(self) -> Result<Record, StoreError> {
-        let (kind, payload, actor) = (self.kind.clone(), self.payload.clone(), self.actor.clone());
-        Ok(Record { envelope: Arc::new(self.into_envelope()?), kind, payload, actor })
+        let envelope = Arc::new(self.envelope()?);
+        Ok(Record { envelope, kind: self.kind, payload: self.payload, actor: self.actor })
     }
 
     fn time(&self) -> Result<DateTime<Utc>, StoreError> {
