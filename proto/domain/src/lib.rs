@@ -15,5 +15,6 @@ pub mod policy;
 pub mod proposal;
 pub mod review;
 pub mod setting;
+mod shared;
 pub mod state;
 pub mod untrusted;
