@@ -57,7 +57,7 @@ impl Judge {
             (a.chain, a.host, a.port, a.destination) == (b.chain, b.host, b.port, b.destination)
         };
         let mut answers: Vec<bool> = Vec::with_capacity(places.len());
-        let mut known: HashMap<(Vec<(usize, bool)>, bool), Range<usize>> = HashMap::new();
+        let mut known: HashMap<Matched, Range<usize>> = HashMap::new();
         for connected in places.chunk_by(is_one) {
             let connection = self.connection(atoms, &connected[0]);
             let asked = || connected.iter().map(|place| place.http);
@@ -92,9 +92,12 @@ struct Connection<'j> {
     destination: usize,
 }
 
+/// Endpoints with their word on the destination, and whether an L4 endpoint allows it.
+type Matched = (Vec<(usize, bool)>, bool);
+
 impl Connection<'_> {
     /// What its answers depend on, beside the request: the endpoints, each with its word on the destination.
-    fn matched(&self) -> (Vec<(usize, bool)>, bool) {
+    fn matched(&self) -> Matched {
         let of = |e: &&FlatEndpoint| (std::ptr::from_ref(*e).addr(), e.destinations[self.destination]);
         (self.e7.iter().map(of).collect(), self.is_open)
     }
