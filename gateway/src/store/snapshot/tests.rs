@@ -93,12 +93,12 @@ fn lived() -> Place {
 #[test]
 fn a_start_from_a_snapshot_is_the_start_from_the_first_event() {
     let place = lived();
+    let mode = path(&place.db()).metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     assert!(place.is_believed());
     let state = place.open().state;
     assert_eq!(state.sandboxes.len(), 3, "the events after it are there too");
     assert_eq!(state.sandboxes[&"demo".parse().unwrap()].pending.size(), 2);
-    let mode = path(&place.db()).metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
     place.life(vec![asks("demo", 4)]);
     assert!(
         place.is_believed(),
