@@ -5,6 +5,7 @@
 //! snapshot in which a lease has ended is replaced before anybody gets it, also while the gateway is away.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openshell_domain::id::{Digest, ProposalId, Revision};
@@ -15,6 +16,9 @@ use tokio::sync::watch;
 
 use crate::clock::{self, Reading};
 use crate::lease::{self, Budgets, End, Grant};
+
+/// How often what is open looks whether its lease has ended, where one has an end.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One revision, as it is enforced.
 #[derive(Debug)]
@@ -155,6 +159,15 @@ impl Enforcement {
         let mut held = self.lock();
         held.budgets.lapse(at);
         self.publish(&held, at)
+    }
+
+    /// Waits until a lease of the policy in force may have ended; for ever where none has an end.
+    pub async fn lapse(&self) {
+        match self.snapshot().ends {
+            // Looked at again in between, because the time of day may be set.
+            Some(end) => tokio::time::sleep(end.left(clock::reading()).min(LOOK)).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Is told after each swap.

@@ -20,7 +20,7 @@ use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
-use crate::pipeline::{Intent, Permission};
+use crate::pipeline::{Intent, Permission, Standing};
 use crate::policy_local::{self, routes};
 use crate::reply::{self, Body};
 
@@ -43,6 +43,7 @@ pub(super) async fn handle(
         return established();
     }
     let intent = Intent { holders: Arc::clone(&holders), host: host.clone(), port };
+    let standing_intent = intent.clone();
     let context = Arc::clone(&session.context);
     let deny = |refused| context.deny(refused, holders.first(), (&host, port), Ask::Connect);
     let admission = match intent.admit(context.enforcement.snapshot()) {
@@ -63,6 +64,7 @@ pub(super) async fn handle(
             return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
         }
     };
+    let standing = Standing::new(standing_intent, None, route.clone());
     let permit = match clearance.permit(&route).and_then(Permission::granted) {
         Ok(permit) => permit,
         Err(refused) => return deny(refused),
@@ -84,7 +86,8 @@ pub(super) async fn handle(
     });
     tokio::spawn(async move {
         if let Ok(client) = upgrade.await {
-            tunnel::relay(&session, holders.first(), (&host, port), TokioIo::new(client), upstream).await;
+            let streams = (TokioIo::new(client), upstream);
+            tunnel::relay(&session, holders.first(), (&host, port), streams, standing).await;
         }
     });
     established()
