@@ -5,6 +5,7 @@
 //! streams that fell behind (read).
 
 pub(crate) mod account;
+pub(crate) mod archive;
 mod budget;
 pub(crate) mod key;
 pub(crate) mod record;
@@ -215,6 +216,23 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// The event that is wrong, where it is one.
+    pub(crate) fn place(&self) -> Option<Seq> {
+        match self {
+            Self::Chain(seq)
+            | Self::Row { seq, .. }
+            | Self::Stream { seq, .. }
+            | Self::Checkpoint { seq, .. }
+            | Self::Rewritten { seq, .. }
+            | Self::Event(
+                EventError::NewerSchema { seq, .. }
+                | EventError::NotLifted { seq, .. }
+                | EventError::Unreadable { seq, .. },
+            ) => Some(*seq),
+            _ => None,
+        }
+    }
+
     /// Whether everything before the place that it names is still proven.
     pub(crate) fn is_partial(&self) -> bool {
         !matches!(self, Self::Rewritten { .. } | Self::Truncated { .. })

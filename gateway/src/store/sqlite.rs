@@ -21,6 +21,7 @@ use super::reserve::Reserve;
 use super::{EventLog, EventReader, Head, StoreError, schema};
 use crate::lock::DatabaseLock;
 
+mod archive;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod export;
