@@ -240,7 +240,7 @@ fn signing_key(folder: &Path) -> Vec<Vec<u8>> {
     let der: Vec<u8> =
         bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
     // PKCS #8 of Ed25519: 16 bytes of head, then the key.
-    assert_eq!(der[..16], hex("302e020100300506032b657004220420")[..], "another form of key");
+    assert_eq!(der[..16], hex("3051020101300506032b657004220420")[..], "another form of key");
     let line = pem.lines().nth(1).unwrap();
     vec![der[16..48].to_vec(), line.as_bytes()[20..].to_vec()]
 }

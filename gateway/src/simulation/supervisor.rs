@@ -66,7 +66,7 @@ pub(super) struct Supervisor {
     pub(super) secret: Vec<u8>,
     pub(super) enforcement: Enforcement,
     pub(super) proposals: Proposals,
-    settings: InForce,
+    pub(super) settings: InForce,
     pub(super) conn: Option<Conn>,
     pub(super) waits: Vec<watch::Receiver<Proposal>>,
     pub(super) spending: BTreeMap<Conn, (Unspent, Passed)>,
