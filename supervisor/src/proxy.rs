@@ -6,7 +6,9 @@
 mod connect;
 mod exchange;
 mod forward;
+mod guard;
 mod hop;
+mod malformed;
 mod pool;
 mod tunnel;
 
@@ -19,24 +21,27 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::context::Context;
+use crate::denial;
 use crate::identity::{Holder, IdentityError};
 use crate::log::line::{Actor, Line, Severity};
 use crate::policy_local;
 use crate::reply::{self, Body};
+use guard::{After, Guarded};
+use malformed::Malformed;
 use pool::Pool;
 
-/// How long a client may take to send a request's head.
+/// How long a client may take to begin what a tunnel is for, its TLS handshake included.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// The longest head, in bytes.
-const MAX_HEAD: usize = 32 * 1024;
 /// How long nothing is accepted after accepting failed: without descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How much of a connection hyper reads ahead, in bytes.
+const BUFFER: usize = 64 * 1024;
 /// The most connections at once, tunnels included.
 const MAX_CONNECTIONS: usize = 1024;
 
@@ -90,29 +95,44 @@ async fn connection(
     let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
     let session =
         Arc::new(Session { context, holders: holders.map(Arc::new), pool: Arc::default(), _place: place });
-    serve_http(TokioIo::new(stream), move |request| {
-        let session = Arc::clone(&session);
-        async move { session.handle(request).await }
-    })
-    .await;
+    let serving = Arc::clone(&session);
+    serve_http(&session, stream, move |request| Arc::clone(&serving).handle(request)).await;
 }
 
-/// Speaks HTTP/1.1 with a client until either side is done.
-async fn serve_http<I, F, R>(io: TokioIo<I>, handle: F)
+/// Speaks HTTP/1.1 with a client until either side is done. What is malformed is refused here.
+async fn serve_http<S, F, R>(session: &Session, stream: S, handle: F)
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Incoming>) -> R,
     R: Future<Output = Response<Body>> + Send,
 {
+    let (guarded, watch) = Guarded::new(stream);
     let service = service_fn(|request| {
-        let response = handle(request);
-        async move { Ok::<_, Infallible>(response.await) }
+        let leaves = if request.method() == Method::CONNECT {
+            StatusCode::OK
+        } else {
+            StatusCode::SWITCHING_PROTOCOLS
+        };
+        let answer = watch.next().map(|after| (after, handle(request)));
+        let watch = watch.clone();
+        async move {
+            let response = match answer {
+                Ok((after, response)) => {
+                    let response = response.await;
+                    let response = watch.broken_body().map_or(response, |body| session.refuse(&body, None));
+                    if after == After::Either {
+                        watch.settle(response.status() == leaves);
+                    }
+                    response
+                }
+                Err(malformed) => session.refuse(&malformed, None),
+            };
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(io, service)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(guarded), service)
         .with_upgrades()
         .await;
     if let Err(error) = served {
@@ -134,8 +154,23 @@ impl Session {
             Ok(forward::Target::Origin { host, port }) => {
                 forward::handle(&self, holders, (host, port), request).await
             }
-            Err(refusal) => refusal.reply(),
+            Err(malformed) => self.refuse(&malformed, holders.first()),
         }
+    }
+
+    /// Logs what has no single reading, and answers it.
+    fn refuse(&self, malformed: &Malformed, holder: Option<&Holder>) -> Response<Body> {
+        let known = || self.holders.as_ref().ok().and_then(|holders| holders.first());
+        self.context.log.write(&Line::Net {
+            activity: "REFUSE",
+            severity: Severity::Medium,
+            action: "DENIED",
+            actor: denial::actor(holder.or_else(known)),
+            destination: "-".to_owned(),
+            tag: Some(("-".to_owned(), "http")),
+            reason: Some(malformed.to_string()),
+        });
+        malformed.reply()
     }
 
     fn refuse_peer(&self, error: &IdentityError, request: &Request<Incoming>) -> Response<Body> {

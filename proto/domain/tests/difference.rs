@@ -30,6 +30,7 @@ use proptest::test_runner::TestCaseError;
 
 use asks::{Case, case, with};
 use naive::Judge;
+use region::Region;
 use space::{Atoms, Place};
 
 /// So many worlds unless `PROPTEST_CASES` asks for another number.
@@ -88,14 +89,18 @@ fn check_list(
     for item in items {
         prop_assert!(is_confirmed(item), "{what}: not confirmed: {item} ({})", item.witness);
     }
+    let regions = Region::all(items, atoms);
     let mut own = vec![false; items.len()];
+    let mut about = Vec::with_capacity(items.len());
     for (place, _) in places.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
+        about.clear();
+        about.extend((0..items.len()).filter(|at| regions[*at].is_about(place)));
         let mut is_shown = false;
         for program in atoms.chain(place) {
-            let is_in = |at: &usize| region::holds(&items[*at], atoms, place, *program);
-            let of: Vec<usize> = (0..items.len()).filter(is_in).collect();
-            is_shown |= !of.is_empty();
-            if let [only] = of.as_slice() {
+            let mut of = about.iter().filter(|at| regions[**at].is_by(*program));
+            let first = of.next();
+            is_shown |= first.is_some();
+            if let (Some(only), None) = (first, of.next()) {
                 own[*only] = true;
             }
         }
@@ -255,9 +260,11 @@ proptest! {
                 prop_assert_eq!(with(&case.base, &grants(&active[..active.len() - 1])).unwrap(), before);
             }
             let effective = authority(&with(&case.base, &grants(&active)).unwrap(), &atoms, &places);
+            let shown = active.iter().flat_map(|(_, shown)| shown.added.iter().chain(&shown.latent));
+            let shown = Region::all(shown, &atoms);
             for (_, place) in places.iter().enumerate().filter(|(at, _)| effective[*at] && !base[*at]) {
-                let holds = |item: &Item| atoms.chain(place).iter().any(|program| region::holds(item, &atoms, place, *program));
-                let is_shown = active.iter().any(|(_, shown)| shown.added.iter().chain(&shown.latent).any(holds));
+                let is_by = |region: &Region| atoms.chain(place).iter().any(|program| region.is_by(*program));
+                let is_shown = shown.iter().any(|region| region.is_about(place) && is_by(region));
                 prop_assert!(is_shown, "open and never shown: {}", atoms.words(place));
             }
         }

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::exchange::{Origin, exchange};
-use super::forward::{Malformed, host_header};
+use super::forward::host_header;
+use super::malformed::Malformed;
 use super::tunnel::{self, Prefixed};
 use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
@@ -34,7 +35,7 @@ pub(super) async fn handle(
 ) -> Response<Body> {
     let (host, port) = match destination(&request) {
         Ok(destination) => destination,
-        Err(malformed) => return malformed.reply(),
+        Err(malformed) => return session.refuse(&malformed, holders.first()),
     };
     let upgrade = hyper::upgrade::on(&mut request);
     if host == Host::Name(routes::HOST.to_owned()) && port == 80 {
@@ -91,14 +92,13 @@ pub(super) async fn handle(
 
 /// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).
 fn destination(request: &Request<Incoming>) -> Result<(Host, u16), Malformed> {
-    let bad = |detail: String| Malformed::new(StatusCode::BAD_REQUEST, "invalid_request_target", detail);
+    let bad = |detail: String| Malformed::bad("invalid_request_target", detail);
     let authority = request.uri().authority().ok_or_else(|| bad("CONNECT needs host:port".to_owned()))?;
     let (host, port) = parse_authority(authority.as_str()).map_err(|error| bad(error.to_string()))?;
     let port = port.ok_or_else(|| bad("CONNECT needs a port".to_owned()))?;
     match host_header(request)? {
         Some((named, its_port)) if named != host || its_port.is_some_and(|its_port| its_port != port) => {
-            Err(Malformed::new(
-                StatusCode::BAD_REQUEST,
+            Err(Malformed::bad(
                 "request_authority_mismatch",
                 "the Host header names another host than the target",
             ))
@@ -113,12 +113,13 @@ fn established() -> Response<Body> {
 
 async fn policy_local_tunnel(session: Arc<Session>, holders: Arc<Vec<Holder>>, upgrade: OnUpgrade) {
     let Ok(client) = upgrade.await else { return };
-    serve_http(TokioIo::new(TokioIo::new(client)), move |request| {
-        let (session, holders) = (Arc::clone(&session), Arc::clone(&holders));
+    let serving = Arc::clone(&session);
+    serve_http(&session, TokioIo::new(client), move |request| {
+        let (session, holders) = (Arc::clone(&serving), Arc::clone(&holders));
         async move {
             match check_authority(&request, (&Host::Name(routes::HOST.to_owned()), 80)) {
                 Ok(()) => policy_local::serve(&session.context, &holders, request).await,
-                Err(malformed) => malformed.reply(),
+                Err(malformed) => session.refuse(&malformed, holders.first()),
             }
         }
     })
@@ -179,12 +180,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let origin = Arc::new(origin);
-    serve_http(TokioIo::new(stream), move |request| {
-        let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
+    let serving = Arc::clone(&session);
+    serve_http(&session, stream, move |request| {
+        let (session, origin) = (Arc::clone(&serving), Arc::clone(&origin));
         async move {
             match check_authority(&request, origin.authority()) {
                 Ok(()) => exchange(&session.context, &session.pool, &origin, request).await,
-                Err(malformed) => malformed.reply(),
+                Err(malformed) => session.refuse(&malformed, origin.holder()),
             }
         }
     })
@@ -209,6 +211,6 @@ fn check_authority(request: &Request<Incoming>, (host, port): (&Host, u16)) -> R
     match host_header(request)? {
         Some(named) if fits(named.clone()) => Ok(()),
         Some(_) => Err(mismatch()),
-        None => Err(Malformed::new(StatusCode::BAD_REQUEST, "invalid_host", "the Host header is missing")),
+        None => Err(Malformed::bad("invalid_host", "the Host header is missing")),
     }
 }

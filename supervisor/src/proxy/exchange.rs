@@ -42,6 +42,11 @@ impl Origin {
         Self { holders, host, port, is_tls, route: OnceCell::new() }
     }
 
+    /// The first of those who hold the connection.
+    pub(super) fn holder(&self) -> Option<&Holder> {
+        self.holders.first()
+    }
+
     /// The host that requests must name.
     pub(super) fn authority(&self) -> (&Host, u16) {
         (&self.host, self.port)
@@ -81,12 +86,6 @@ pub(super) async fn exchange(
 }
 
 fn read_target(request: &Request<Incoming>) -> Result<Target, Response<Body>> {
-    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let is_odd = |coding: &http::HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if codings.next().is_some_and(is_odd) || codings.next().is_some() {
-        let detail = "Transfer-Encoding may be `chunked` and nothing else";
-        return Err(reply::error(StatusCode::BAD_REQUEST, "invalid_framing", detail));
-    }
     let raw = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     path::canonical(raw, true)
         .map_err(|error| reply::error(StatusCode::BAD_REQUEST, "invalid_request_target", &error.to_string()))

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 use openshell_domain::policy::host::{Host, parse_authority};
 
 use super::Session;
 use super::exchange::{Origin, exchange};
+use super::malformed::Malformed;
 use crate::identity::Holder;
 use crate::policy_local::routes;
-use crate::reply::{self, Body};
+use crate::reply::Body;
 
 /// Where a request that is not a CONNECT wants to go.
 pub(super) enum Target {
@@ -21,26 +22,9 @@ pub(super) enum Target {
     Origin { host: Host, port: u16 },
 }
 
-/// A request that wants to go nowhere in particular.
-pub(super) struct Malformed {
-    status: StatusCode,
-    error: &'static str,
-    detail: String,
-}
-
-impl Malformed {
-    pub(super) fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, error, detail: detail.into() }
-    }
-
-    pub(super) fn reply(&self) -> Response<Body> {
-        reply::error(self.status, self.error, &self.detail)
-    }
-}
-
 /// Reads the target of a request: absolute-form, or origin-form with `Host: policy.local`.
 pub(super) fn target(request: &Request<Incoming>) -> Result<Target, Malformed> {
-    let bad = |error, detail: String| Malformed::new(StatusCode::BAD_REQUEST, error, detail);
+    let bad = |error, detail: String| Malformed::bad(error, detail);
     let named = host_header(request)?;
     let Some(authority) = request.uri().authority() else {
         return match named {
@@ -80,7 +64,7 @@ pub(super) fn target(request: &Request<Incoming>) -> Result<Target, Malformed> {
 pub(super) fn host_header(request: &Request<Incoming>) -> Result<Option<(Host, Option<u16>)>, Malformed> {
     let mut values = request.headers().get_all(header::HOST).iter();
     let (first, second) = (values.next(), values.next());
-    let bad = |detail: &str| Malformed::new(StatusCode::BAD_REQUEST, "invalid_host", detail);
+    let bad = |detail: &str| Malformed::bad("invalid_host", detail);
     if second.is_some() {
         return Err(bad("more than one Host header"));
     }

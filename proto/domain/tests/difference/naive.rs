@@ -1,6 +1,8 @@
 //! The verdict, written down once more from `domain.md` §3, over tables of what matches what.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 
 use openshell_domain::policy::{Access, Endpoint, Enforcement, Policy, RequestPattern, Rule};
@@ -48,16 +50,28 @@ impl Judge {
         self.connection(atoms, place).allows(atoms, place.http)
     }
 
-    /// Allowed or audited, each of them. Neighbours are often requests of one connection.
+    /// Allowed or audited, each of them. Neighbours are often requests of one connection, and connections that the
+    /// same endpoints match in the same way are one question.
     pub(super) fn allows_each(&self, atoms: &Atoms, places: &[Place]) -> Vec<bool> {
         let is_one = |a: &Place, b: &Place| {
             (a.chain, a.host, a.port, a.destination) == (b.chain, b.host, b.port, b.destination)
         };
-        let connections = places.chunk_by(is_one).flat_map(|places| {
-            let connection = self.connection(atoms, &places[0]);
-            places.iter().map(move |place| connection.allows(atoms, place.http))
-        });
-        connections.collect()
+        let mut answers: Vec<bool> = Vec::with_capacity(places.len());
+        let mut known: HashMap<Matched, Range<usize>> = HashMap::new();
+        for connected in places.chunk_by(is_one) {
+            let connection = self.connection(atoms, &connected[0]);
+            let asked = || connected.iter().map(|place| place.http);
+            let is_asked = |at: &Range<usize>| places[at.clone()].iter().map(|place| place.http).eq(asked());
+            let from = answers.len();
+            match known.get(&connection.matched()).filter(|at| is_asked(at)) {
+                Some(at) => answers.extend_from_within(at.clone()),
+                None => {
+                    answers.extend(asked().map(|http| connection.allows(atoms, http)));
+                    known.insert(connection.matched(), from..answers.len());
+                }
+            }
+        }
+        answers
     }
 
     fn connection(&self, atoms: &Atoms, place: &Place) -> Connection<'_> {
@@ -78,7 +92,16 @@ struct Connection<'j> {
     destination: usize,
 }
 
+/// Endpoints with their word on the destination, and whether an L4 endpoint allows it.
+type Matched = (Vec<(usize, bool)>, bool);
+
 impl Connection<'_> {
+    /// What its answers depend on, beside the request: the endpoints, each with its word on the destination.
+    fn matched(&self) -> Matched {
+        let of = |e: &&FlatEndpoint| (std::ptr::from_ref(*e).addr(), e.destinations[self.destination]);
+        (self.e7.iter().map(of).collect(), self.is_open)
+    }
+
     fn allows(&self, atoms: &Atoms, http: Option<(usize, usize, usize)>) -> bool {
         let dst = |e: &FlatEndpoint| e.destinations[self.destination];
         if self.e7.is_empty() {
