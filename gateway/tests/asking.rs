@@ -65,8 +65,13 @@ async fn a_proof_tells_what_a_submission_would_be_answered_and_stores_nothing() 
     proof.digest = shown_review.digest;
     assert_eq!(proof, shown_review);
     assert_eq!(proven(&mut agent, &["/a"]).await[0].validation_result, shown.validation_result);
-    within(client.decide(decision(shown, Verb::Approve, ""))).await.unwrap();
-    assert_eq!(proven(&mut agent, &["/a"]).await[0].covered_by, ["put_file"]);
+    within(client.decide(decision(shown, Verb::Reject, ""))).await.unwrap();
+    // What the policy file allows already would be closed at once.
+    let mut read = agent.submission(&["/a"]);
+    let endpoint = &mut read.operations[0].rule.as_mut().unwrap().endpoints[0];
+    endpoint.rules[0].allow.as_mut().unwrap().method = "GET".into();
+    let covered = within(agent.client.prove_proposals(read)).await.unwrap().into_inner().results.remove(0);
+    assert_eq!(covered.covered_by, ["github"], "{covered:?}");
     agent.submit("/d").await;
     agent.submit("/e").await;
     assert_eq!(proven(&mut agent, &["/f"]).await[0].code, "limit");
