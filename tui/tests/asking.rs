@@ -161,8 +161,12 @@ fn a_limit_of_waits_holds_at_once_for_those_that_come_after_it() {
     let set = |value| {
         assert!(world.inbox(&["settings", "limit_waits", value, "--sandbox", "demo"]).status.success())
     };
-    set("1");
     let first = sandbox.wait(&id, 60);
+    until("the first to wait", || {
+        let told = world.inbox_json(&["sandboxes"]);
+        (told[0]["agents_waiting"] == 1).then_some(())
+    });
+    set("1");
     let refused = until("the second wait to be one too many", || {
         let second = sandbox.wait(&id, 1);
         Some(sandbox.answer(second)).filter(|answer| answer.status == 429)

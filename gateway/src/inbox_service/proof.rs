@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::gateway::Shared;
 use crate::status;
+use crate::store::StoreError;
 use crate::store::archive::Proof;
 
 /// The longest checkpoint that is read, in bytes.
@@ -46,7 +47,7 @@ fn kept(text: &str) -> Result<Option<Checkpoint>, Status> {
 }
 
 fn told(proof: Proof) -> pb::VerifyLogResponse {
-    let broken_at = proof.problems.iter().find_map(|problem| problem.place()).unwrap_or_default();
+    let broken_at = proof.problems.iter().find_map(StoreError::place).unwrap_or_default();
     let signer = |(key, until): &(_, _)| pb::Signer { public_key: format!("{key}"), until: *until };
     pb::VerifyLogResponse {
         seq: proof.head.seq,
