@@ -75,7 +75,8 @@ impl<'c> Waiting<'c> {
             }
             has_room
         });
-        has_room.then_some(Self { all, proposal })
+        // Not made at all where there is no room: what is dropped is counted as one that leaves.
+        has_room.then(|| Self { all, proposal })
     }
 }
 
