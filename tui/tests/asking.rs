@@ -159,7 +159,7 @@ fn a_limit_of_waits_holds_at_once_for_those_that_come_after_it() {
     let mut sandbox = world.sandbox("demo", &["--advisor"]);
     let id = sandbox.submit("/a", "to write it");
     let set = |value| {
-        assert!(world.inbox(&["settings", "limit_waits", value, "--sandbox", "demo"]).status.success())
+        assert!(world.inbox(&["settings", "limit_waits", value, "--sandbox", "demo"]).status.success());
     };
     let first = sandbox.wait(&id, 60);
     until("the first to wait", || {

@@ -154,7 +154,7 @@ impl World {
                 for event in events {
                     match &event.event {
                         Fact::ProposalApproved { grounds: Some(_), .. } => {
-                            self.meet("approved by standing orders")
+                            self.meet("approved by standing orders");
                         }
                         Fact::ProposalWithdrawn { .. } => self.meet("a proposal was withdrawn"),
                         _ => {}
