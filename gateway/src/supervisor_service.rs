@@ -28,6 +28,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::bucket::Bucket;
 use crate::gateway::Shared;
 use crate::status;
+use submit::Proving;
 
 /// The longest path of a binary, in bytes: Linux's `PATH_MAX`.
 const MAX_BINARY: usize = 4096;
@@ -35,13 +36,16 @@ const MAX_BINARY: usize = 4096;
 /// The service on `PATH.sandbox`.
 pub(crate) struct SupervisorService {
     shared: Shared,
-    /// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
-    buckets: Mutex<HashMap<SandboxName, Bucket>>,
+    buckets: Buckets,
+    proving: Proving,
 }
+
+/// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
+type Buckets = Mutex<HashMap<SandboxName, Bucket>>;
 
 impl SupervisorService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, buckets: Mutex::default() }
+        Self { shared, buckets: Mutex::default(), proving: Proving::default() }
     }
 
     /// The sandbox and the run whose secret this is.
@@ -69,6 +73,14 @@ impl Supervisor for SupervisorService {
         request: Request<pb::SubmitProposalsRequest>,
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
         submit::submit(&self.shared, &self.buckets, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn prove_proposals(
+        &self,
+        request: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::ProveProposalsResponse>, Status> {
+        let desk = (&self.buckets, &self.proving);
+        submit::prove(&self.shared, desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn withdraw_proposal(
