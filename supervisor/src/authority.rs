@@ -16,7 +16,9 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The most hosts whose certificates are kept.
+use crate::upstream::Offer;
+
+/// The most certificates that are kept.
 const KEPT_LEAVES: usize = 512;
 
 /// A certificate that could not be made.
@@ -36,7 +38,7 @@ pub struct CertificateAuthority {
     leaf_key: KeyPair,
     from: DateTime<Utc>,
     provider: Arc<CryptoProvider>,
-    leaves: Mutex<BTreeMap<Host, Arc<ServerConfig>>>,
+    leaves: Mutex<BTreeMap<(Host, Offer), Arc<ServerConfig>>>,
 }
 
 impl std::fmt::Debug for CertificateAuthority {
@@ -67,24 +69,25 @@ impl CertificateAuthority {
         self.issuer.pem()
     }
 
-    /// The TLS configuration with which the proxy answers for `host`. Offers HTTP/1.1 only.
+    /// The TLS configuration with which the proxy answers for `host`, and what it offers there.
     ///
     /// # Errors
     /// [`AuthorityError`] when the certificate cannot be made.
-    pub fn server_config(&self, host: &Host) -> Result<Arc<ServerConfig>, AuthorityError> {
+    pub fn server_config(&self, host: &Host, offer: Offer) -> Result<Arc<ServerConfig>, AuthorityError> {
         let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = leaves.get(host) {
+        let key = (host.clone(), offer);
+        if let Some(known) = leaves.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let config = Arc::new(self.make(host)?);
+        let config = Arc::new(self.make(host, offer)?);
         if leaves.len() >= KEPT_LEAVES {
             leaves.clear();
         }
-        leaves.insert(host.clone(), Arc::clone(&config));
+        leaves.insert(key, Arc::clone(&config));
         Ok(config)
     }
 
-    fn make(&self, host: &Host) -> Result<ServerConfig, AuthorityError> {
+    fn make(&self, host: &Host, offer: Offer) -> Result<ServerConfig, AuthorityError> {
         let mut params = CertificateParams::new(vec![host.to_string()])?;
         params.distinguished_name.push(DnType::CommonName, "openshell-inbox sandbox");
         params.use_authority_key_identifier_extension = true;
@@ -98,7 +101,7 @@ impl CertificateAuthority {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = offer.protocols();
         Ok(config)
     }
 }
@@ -121,11 +124,14 @@ mod tests {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let authority = CertificateAuthority::new(crate::clock::now(), provider).unwrap();
         let host = Host::parse("api.github.com").unwrap();
-        let first = authority.server_config(&host).unwrap();
-        assert!(Arc::ptr_eq(&first, &authority.server_config(&host).unwrap()));
-        assert!(authority.server_config(&Host::parse("[2606:4700::1]").unwrap()).is_ok());
+        let first = authority.server_config(&host, Offer::Both).unwrap();
+        assert!(Arc::ptr_eq(&first, &authority.server_config(&host, Offer::Both).unwrap()));
+        let other = authority.server_config(&host, Offer::Http1).unwrap();
+        assert_eq!((first.alpn_protocols.len(), other.alpn_protocols.len()), (2, 1));
+        assert!(authority.server_config(&Host::parse("[2606:4700::1]").unwrap(), Offer::Both).is_ok());
         for n in 0..KEPT_LEAVES + 2 {
-            authority.server_config(&Host::parse(&format!("h{n}.example")).unwrap()).unwrap();
+            let host = Host::parse(&format!("h{n}.example")).unwrap();
+            authority.server_config(&host, Offer::Http1).unwrap();
         }
         assert!(authority.leaves.lock().unwrap().len() <= KEPT_LEAVES);
         assert!(authority.pem().starts_with("-----BEGIN CERTIFICATE-----"));

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
-use rustls::ClientConfig;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -22,6 +20,7 @@ use crate::pipeline::Refused;
 use crate::proposals::Proposals;
 use crate::resolve::Resolver;
 use crate::settings::InForce;
+use crate::upstream::Upstream;
 
 /// The parts of one run.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub struct Context {
     /// Opens TLS.
     pub authority: CertificateAuthority,
     /// Verifies origins.
-    pub upstream: Arc<ClientConfig>,
+    pub upstream: Upstream,
     /// The way to the gateway.
     pub gateway: Gateway,
     /// For which proposals agents wait, and how many for each.

@@ -24,5 +24,6 @@ pub mod reply;
 pub mod resolve;
 pub mod run;
 pub mod settings;
+pub mod upstream;
 
 pub use run::{RunArgs, RunError, program, run};

@@ -2,10 +2,12 @@
 //!
 //! CONNECT, plain forward and the requests inside a tunnel are adapters over it. A name is resolved only with a
 //! [`Clearance`] (the rules said yes), an address is dialled only with a [`Permit`] (the address was checked), so an
-//! unauthorised look-up or dial does not compile. Any doubt is a [`Refused`].
+//! unauthorised look-up or dial does not compile. Any doubt is a [`Refused`]. A [`Reach`] is the way to dial before
+//! there is a request, after the L4 yes: its [`Opening`] carries none.
 
 mod once;
 mod permit;
+mod reach;
 pub mod relay;
 mod standing;
 
@@ -21,6 +23,7 @@ use crate::identity::Holder;
 pub use once::{Permission, Unspent};
 use permit::Way;
 pub use permit::{Clearance, Permit, Route};
+pub use reach::{Opening, Reach};
 pub use standing::Standing;
 
 /// At which layer something was refused.
@@ -178,6 +181,31 @@ impl Admission {
             });
         }
         self.clearance(endpoints, is_audited, Some(request))
+    }
+
+    /// Lets a request become a stream that nobody reads, where for every holder a rule allows it in so many words: no
+    /// preset, no audit and no grant for one request does.
+    ///
+    /// # Errors
+    /// [`Refused`] where there is no such rule.
+    pub fn clear_upgrade(&self, request: &Request<'_>) -> Result<Clearance<'_>, Refused> {
+        let judge = judge(&self.snapshot)?;
+        let mut endpoints = Vec::with_capacity(self.views.len());
+        for view in &self.views {
+            endpoints.push(match view {
+                View::Opaque(at) => at.clone(),
+                View::Inspected(at) => match judge.upgrade(at, request) {
+                    RequestVerdict::Allowed(at) => at,
+                    RequestVerdict::Audited(_) | RequestVerdict::Denied(_) => {
+                        let reason = format!("{} {} may not become a stream", request.method, request.path);
+                        let refused = Refused::l4("policy_denied", "l7", reason);
+                        return Err(Refused { layer: Layer::L7, ..refused });
+                    }
+                },
+            });
+        }
+        let ways = once::upgrade_ways(&self.snapshot, &self.intent, request);
+        Ok(Clearance { admission: self, granted: Way::new(judge, endpoints, false), ways })
     }
 
     fn clearance(

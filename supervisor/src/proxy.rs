@@ -3,11 +3,13 @@
 //! A connection that no process of the sandbox holds is answered 403 on every route. CONNECT, plain forward and
 //! `policy.local` are the adapters; what may pass is decided in [`crate::pipeline`] alone.
 
+mod alpn;
 mod connect;
 mod exchange;
 mod forward;
 mod guard;
 mod hop;
+mod http2;
 mod malformed;
 mod pool;
 mod tunnel;
@@ -43,6 +45,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How much of a connection hyper reads ahead, in bytes.
 const BUFFER: usize = 64 * 1024;
+/// The longest list of headers in HTTP/2, in bytes: as long as a head may be in HTTP/1.
+const MAX_HEADERS: u32 = 32 * 1024;
 /// The most connections at once, tunnels included.
 const MAX_CONNECTIONS: usize = 1024;
 

@@ -249,7 +249,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         identifier,
         resolver: Resolver::new(args.resolve.clone()),
         authority,
-        upstream: trust.client_config(provider)?,
+        upstream: trust.upstream(provider)?,
         gateway,
         waiting: watch::Sender::default(),
     });

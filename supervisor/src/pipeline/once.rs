@@ -87,6 +87,29 @@ pub(super) fn ways<'s>(
     narrower.filter_map(|by| Some((by.spends, way(&by.judge, intent, request)?))).collect()
 }
 
+/// How a request becomes a stream by each narrower policy without a grant to spend: a stream is not one request.
+pub(super) fn upgrade_ways<'s>(
+    snapshot: &'s PolicySnapshot,
+    intent: &Intent,
+    request: &Request<'_>,
+) -> Vec<(Option<ProposalId>, Way<'s>)> {
+    let lasting = snapshot.narrower.iter().filter(|by| by.spends.is_none());
+    lasting.filter_map(|by| Some((None, upgrade_way(&by.judge, intent, request)?))).collect()
+}
+
+fn upgrade_way<'s>(judge: &'s CompiledPolicy, intent: &Intent, request: &Request<'_>) -> Option<Way<'s>> {
+    let endpoints =
+        intent.holders.iter().map(|holder| match judge.connect(&holder.caller, &intent.host, intent.port) {
+            Connect::Opaque(at) => Some(at),
+            Connect::Inspected(inspected) => match judge.upgrade(&inspected, request) {
+                RequestVerdict::Allowed(at) => Some(at),
+                RequestVerdict::Audited(_) | RequestVerdict::Denied(_) => None,
+            },
+            Connect::Denied(_) => None,
+        });
+    Some(Way::new(judge, endpoints.collect::<Option<_>>()?, false))
+}
+
 fn way<'s>(judge: &'s CompiledPolicy, intent: &Intent, request: Option<&Request<'_>>) -> Option<Way<'s>> {
     let mut endpoints = Vec::with_capacity(intent.holders.len());
     let mut is_audited = false;

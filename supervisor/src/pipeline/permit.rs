@@ -45,6 +45,35 @@ impl<'a> Way<'a> {
         }
         Ok(())
     }
+
+    /// Like [`Self::reach`], and that the route is the intent's own and leads away from this machine.
+    pub(super) fn check(&self, intent: &Intent, route: &Route) -> Result<(), Refused> {
+        let Intent { host, port, .. } = intent;
+        if (&route.host, &route.port) != (host, port) {
+            let reason = "the route belongs to another destination".to_owned();
+            return Err(Refused::l4("ssrf_denied", "ssrf", reason));
+        }
+        let refused = |reason: String| Refused {
+            rule: self.rule.clone(),
+            ..Refused::l4("ssrf_denied", "ssrf", reason)
+        };
+        self.reach(route).map_err(|reason| refused(format!("{host} {reason}, connection rejected")))?;
+        match (&route.addresses, route.own) {
+            (Addresses::Resolved(_), Some(own)) => {
+                Err(refused(format!("{host} resolves to {own}, an address of this machine itself")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Route {
+    /// Only for who holds a yes of the rules.
+    pub(super) async fn look_up(resolver: &Resolver, host: &Host, port: u16) -> Result<Self, ResolveError> {
+        let addresses = resolver.resolve(host, port).await?;
+        let own = addresses.own();
+        Ok(Self { host: host.clone(), port, addresses, own })
+    }
 }
 
 /// The addresses of a destination, looked up once.
@@ -76,9 +105,7 @@ impl Clearance<'_> {
     /// [`ResolveError`] when it has no address.
     pub async fn route(&self, resolver: &Resolver) -> Result<Route, ResolveError> {
         let Intent { host, port, .. } = &self.admission.intent;
-        let addresses = resolver.resolve(host, *port).await?;
-        let own = addresses.own();
-        Ok(Route { host: host.clone(), port: *port, addresses, own })
+        Route::look_up(resolver, host, *port).await
     }
 
     /// Checks every address of the destination, for every holder, and whether a grant of `once` has to be spent.
@@ -86,21 +113,7 @@ impl Clearance<'_> {
     /// # Errors
     /// [`Refused`] when one of them may not be reached.
     pub fn permit(self, route: &Route) -> Result<Permission, Refused> {
-        let Intent { host, port, .. } = &self.admission.intent;
-        if (&route.host, &route.port) != (host, port) {
-            let reason = "the route belongs to another destination".to_owned();
-            return Err(Refused::l4("ssrf_denied", "ssrf", reason));
-        }
-        let refused = |reason: String| Refused {
-            rule: self.granted.rule.clone(),
-            ..Refused::l4("ssrf_denied", "ssrf", reason)
-        };
-        self.granted
-            .reach(route)
-            .map_err(|reason| refused(format!("{host} {reason}, connection rejected")))?;
-        if let (Addresses::Resolved(_), Some(own)) = (&route.addresses, route.own) {
-            return Err(refused(format!("{host} resolves to {own}, an address of this machine itself")));
-        }
+        self.granted.check(&self.admission.intent, route)?;
         if self.admission.snapshot.narrower.is_empty() {
             return Ok(Permission::Granted(permit(self.granted, route)));
         }
@@ -124,7 +137,7 @@ impl Clearance<'_> {
     }
 }
 
-fn permit(way: Way<'_>, route: &Route) -> Permit {
+pub(super) fn permit(way: Way<'_>, route: &Route) -> Permit {
     let targets = match &route.addresses {
         Addresses::Pinned(target) => vec![*target],
         Addresses::Resolved(targets) => targets.clone(),

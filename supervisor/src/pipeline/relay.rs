@@ -7,18 +7,14 @@ use std::time::Duration;
 use openshell_domain::policy::host::Host;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Permit;
 
 /// How long one address may take to answer.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A stream to an origin.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Why an origin could not be reached.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +87,7 @@ impl Permit {
     pub async fn dial_tls(
         &self,
         config: Arc<ClientConfig>,
-    ) -> Result<(Box<dyn Stream>, SocketAddr), DialError> {
+    ) -> Result<(TlsStream<TcpStream>, SocketAddr), DialError> {
         let at = || self.host.with_port(self.port);
         let (stream, address) = self.dial().await?;
         let name = match &self.host {
@@ -101,7 +97,7 @@ impl Permit {
         };
         let handshake = TlsConnector::from(config).connect(name, stream);
         match tokio::time::timeout(CONNECT_DEADLINE, handshake).await {
-            Ok(Ok(stream)) => Ok((Box::new(stream), address)),
+            Ok(Ok(stream)) => Ok((stream, address)),
             Ok(Err(error)) => Err(DialError::Tls { at: at(), error }),
             Err(_) => Err(DialError::TimedOut(at())),
         }

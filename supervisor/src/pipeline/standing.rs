@@ -17,6 +17,7 @@ pub struct Standing {
     intent: Intent,
     request: Option<Asked>,
     route: Route,
+    is_upgrade: bool,
 }
 
 /// A request, as it was judged.
@@ -36,7 +37,13 @@ impl Standing {
             path: request.path.to_owned(),
             query: request.query.map(ToOwned::to_owned),
         };
-        Self { intent, request: request.map(asked), route }
+        Self { intent, request: request.map(asked), route, is_upgrade: false }
+    }
+
+    /// A request that became a stream on this route.
+    #[must_use]
+    pub fn upgraded(intent: Intent, request: &Request<'_>, route: Route) -> Self {
+        Self { is_upgrade: true, ..Self::new(intent, Some(request), route) }
     }
 
     /// Comes back when it may not go on, and says why.
@@ -62,7 +69,12 @@ impl Standing {
         let clearance = match &self.request {
             None => admission.clear_stream()?,
             Some(Asked { method, path, query }) => {
-                admission.clear(&Request { method, path, query: query.as_deref() })?
+                let request = Request { method, path, query: query.as_deref() };
+                if self.is_upgrade {
+                    admission.clear_upgrade(&request)?
+                } else {
+                    admission.clear(&request)?
+                }
             }
         };
         clearance.permit(&self.route)?.granted().map(drop)

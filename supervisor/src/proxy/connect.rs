@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use openshell_domain::policy::host::{Host, parse_authority};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::timeout;
-use tokio_rustls::LazyConfigAcceptor;
 
+use super::alpn::{self, Opened};
 use super::exchange::{Origin, exchange};
 use super::forward::host_header;
+use super::http2;
 use super::malformed::Malformed;
+use super::pool::Carrier;
 use super::tunnel::{self, Prefixed};
 use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
@@ -143,12 +145,15 @@ async fn inspect(
         return;
     }
     let client = Prefixed::new(first.to_vec(), client);
+    let origin = Origin::new(Arc::clone(&holders), host.clone(), port, Carrier::Plain);
     if first != [TLS_HANDSHAKE] {
-        return requests(session, Origin::new(holders, host, port, false), client).await;
+        return requests(session, origin, client).await;
     }
-    let opened = timeout(HEAD_DEADLINE, open_tls(&session, &host, client)).await;
-    match opened.unwrap_or_else(|_| Err("the TLS handshake took too long".to_owned())) {
-        Ok(stream) => requests(session, Origin::new(holders, host, port, true), stream).await,
+    match alpn::open(&session, &origin, client).await {
+        Ok(Opened { stream, carrier, has_http2: true }) => {
+            http2::serve(session, origin.over(carrier), stream).await;
+        }
+        Ok(Opened { stream, carrier, .. }) => requests(session, origin.over(carrier), stream).await,
         Err(reason) => session.context.log.write(&Line::Net {
             activity: "FAIL",
             severity: Severity::Low,
@@ -159,23 +164,6 @@ async fn inspect(
             reason: Some(reason),
         }),
     }
-}
-
-/// Ends the client's TLS. The name that it asks for must be the one that was judged.
-async fn open_tls<S>(
-    session: &Session,
-    host: &Host,
-    client: S,
-) -> Result<tokio_rustls::server::TlsStream<S>, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), client)
-        .await
-        .map_err(|error| format!("no TLS handshake: {error}"))?;
-    tunnel::check_server_name(hello.client_hello().server_name(), host)?;
-    let config = session.context.authority.server_config(host).map_err(|error| error.to_string())?;
-    hello.into_stream(config).await.map_err(|error| format!("the TLS handshake failed: {error}"))
 }
 
 async fn requests<S>(session: Arc<Session>, origin: Origin, stream: S)
@@ -197,7 +185,10 @@ where
 }
 
 /// A request inside a tunnel names the tunnel's own host and port, or it is misdirected.
-fn check_authority(request: &Request<Incoming>, (host, port): (&Host, u16)) -> Result<(), Malformed> {
+pub(super) fn check_authority(
+    request: &Request<Incoming>,
+    (host, port): (&Host, u16),
+) -> Result<(), Malformed> {
     let mismatch = || {
         Malformed::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -214,6 +205,8 @@ fn check_authority(request: &Request<Incoming>, (host, port): (&Host, u16)) -> R
     match host_header(request)? {
         Some(named) if fits(named.clone()) => Ok(()),
         Some(_) => Err(mismatch()),
+        // HTTP/2 names the host in `:authority`, which was looked at above.
+        None if request.version() == Version::HTTP_2 && request.uri().authority().is_some() => Ok(()),
         None => Err(Malformed::bad("invalid_host", "the Host header is missing")),
     }
 }

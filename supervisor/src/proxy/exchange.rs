@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use openshell_domain::policy::host::Host;
@@ -12,7 +12,7 @@ use openshell_domain::policy::verdict;
 use tokio::sync::OnceCell;
 
 use super::hop;
-use super::pool::{Pool, RelayError};
+use super::pool::{Carrier, Pool, RelayError};
 use super::watched::{Ended, Watched};
 use crate::context::Context;
 use crate::denial::{self, Ask};
@@ -33,14 +33,24 @@ pub(super) struct Origin {
     holders: Arc<Vec<Holder>>,
     host: Host,
     port: u16,
-    is_tls: bool,
-    /// Looked up once, when the first request is permitted.
-    route: OnceCell<Route>,
+    carrier: Carrier,
+    /// Looked up once, when the first request is permitted or TLS with a client of HTTP/2 begins.
+    pub(super) route: OnceCell<Route>,
 }
 
 impl Origin {
-    pub(super) fn new(holders: Arc<Vec<Holder>>, host: Host, port: u16, is_tls: bool) -> Self {
-        Self { holders, host, port, is_tls, route: OnceCell::new() }
+    pub(super) fn new(holders: Arc<Vec<Holder>>, host: Host, port: u16, carrier: Carrier) -> Self {
+        Self { holders, host, port, carrier, route: OnceCell::new() }
+    }
+
+    /// With what its client turned out to speak.
+    pub(super) fn over(self, carrier: Carrier) -> Self {
+        Self { carrier, ..self }
+    }
+
+    /// What its connection is for.
+    pub(super) fn intent(&self) -> Intent {
+        Intent { holders: Arc::clone(&self.holders), host: self.host.clone(), port: self.port }
     }
 
     /// The first of those who hold the connection.
@@ -79,10 +89,10 @@ pub(super) async fn exchange(
         Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
     };
     log_allowed(context, origin, &request, &target, &permit);
-    let outgoing = hop::outgoing(request, &target, origin.authority(), origin.is_tls);
+    let outgoing = hop::outgoing(request, &target, origin.authority(), origin.carrier);
     let mut ended = ended(context, standing);
     let sent = tokio::select! {
-        sent = pool.send(&permit, origin.is_tls, &context.upstream, outgoing) => sent,
+        sent = pool.send(&permit, origin.carrier, &context.upstream, outgoing) => sent,
         refused = &mut ended => {
             return context.deny(refused, origin.holder(), origin.authority(), ask);
         }
@@ -133,8 +143,7 @@ async fn judge(
     method: &Method,
     target: &Target,
 ) -> Result<(Permit, Option<Standing>), Stopped> {
-    let intent =
-        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
+    let intent = origin.intent();
     let admission = intent.clone().admit(context.enforcement.snapshot())?;
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Stopped::Refused(Refused {
@@ -197,9 +206,9 @@ fn relay_failed(error: &RelayError) -> Response<Body> {
 }
 
 /// Reads what is left of a request before it is answered. A client that waits for `100 Continue` has sent nothing
-/// and is not asked to.
+/// and is not asked to. In HTTP/2 the reply ends the stream alone, and nothing has to be read for it.
 async fn drained(request: Request<Incoming>, response: Response<Body>) -> Response<Body> {
-    if !request.headers().contains_key(header::EXPECT) {
+    if request.version() != Version::HTTP_2 && !request.headers().contains_key(header::EXPECT) {
         let rest = Limited::new(request.into_body(), DRAIN).collect();
         // Whether it was read, was too long or stalled: the reply is the same.
         let _ = tokio::time::timeout(DRAIN_DEADLINE, rest).await;

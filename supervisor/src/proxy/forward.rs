@@ -10,6 +10,7 @@ use openshell_domain::policy::host::{Host, parse_authority};
 use super::Session;
 use super::exchange::{Origin, exchange};
 use super::malformed::Malformed;
+use super::pool::Carrier;
 use crate::identity::Holder;
 use crate::policy_local::routes;
 use crate::reply::Body;
@@ -80,6 +81,6 @@ pub(super) async fn handle(
     (host, port): (Host, u16),
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let origin = Origin::new(holders, host, port, false);
+    let origin = Origin::new(holders, host, port, Carrier::Plain);
     exchange(&session.context, &session.pool, &origin, request).await
 }

@@ -1,21 +1,31 @@
 //! Upstream connections: one kept for each client connection, used again for the same destination.
 //!
-//! Takes a [`Permit`] for every request, also when the connection is already there.
+//! Takes a [`Permit`] for every request, also when the connection is already there: its address must be covered. An
+//! HTTP/2 connection carries many requests at once; an HTTP/1.1 one carries one at a time, and is kept only where the
+//! client speaks HTTP/1.1 too, so that no request of an HTTP/2 client waits for another one.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openshell_domain::policy::host::Host;
-use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
 use super::hop;
-use crate::pipeline::Permit;
 use crate::pipeline::relay::DialError;
+use crate::pipeline::{Opening, Permit};
+use crate::upstream::{Offer, Upstream, chose_http2};
+
+/// How often a quiet HTTP/2 connection with requests under way is asked whether it still works.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long the answer may take.
+const PING_DEADLINE: Duration = Duration::from_secs(20);
+/// How much one response, and one connection, may have under way before the client takes it, in bytes.
+const WINDOW: u32 = 1024 * 1024;
 
 /// The connection kept, if any.
 #[derive(Debug, Default)]
@@ -29,7 +39,20 @@ struct Kept {
     port: u16,
     address: SocketAddr,
     is_tls: bool,
-    sender: SendRequest<Incoming>,
+    sender: Sender,
+}
+
+#[derive(Debug)]
+enum Sender {
+    Http1(http1::SendRequest<Incoming>),
+    Http2(http2::SendRequest<Incoming>),
+}
+
+/// How a destination is spoken with: over TLS with this offer, or without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Plain,
+    Tls(Offer),
 }
 
 /// Why a request got no response.
@@ -45,21 +68,20 @@ pub(crate) enum RelayError {
 
 impl Pool {
     /// Sends a request that was permitted and judged.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &self,
         permit: &Permit,
-        is_tls: bool,
-        tls: &Arc<ClientConfig>,
+        carrier: Carrier,
+        upstream: &Upstream,
         request: Request<Incoming>,
     ) -> Result<Response<Incoming>, RelayError> {
-        let mut kept = self.kept.lock().await;
         let mut request = request;
-        if let Some(mut open) = kept.take().filter(|kept| kept.is_for(permit, is_tls))
-            && open.sender.ready().await.is_ok()
+        if let Some(mut open) = self.take(permit, carrier).await
+            && open.sender.is_usable().await
         {
-            match open.sender.try_send_request(request).await {
+            match open.sender.try_send(request).await {
                 Ok(response) => {
-                    *kept = Some(open);
+                    self.put(open, carrier).await;
                     return Ok(hop::incoming(response));
                 }
                 // The origin had closed the connection before a byte of the request was sent: dial again.
@@ -69,42 +91,139 @@ impl Pool {
                 },
             }
         }
-        let mut open = Kept::dial(permit, is_tls, tls).await?;
-        let response = open.sender.send_request(request).await?;
-        *kept = Some(open);
+        let mut open = Kept::dial(permit, carrier, upstream).await?;
+        if let Some(shared) = open.shared() {
+            self.put(shared, carrier).await;
+        }
+        let response = open.sender.try_send(request).await.map_err(|failed| failed.into_error())?;
+        self.put(open, carrier).await;
         Ok(hop::incoming(response))
+    }
+
+    /// Opens a connection before there is a request, and says whether it speaks HTTP/2.
+    pub(super) async fn open(
+        &self,
+        opening: &Opening,
+        (host, port): (&Host, u16),
+        upstream: &Upstream,
+        offer: Offer,
+    ) -> Result<bool, RelayError> {
+        let (stream, address) = opening.dial_tls(upstream.offering(offer)).await?;
+        let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
+        let sender = if has_http2 { Sender::http2(stream).await? } else { Sender::http1(stream).await? };
+        let open = Kept { host: host.clone(), port, address, is_tls: true, sender };
+        *self.kept.lock().await = Some(open);
+        Ok(has_http2)
+    }
+
+    /// The kept connection, where it may be used for this permit. One of HTTP/2 stays for others too.
+    async fn take(&self, permit: &Permit, carrier: Carrier) -> Option<Kept> {
+        let mut kept = self.kept.lock().await;
+        let open = kept.take().filter(|kept| kept.is_for(permit, carrier))?;
+        *kept = open.shared();
+        Some(open)
+    }
+
+    async fn put(&self, open: Kept, carrier: Carrier) {
+        let is_for_one = matches!(open.sender, Sender::Http1(_));
+        let has_http2_client = matches!(carrier, Carrier::Tls(offer) if offer.has_http2());
+        if !(is_for_one && has_http2_client) {
+            *self.kept.lock().await = Some(open);
+        }
     }
 }
 
 impl Kept {
-    fn is_for(&self, permit: &Permit, is_tls: bool) -> bool {
-        self.is_tls == is_tls
+    fn is_for(&self, permit: &Permit, carrier: Carrier) -> bool {
+        self.is_tls == (carrier != Carrier::Plain)
             && (&self.host, self.port) == (permit.host(), permit.port())
             && permit.covers(self.address)
             && !self.sender.is_closed()
     }
 
-    async fn dial(permit: &Permit, is_tls: bool, tls: &Arc<ClientConfig>) -> Result<Self, RelayError> {
-        let (sender, address) = if is_tls {
-            let (stream, address) = permit.dial_tls(Arc::clone(tls)).await?;
-            (handshake(stream).await?, address)
-        } else {
-            let (stream, address) = permit.dial().await?;
-            (handshake(stream).await?, address)
+    /// The same connection for somebody else, where it carries many requests.
+    fn shared(&self) -> Option<Self> {
+        let Sender::Http2(sender) = &self.sender else { return None };
+        let sender = Sender::Http2(sender.clone());
+        let Self { host, port, address, is_tls, .. } = self;
+        Some(Self { host: host.clone(), port: *port, address: *address, is_tls: *is_tls, sender })
+    }
+
+    async fn dial(permit: &Permit, carrier: Carrier, upstream: &Upstream) -> Result<Self, RelayError> {
+        let (sender, address) = match carrier {
+            Carrier::Plain => {
+                let (stream, address) = permit.dial().await?;
+                (Sender::http1(stream).await?, address)
+            }
+            Carrier::Tls(offer) => {
+                let (stream, address) = permit.dial_tls(upstream.offering(offer)).await?;
+                let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
+                let sender =
+                    if has_http2 { Sender::http2(stream).await? } else { Sender::http1(stream).await? };
+                (sender, address)
+            }
         };
+        let is_tls = carrier != Carrier::Plain;
         Ok(Self { host: permit.host().clone(), port: permit.port(), address, is_tls, sender })
     }
 }
 
-async fn handshake<S>(stream: S) -> Result<SendRequest<Incoming>, hyper::Error>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+impl Sender {
+    async fn http1<S>(stream: S) -> Result<Self, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        spawn(connection);
+        Ok(Self::Http1(sender))
+    }
+
+    async fn http2<S>(stream: S) -> Result<Self, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_DEADLINE)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_header_list_size(super::MAX_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        spawn(connection);
+        Ok(Self::Http2(sender))
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn is_usable(&mut self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.ready().await.is_ok(),
+            Self::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    async fn try_send(
+        &mut self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<Incoming>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(hop::as_http1(request)).await,
+            Self::Http2(sender) => sender.try_send_request(hop::as_http2(request)).await,
+        }
+    }
+}
+
+fn spawn(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("an upstream connection ended: {error}");
         }
     });
-    Ok(sender)
 }

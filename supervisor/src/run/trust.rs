@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::RunError;
 use crate::authority::AuthorityError;
+use crate::upstream::Upstream;
 
 /// Whom the supervisor trusts to speak for an origin.
 pub(super) struct Trust {
@@ -37,10 +38,10 @@ impl Trust {
 
     /// Verifies origins against the system's roots (those that come with this program where there are none) and the
     /// extra ones. There is no way to turn that off.
-    pub(super) fn client_config(
+    pub(super) fn upstream(
         &self,
         provider: Arc<rustls::crypto::CryptoProvider>,
-    ) -> Result<Arc<ClientConfig>, AuthorityError> {
+    ) -> Result<Upstream, AuthorityError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.system.iter().cloned());
         if roots.is_empty() {
@@ -49,11 +50,10 @@ impl Trust {
         for certificate in &self.extra {
             roots.add(certificate.clone())?;
         }
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Upstream::new(&config))
     }
 }

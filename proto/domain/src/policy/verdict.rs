@@ -183,6 +183,23 @@ impl CompiledPolicy {
         Case::new(self, inspected, request).verdict()
     }
 
+    /// Like [`Self::request`], where only allow rules count that are written out: what an `access` preset allows is
+    /// not [`RequestVerdict::Allowed`] by it. Asked for what turns a request into a stream that nobody reads.
+    #[must_use]
+    pub fn upgrade(&self, inspected: &Inspected, request: &Request<'_>) -> RequestVerdict {
+        Case::new(self, inspected, request).explicit_verdict()
+    }
+
+    /// The endpoints that any request of an inspected connection could pass through: where its addresses are asked for
+    /// before there is a request.
+    #[must_use]
+    pub fn behind(&self, inspected: &Inspected) -> Endpoints {
+        let mut behind = Endpoints::new();
+        let gates = inspected.0.iter().filter_map(|gate| self.gates.get(*gate));
+        gates.flat_map(|gate| &gate.inspected).for_each(|at| self.keep(&mut behind, *at));
+        behind
+    }
+
     /// Which of `endpoints` allows a connection to every one of `addresses` at `port`.
     ///
     /// # Errors

@@ -168,7 +168,12 @@ impl<'p> Builder<'p> {
         }
         for method in endpoint.access.map(Access::methods).unwrap_or_default() {
             let path = self.pattern("**", Separator::Slash)?;
-            allows.push(CompiledRequest { method: Method::new(method), path, query: Vec::new() });
+            allows.push(CompiledRequest {
+                method: Method::new(method),
+                path,
+                query: Vec::new(),
+                is_explicit: false,
+            });
         }
         let mut denies = Vec::new();
         for pattern in &endpoint.deny_rules {
@@ -194,7 +199,7 @@ impl<'p> Builder<'p> {
             let globs = value.globs().map(|glob| self.pattern(glob, Separator::Dot));
             query.push(Clause { key: key.clone(), globs: globs.collect::<Result<_, _>>()? });
         }
-        Ok(CompiledRequest { method: Method::new(&pattern.method), path, query })
+        Ok(CompiledRequest { method: Method::new(&pattern.method), path, query, is_explicit: true })
     }
 
     fn finish(self) -> CompiledPolicy {

@@ -14,6 +14,8 @@ pub(super) struct CompiledRequest {
     pub(super) method: Method,
     pub(super) path: PatternId,
     pub(super) query: Vec<Clause>,
+    /// Written out in a rule, and not part of an `access` preset.
+    pub(super) is_explicit: bool,
 }
 
 /// What the values of one query key must be: any of these.
@@ -101,6 +103,15 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn verdict(&self) -> RequestVerdict {
+        self.verdict_by(|_| true)
+    }
+
+    /// The verdict where only the allow rules count that are written out.
+    pub(super) fn explicit_verdict(&self) -> RequestVerdict {
+        self.verdict_by(|pattern| pattern.is_explicit)
+    }
+
+    fn verdict_by(&self, counts: impl Fn(&CompiledRequest) -> bool) -> RequestVerdict {
         let reads_queries = self.gates().filter_map(|gate| gate.reads_queries).min();
         let query = match reads_queries {
             None => Query::default(),
@@ -113,7 +124,7 @@ impl<'a> Case<'a> {
             },
         };
         let denying = self.denying(&query);
-        let allowing = if denying.is_none() { self.allowing(&query) } else { Endpoints::new() };
+        let allowing = if denying.is_none() { self.allowing(&query, counts) } else { Endpoints::new() };
         if allowing.is_empty() { self.unallowed(denying) } else { RequestVerdict::Allowed(allowing) }
     }
 
@@ -170,15 +181,16 @@ impl<'a> Case<'a> {
         self.gates().filter_map(|gate| gate.inspected.iter().copied().find(enforces)).min()
     }
 
-    /// The endpoints about the path with an allow rule that matches.
-    fn allowing(&self, query: &Query<'_>) -> Endpoints {
+    /// The endpoints about the path with an allow rule that counts and matches.
+    fn allowing(&self, query: &Query<'_>, counts: impl Fn(&CompiledRequest) -> bool) -> Endpoints {
         let Self { policy, request, .. } = *self;
         let mut allowing = Endpoints::new();
         for gate in self.gates() {
             gate.allows.search(request.path.split('/'), |RequestRef { endpoint: at, number }| {
                 let pattern = policy.endpoint(at).and_then(|endpoint| endpoint.allows.get(number));
-                if pattern.is_some_and(|pattern| pattern.allows(&policy.patterns, request, query))
-                    && self.is_about(at)
+                if pattern.is_some_and(|pattern| {
+                    counts(pattern) && pattern.allows(&policy.patterns, request, query)
+                }) && self.is_about(at)
                 {
                     policy.keep(&mut allowing, at);
                 }

@@ -1,0 +1,101 @@
+//! HTTP/2 with a client inside a tunnel (RFC 9113): streams, headers and resets bounded, each request judged.
+//!
+//! Framing is the library's: a `content-length` that the data does not fit, a connection header or a character that no
+//! header may have ends the stream. What it lets through and has two readings is refused here. CONNECT in any form
+//! and `:protocol` are never forwarded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::Scheme;
+use http::{Method, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connect::check_authority;
+use super::exchange::{Origin, exchange};
+use super::malformed::Malformed;
+use super::{MAX_HEADERS, Session};
+use crate::reply::Body;
+
+/// The most streams of one connection at once.
+const MAX_STREAMS: u32 = 128;
+/// The most streams that a client may have reset before they were looked at (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 32;
+/// The most streams that a client may have reset by its own errors over the connection's life (CVE-2025-8671).
+const MAX_ERRORS: usize = 256;
+/// How often a quiet client is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long its answer may take.
+const PING_DEADLINE: Duration = Duration::from_secs(20);
+/// How much one request, and one connection, may have under way before the origin takes it, in bytes.
+const WINDOW: u32 = 1024 * 1024;
+/// Headers that say where a message ends: nothing else may look like one to who takes `_` for `-`.
+const FRAMING: [&str; 3] = ["content_length", "transfer_encoding", "transfer-encoding"];
+
+/// Speaks HTTP/2 with a client until either side is done.
+pub(super) async fn serve<S>(session: Arc<Session>, origin: Origin, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let origin = Arc::new(origin);
+    let service = service_fn(|request| {
+        let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
+        async move { Ok::<_, std::convert::Infallible>(answer(&session, &origin, request).await) }
+    });
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_ERRORS)
+        .max_header_list_size(MAX_HEADERS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_DEADLINE)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!("a client's HTTP/2 connection ended: {error}");
+    }
+}
+
+async fn answer(session: &Session, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
+    let checked = check(&request).and_then(|()| check_authority(&request, origin.authority()));
+    match checked {
+        Ok(()) => exchange(&session.context, &session.pool, origin, request).await,
+        Err(malformed) => {
+            let mut response = session.refuse(&malformed, origin.holder());
+            // The other streams are whole: the connection stays, and HTTP/2 has no such header.
+            response.headers_mut().remove(header::CONNECTION);
+            response
+        }
+    }
+}
+
+/// Whether a request has one reading only.
+fn check(request: &Request<Incoming>) -> Result<(), Malformed> {
+    let headers = request.headers();
+    if FRAMING.iter().any(|name| headers.contains_key(*name)) {
+        let detail = "a header looks like one that frames the message, and is not";
+        return Err(Malformed::bad("invalid_header", detail));
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    let is_number = |value: &http::HeaderValue| {
+        !value.is_empty()
+            && value.as_bytes().iter().all(u8::is_ascii_digit)
+            && value.to_str().is_ok_and(|text| text.parse::<u64>().is_ok())
+    };
+    if lengths.next().is_some() || length.is_some_and(|value| !is_number(value)) {
+        return Err(Malformed::bad("invalid_framing", "Content-Length is not one number of bytes"));
+    }
+    // CONNECT has no scheme; it is refused with all other methods that are never forwarded.
+    if request.method() != Method::CONNECT && request.uri().scheme() != Some(&Scheme::HTTPS) {
+        return Err(Malformed::bad("invalid_request_target", "inside TLS the scheme is `https`"));
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! A TLS origin on loopback that speaks what the test says: it notes what was asked, answers GET and PUT, and calls.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    reason = "each test file uses its part; a test that cannot go on has failed"
+)]
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use openshell_inbox::demo::origin::authority::Authority;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_stream::StreamExt as _;
+use tonic::{Status, Streaming};
+use tonic_prost::ProstCodec;
+
+pub const HOST: &str = "web.invalid";
+
+/// What an origin offers.
+#[derive(Debug, Clone, Copy)]
+pub enum Speaks {
+    Http1,
+    Both,
+}
+
+pub struct Origin {
+    /// For `--resolve`.
+    pub pin: String,
+    /// For `--extra-ca`.
+    pub pem: String,
+    /// `VERSION METHOD AUTHORITY PATH` of each request.
+    pub asked: Arc<Mutex<Vec<String>>>,
+    pub connections: Arc<AtomicUsize>,
+}
+
+pub async fn start(speaks: Speaks) -> Origin {
+    let authority = Authority::new("the test's origin").unwrap();
+    let leaf = authority.leaf(HOST).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(leaf.chain, leaf.key)
+        .unwrap();
+    config.alpn_protocols = match speaks {
+        Speaks::Http1 => vec![b"http/1.1".to_vec()],
+        Speaks::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pin = format!("{HOST}:443:{}", listener.local_addr().unwrap());
+    let (asked, connections) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
+    let origin = Origin {
+        pin,
+        pem: authority.pem().to_owned(),
+        asked: Arc::clone(&asked),
+        connections: Arc::clone(&connections),
+    };
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, asked) = (acceptor.clone(), Arc::clone(&asked));
+            connections.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream, asked).await;
+                }
+            });
+        }
+    });
+    origin
+}
+
+async fn serve(stream: tokio_rustls::server::TlsStream<TcpStream>, asked: Arc<Mutex<Vec<String>>>) {
+    let has_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let service = service_fn(move |request: Request<Incoming>| {
+        let named = request.headers().get("host").map(|host| host.to_str().unwrap().to_owned());
+        let authority = request.uri().authority().map(ToString::to_string).or(named).unwrap_or_default();
+        let (version, method, path) = (request.version(), request.method(), request.uri().path());
+        asked.lock().unwrap().push(format!("{version:?} {method} {authority} {path}"));
+        async move { Ok::<_, Infallible>(answer(request).await) }
+    });
+    let io = TokioIo::new(stream);
+    // Clients go away as they like.
+    if has_http2 {
+        let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = http2.serve_connection(io, service).await;
+    } else {
+        let http1 = hyper::server::conn::http1::Builder::new();
+        let _ = http1.serve_connection(io, service).with_upgrades().await;
+    }
+}
+
+async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
+    let mut grpc = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
+    match request.uri().path() {
+        "/test.Echo/Unary" => {
+            let echo = |request: tonic::Request<String>| async move {
+                Ok::<_, Status>(tonic::Response::new(request.into_inner()))
+            };
+            grpc.unary(tower::service_fn(echo), request).await
+        }
+        "/test.Echo/Count" => {
+            let count = |request: tonic::Request<String>| async move {
+                let end: u32 = request.into_inner().parse().unwrap();
+                let numbers = tokio_stream::iter(0..end).map(|n| Ok::<_, Status>(n.to_string()));
+                Ok::<_, Status>(tonic::Response::new(numbers))
+            };
+            grpc.server_streaming(tower::service_fn(count), request).await
+        }
+        "/test.Echo/Talk" => {
+            assert_eq!(request.headers().get("te").unwrap(), "trailers");
+            let talk = |request: tonic::Request<Streaming<String>>| async move {
+                let answers = request.into_inner().map(|message| match message?.as_str() {
+                    "end" => {
+                        let mut last = Status::out_of_range("that is all");
+                        last.metadata_mut().insert("x-trailer", "kept".parse().unwrap());
+                        Err(last)
+                    }
+                    other => Ok(other.to_owned()),
+                });
+                Ok::<_, Status>(tonic::Response::new(answers))
+            };
+            grpc.streaming(tower::service_fn(talk), request).await
+        }
+        "/socket" if request.headers().contains_key("upgrade") => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                if let Ok(stream) = upgrade.await {
+                    let (mut from, mut to) = tokio::io::split(TokioIo::new(stream));
+                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                }
+            });
+            let response = Response::builder().status(101).header("upgrade", "websocket");
+            response.header("connection", "upgrade").body(tonic::body::Body::empty()).unwrap()
+        }
+        _ => {
+            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            Response::new(tonic::body::Body::new(Full::new(body)))
+        }
+    }
+}
+
+/// TLS with [`HOST`] as a client that trusts these roots and offers these protocols.
+pub async fn client(roots: &[u8], protocols: &[&str], stream: TcpStream) -> TlsStream<TcpStream> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(roots) {
+        store.add_parsable_certificates([certificate.unwrap()]);
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from(HOST).unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
