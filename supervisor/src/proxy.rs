@@ -13,6 +13,7 @@ mod http2;
 mod malformed;
 mod pool;
 mod tunnel;
+mod upgrade;
 mod watched;
 
 use std::convert::Infallible;

@@ -102,3 +102,53 @@ async fn a_pin_is_exempt_and_a_route_serves_its_own_destination_only() {
     let other = intent(&["/usr/bin/curl"], "192.0.2.7", 80).admit(snapshot).unwrap();
     assert!(other.clear_stream().unwrap().permit(&route).is_err());
 }
+
+#[tokio::test]
+async fn a_reach_opens_what_the_endpoints_of_l4_allow_and_checks_every_address() {
+    let policy = r#"
+version: 1
+network_policies:
+  lan: {endpoints: [{host: 10.0.0.7, port: 443, protocol: rest, enforcement: enforce, access: read-only, allowed_ips: [10.0.0.0/8]}], binaries: [{path: "/**"}]}
+  other: {endpoints: [{host: 10.0.0.8, port: 443, protocol: rest, enforcement: enforce, access: read-only}], binaries: [{path: "/**"}]}
+"#;
+    let enforcement = Enforcement::new();
+    let policy = policy_from_yaml(policy).unwrap().policy;
+    enforcement.load(Revision(1), Ok(policy), Vec::new(), crate::clock::reading()).unwrap();
+    let admit = |host: &str| intent(&["/usr/bin/curl"], host, 443).admit(enforcement.snapshot()).unwrap();
+    let resolver = Resolver::default();
+    let (listed, unlisted) = (admit("10.0.0.7"), admit("10.0.0.8"));
+    let reach = listed.reach().unwrap();
+    let route = reach.route(&resolver).await.unwrap();
+    assert!(reach.open(&route).is_ok(), "an address that the endpoint lists");
+    let reach = unlisted.reach().unwrap();
+    let own = reach.route(&resolver).await.unwrap();
+    assert!(reach.open(&own).unwrap_err().reason.contains("internal address 10.0.0.8"));
+    assert!(unlisted.reach().unwrap().open(&route).is_err(), "another destination's route");
+}
+
+#[test]
+fn only_a_rule_that_is_written_out_makes_a_request_a_stream() {
+    let endpoint = |rules: &str| {
+        format!(
+            "version: 1\nnetwork_policies:\n  api: {{endpoints: [{{host: api.invalid, port: 443, protocol: rest, {rules}}}], binaries: [{{path: \"/**\"}}]}}\n"
+        )
+    };
+    for (rules, may) in [
+        ("enforcement: enforce, rules: [{allow: {method: GET, path: /ws}}]", true),
+        ("enforcement: enforce, rules: [{allow: {method: \"*\", path: \"/**\"}}]", true),
+        ("enforcement: enforce, rules: [{allow: {method: GET, path: /other}}]", false),
+        ("enforcement: enforce, rules: [{allow: {method: POST, path: /ws}}]", false),
+        (
+            "enforcement: enforce, rules: [{allow: {method: GET, path: /ws}}], deny_rules: [{method: GET, path: /ws}]",
+            false,
+        ),
+        ("enforcement: enforce, access: full", false),
+        ("enforcement: audit, rules: [{allow: {method: POST, path: /ws}}]", false),
+    ] {
+        let enforcement = Enforcement::new();
+        let policy = policy_from_yaml(&endpoint(rules)).unwrap().policy;
+        enforcement.load(Revision(1), Ok(policy), Vec::new(), crate::clock::reading()).unwrap();
+        let admission = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap();
+        assert_eq!(admission.clear_upgrade(&get("/ws")).is_ok(), may, "{rules}");
+    }
+}

@@ -176,7 +176,7 @@ where
         let (session, origin) = (Arc::clone(&serving), Arc::clone(&origin));
         async move {
             match check_authority(&request, origin.authority()) {
-                Ok(()) => exchange(&session.context, &session.pool, &origin, request).await,
+                Ok(()) => exchange(&session, &origin, request).await,
                 Err(malformed) => session.refuse(&malformed, origin.holder()),
             }
         }

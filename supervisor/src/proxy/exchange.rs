@@ -11,9 +11,9 @@ use openshell_domain::policy::path::{self, Target};
 use openshell_domain::policy::verdict;
 use tokio::sync::OnceCell;
 
-use super::hop;
-use super::pool::{Carrier, Pool, RelayError};
+use super::pool::{Carrier, RelayError};
 use super::watched::{Ended, Watched};
+use super::{Session, hop, upgrade};
 use crate::context::Context;
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
@@ -53,6 +53,16 @@ impl Origin {
         Intent { holders: Arc::clone(&self.holders), host: self.host.clone(), port: self.port }
     }
 
+    /// How it is spoken with.
+    pub(super) fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Those who hold the connection.
+    pub(super) fn holders(&self) -> Arc<Vec<Holder>> {
+        Arc::clone(&self.holders)
+    }
+
     /// The first of those who hold the connection.
     pub(super) fn holder(&self) -> Option<&Holder> {
         self.holders.first()
@@ -66,11 +76,11 @@ impl Origin {
 
 /// Judges one request and relays it, or says why not.
 pub(super) async fn exchange(
-    context: &Arc<Context>,
-    pool: &Pool,
+    session: &Arc<Session>,
     origin: &Origin,
     mut request: Request<Incoming>,
 ) -> Response<Body> {
+    let context = &session.context;
     // Rules are compared ignoring case; what is sent is what was judged.
     if let Ok(method) = Method::from_bytes(request.method().as_str().to_ascii_uppercase().as_bytes()) {
         *request.method_mut() = method;
@@ -79,6 +89,11 @@ pub(super) async fn exchange(
         Ok(target) => target,
         Err(response) => return drained(request, response).await,
     };
+    if upgrade::is_wanted(&request)
+        && let Some(passed) = upgrade::judge(context, origin, &target).await
+    {
+        return upgrade::relay(session, origin, passed, &target, request).await;
+    }
     let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
     let (permit, standing) = match judge(context, origin, request.method(), &target).await {
         Ok(permitted) => permitted,
@@ -92,25 +107,33 @@ pub(super) async fn exchange(
     let outgoing = hop::outgoing(request, &target, origin.authority(), origin.carrier);
     let mut ended = ended(context, standing);
     let sent = tokio::select! {
-        sent = pool.send(&permit, origin.carrier, &context.upstream, outgoing) => sent,
+        sent = session.pool.send(&permit, origin.carrier, &context.upstream, outgoing) => sent,
         refused = &mut ended => {
             return context.deny(refused, origin.holder(), origin.authority(), ask);
         }
     };
     match sent {
-        Ok(response) => {
-            let (context, holders) = (Arc::clone(context), Arc::clone(&origin.holders));
-            let (host, port) = (origin.host.clone(), origin.port);
-            let tell = move |refused: &Refused| {
-                context.log.write(&denial::closed(refused, holders.first(), (&host, port)));
-            };
-            response.map(|body| Watched::new(body, ended, tell).boxed_unsync())
-        }
+        Ok(response) => answered(context, origin, response, ended),
         Err(error) => relay_failed(&error),
     }
 }
 
-fn ended(context: &Arc<Context>, standing: Option<Standing>) -> Ended {
+/// The origin's response, for as long as it may go on.
+pub(super) fn answered(
+    context: &Arc<Context>,
+    origin: &Origin,
+    response: Response<Incoming>,
+    ended: Ended,
+) -> Response<Body> {
+    let (context, holders) = (Arc::clone(context), origin.holders());
+    let (host, port) = (origin.host.clone(), origin.port);
+    let tell = move |refused: &Refused| {
+        context.log.write(&denial::closed(refused, holders.first(), (&host, port)));
+    };
+    response.map(|body| Watched::new(body, ended, tell).boxed_unsync())
+}
+
+pub(super) fn ended(context: &Arc<Context>, standing: Option<Standing>) -> Ended {
     let context = Arc::clone(context);
     match standing {
         Some(standing) => Box::pin(async move { standing.ended(&context.enforcement).await }),
@@ -177,7 +200,7 @@ async fn judge(
     }
 }
 
-fn log_allowed(
+pub(super) fn log_allowed(
     context: &Context,
     origin: &Origin,
     request: &Request<Incoming>,
@@ -195,7 +218,7 @@ fn log_allowed(
     });
 }
 
-fn relay_failed(error: &RelayError) -> Response<Body> {
+pub(super) fn relay_failed(error: &RelayError) -> Response<Body> {
     let (status, code) = match error {
         RelayError::Dial(DialError::Tls { .. }) => (StatusCode::BAD_GATEWAY, "upstream_tls"),
         RelayError::Dial(DialError::TimedOut(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_unreachable"),

@@ -76,11 +76,11 @@ pub(super) fn host_header(request: &Request<Incoming>) -> Result<Option<(Host, O
 
 /// Judges and relays one request to an origin.
 pub(super) async fn handle(
-    session: &Session,
+    session: &Arc<Session>,
     holders: Arc<Vec<Holder>>,
     (host, port): (Host, u16),
     request: Request<Incoming>,
 ) -> Response<Body> {
     let origin = Origin::new(holders, host, port, Carrier::Plain);
-    exchange(&session.context, &session.pool, &origin, request).await
+    exchange(session, &origin, request).await
 }

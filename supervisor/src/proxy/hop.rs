@@ -115,6 +115,12 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Says that what follows is a WebSocket.
+pub(super) fn switch_to_websocket(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
 /// The response as it goes to the client.
 pub(super) fn incoming(mut response: Response<Incoming>) -> Response<Incoming> {
     strip(response.headers_mut());

@@ -63,10 +63,10 @@ where
     }
 }
 
-async fn answer(session: &Session, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
+async fn answer(session: &Arc<Session>, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
     let checked = check(&request).and_then(|()| check_authority(&request, origin.authority()));
     match checked {
-        Ok(()) => exchange(&session.context, &session.pool, origin, request).await,
+        Ok(()) => exchange(session, origin, request).await,
         Err(malformed) => {
             let mut response = session.refuse(&malformed, origin.holder());
             // The other streams are whole: the connection stays, and HTTP/2 has no such header.

@@ -220,6 +220,29 @@ impl Sender {
     }
 }
 
+/// Sends a request that was permitted and may leave HTTP, on a connection of its own.
+pub(super) async fn send_alone(
+    permit: &Permit,
+    carrier: Carrier,
+    upstream: &Upstream,
+    request: Request<Incoming>,
+) -> Result<Response<Incoming>, RelayError> {
+    let mut sender = match carrier {
+        Carrier::Plain => alone(permit.dial().await?.0).await?,
+        Carrier::Tls(_) => alone(permit.dial_tls(upstream.offering(Offer::Http1)).await?.0).await?,
+    };
+    Ok(sender.send_request(request).await?)
+}
+
+async fn alone<S>(stream: S) -> Result<http1::SendRequest<Incoming>, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    spawn(connection.with_upgrades());
+    Ok(sender)
+}
+
 fn spawn(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -90,3 +90,20 @@ async fn a_quarantine_ends_everything() {
     assert_eq!(loaded, Err("broken".to_owned()));
     assert!(stream.ended(&enforcement).await.reason.contains("broken"));
 }
+
+#[tokio::test]
+async fn a_websocket_ends_where_only_a_preset_is_left_and_its_request_would_still_pass() {
+    let explicit = "{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /ws}}]}";
+    let enforcement = Enforcement::new();
+    load(&enforcement, 1, &[explicit, OTHER], Lease::Always);
+    let request = standing(&enforcement, "api.invalid", 443, Some("/ws")).await;
+    let asked = Request { method: "GET", path: "/ws", query: None };
+    let socket = Standing::upgraded(request.intent.clone(), &asked, request.route.clone());
+    let (mut request, mut socket) =
+        (Box::pin(request.ended(&enforcement)), Box::pin(socket.ended(&enforcement)));
+    load(&enforcement, 2, &[explicit], Lease::Always);
+    assert!((&mut request).now_or_never().is_none() && (&mut socket).now_or_never().is_none());
+    load(&enforcement, 3, &[RULE], Lease::Always);
+    assert!((&mut request).now_or_never().is_none());
+    assert_eq!(socket.await.reason, "GET /ws may not become a stream");
+}

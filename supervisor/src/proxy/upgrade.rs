@@ -1,0 +1,100 @@
+//! A request that becomes a WebSocket: only where a rule allows GET on its path in so many words.
+//!
+//! Where none does (a preset, an audit or a grant for one request is none) it is a request like any other, without its
+//! `Upgrade`. What passes has a connection of its own upstream; both ways are copied unread, for as long as the policy
+//! lets it. Only `websocket` is forwarded: what else an upgrade may lead to is HTTP that nobody would judge.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use openshell_domain::policy::path::Target;
+use openshell_domain::policy::verdict;
+
+use super::exchange::{Origin, answered, ended, log_allowed, relay_failed};
+use super::{Session, hop, pool};
+use crate::context::Context;
+use crate::denial::{self, Ask};
+use crate::pipeline::{Permission, Permit, Standing};
+use crate::reply::{self, Body};
+
+/// Whether a request asks for a WebSocket (RFC 6455 §4.1).
+pub(super) fn is_wanted(request: &Request<Incoming>) -> bool {
+    request.method() == Method::GET && request.version() == Version::HTTP_11 && switches(request.headers())
+}
+
+/// Whether headers switch to a WebSocket, and to nothing else.
+fn switches(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(header::UPGRADE).iter();
+    let is_websocket =
+        protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    is_websocket
+        && protocols.next().is_none()
+        && options
+            .flat_map(|value| value.split(','))
+            .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+/// Permits the upgrade. `None`: it is judged as any other request is, and that says what is wrong.
+pub(super) async fn judge(context: &Context, origin: &Origin, target: &Target) -> Option<(Permit, Standing)> {
+    let request = verdict::Request { method: "GET", path: &target.path, query: target.query.as_deref() };
+    let intent = origin.intent();
+    let admission = intent.clone().admit(context.enforcement.snapshot()).ok()?;
+    let clearance = admission.clear_upgrade(&request).ok()?;
+    let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await.ok()?;
+    let permit = clearance.permit(route).and_then(Permission::granted).ok()?;
+    Some((permit, Standing::upgraded(intent, &request, route.clone())))
+}
+
+/// Asks the origin, and relays both ways if it agrees.
+pub(super) async fn relay(
+    session: &Arc<Session>,
+    origin: &Origin,
+    (permit, standing): (Permit, Standing),
+    target: &Target,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let context = &session.context;
+    let client = hyper::upgrade::on(&mut request);
+    let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
+    log_allowed(context, origin, &request, target, &permit);
+    let mut outgoing = hop::outgoing(request, target, origin.authority(), origin.carrier());
+    hop::switch_to_websocket(outgoing.headers_mut());
+    let mut ended = ended(context, Some(standing));
+    let sent = tokio::select! {
+        sent = pool::send_alone(&permit, origin.carrier(), &context.upstream, outgoing) => sent,
+        refused = &mut ended => {
+            return context.deny(refused, origin.holder(), origin.authority(), ask);
+        }
+    };
+    let mut response = match sent {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
+        Ok(response) => return answered(context, origin, hop::incoming(response), ended),
+        Err(error) => return relay_failed(&error),
+    };
+    if !switches(response.headers()) {
+        let detail = "the origin switched to another protocol than it was asked for";
+        return reply::error(StatusCode::BAD_GATEWAY, "upstream_failed", detail);
+    }
+    let upstream = hyper::upgrade::on(&mut response);
+    let (session, holders) = (Arc::clone(session), origin.holders());
+    let (host, port) = (permit.host().clone(), permit.port());
+    tokio::spawn(async move {
+        let streams = async {
+            let (client, upstream) = tokio::try_join!(client, upstream)?;
+            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+            // Either side may go away at any time; there is nobody to tell.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+            Ok::<_, hyper::Error>(())
+        };
+        tokio::select! {
+            _ = streams => {}
+            refused = ended => session.context.log.write(&denial::closed(&refused, holders.first(), (&host, port))),
+        }
+    });
+    let mut response = hop::incoming(response).map(|_| reply::full(bytes::Bytes::new()));
+    hop::switch_to_websocket(response.headers_mut());
+    response
+}
