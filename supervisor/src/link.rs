@@ -169,6 +169,33 @@ impl Gateway {
         }
     }
 
+    /// Asks what proposals would change; nothing is stored. The run's secret is added here.
+    ///
+    /// # Errors
+    /// The gateway's status; `UNAVAILABLE` when it does not answer.
+    pub async fn prove(&self, request: pb::SubmitProposalsRequest) -> Result<Vec<pb::ProveResult>, Status> {
+        let request = pb::SubmitProposalsRequest { run_secret: self.secret(), ..request };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.prove_proposals(request)).await {
+            Ok(answer) => Ok(answer?.into_inner().results),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
+    /// Withdraws a proposal; `by` is the binary that asks. `Ok` only once that is stored.
+    ///
+    /// # Errors
+    /// The gateway's status; `UNAVAILABLE` when it does not answer.
+    pub async fn withdraw(&self, proposal: ProposalId, by: &str) -> Result<(), Status> {
+        let (sandbox, id, by) = (self.hello.sandbox.clone(), proposal.to_string(), by.to_owned());
+        let request = pb::WithdrawProposalRequest { sandbox, run_secret: self.secret(), id, by };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.withdraw_proposal(request)).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
     /// Spends the grant of a proposal for one request. `Ok` only once that is stored.
     ///
     /// # Errors
