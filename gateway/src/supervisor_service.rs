@@ -18,9 +18,11 @@ use futures_util::Stream;
 use openshell_domain::command::{Command, EndRun, Spend, Withdraw};
 use openshell_domain::event::{Actor, RunEnd};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
+use openshell_domain::proposal::Origin;
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_server::Supervisor;
+use openshell_wire::proposal;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -37,11 +39,13 @@ pub(crate) struct SupervisorService {
     shared: Shared,
     /// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
     buckets: Mutex<HashMap<SandboxName, Bucket>>,
+    /// How fast each sandbox's denials may become proposals, which takes nothing from its agents.
+    mapper_buckets: Mutex<HashMap<SandboxName, Bucket>>,
 }
 
 impl SupervisorService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, buckets: Mutex::default() }
+        Self { shared, buckets: Mutex::default(), mapper_buckets: Mutex::default() }
     }
 
     /// The sandbox and the run whose secret this is.
@@ -68,7 +72,10 @@ impl Supervisor for SupervisorService {
         &self,
         request: Request<pb::SubmitProposalsRequest>,
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
-        submit::submit(&self.shared, &self.buckets, request.into_inner()).await.map(Response::new)
+        let request = request.into_inner();
+        let is_mapper = matches!(proposal::submitted_origin(&request.origin), Ok(Origin::Mechanistic));
+        let buckets = if is_mapper { &self.mapper_buckets } else { &self.buckets };
+        submit::submit(&self.shared, buckets, request).await.map(Response::new)
     }
 
     async fn withdraw_proposal(

@@ -19,7 +19,7 @@ use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -30,6 +30,7 @@ use crate::evidence::Evidence;
 use crate::isolation::{self, IsolationError};
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
+use crate::mapper;
 use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
@@ -41,6 +42,8 @@ mod trust;
 use surroundings::Surroundings;
 use trust::Trust;
 
+/// How long the last denials may take to be told.
+const LAST_DENIALS_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -243,6 +246,8 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
         advisor: AtomicBool::new(false),
+        deny_inside_tunnel: true,
+        mechanistic_proposals: true,
         skill,
         log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
@@ -261,11 +266,17 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
+    let undelivered = log_folder(&args)?.join(format!("undelivered-{}.json", args.sandbox));
+    let (stop, stopped) = oneshot::channel();
+    let mapper = tokio::spawn(mapper::run(Arc::clone(&context), undelivered, stopped));
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
+    // What was denied in the command's last moment is told as well, before there is no run that it belongs to.
+    drop(stop);
+    let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, mapper).await;
     // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
     ended

@@ -12,7 +12,6 @@ use openshell_domain::policy::host::MAX_HOST;
 use openshell_domain::policy::path::MAX_TARGET;
 use openshell_domain::policy::read::Source;
 use openshell_domain::policy::risk::{MAX_EVIDENCE, MAX_METHOD};
-use openshell_domain::proposal::Origin;
 use openshell_domain::proposal::body::{MAX_OPERATIONS, MAX_SUMMARY};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::{WireError, policy, proposal};
@@ -177,12 +176,13 @@ fn command(
     let told = request.evidence.get(index).map_or(&[][..], |evidence| &evidence.seen);
     let evidence = told.iter().map(proposal::seen).collect::<Result<_, _>>();
     let evidence = evidence.map_err(unsound)?;
+    let origin = proposal::submitted_origin(&request.origin).map_err(unsound)?;
     let proposal =
         clock::proposal_id().map_err(|error| Unsound::Gateway(Status::unavailable(error.to_string())))?;
     let submit = Submit {
         sandbox: name.clone(),
         proposal,
-        origin: Origin::AgentAuthored,
+        origin,
         submitted_by: request.submitted_by.clone(),
         rule_name,
         rule,

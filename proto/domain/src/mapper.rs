@@ -86,7 +86,10 @@ pub fn draft(denied: &[Denied], judge: &CompiledPolicy) -> Vec<Mapped> {
         let binary = one.caller.binary().unwrap_or_default();
         groups.entry((binary, &one.host, one.port)).or_default().push(one);
     }
-    groups.into_iter().filter_map(|((binary, host, port), group)| mapped(binary, (host, port), &group)).collect()
+    groups
+        .into_iter()
+        .filter_map(|((binary, host, port), group)| mapped(binary, (host, port), &group))
+        .collect()
 }
 
 /// Whether a rule could let it pass, and none does.

@@ -45,6 +45,7 @@ pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) 
         rationale: body.intent_summary.clone(),
         operations: sound.iter().map(|add| operation(add)).collect(),
         evidence,
+        ..pb::SubmitProposalsRequest::default()
     };
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),
@@ -201,7 +202,8 @@ fn retry_after(status: &tonic::Status) -> String {
     seconds.unwrap_or(2).max(1).to_string()
 }
 
-fn proposed(proposal: &Proposal) -> Line {
+/// The line that tells of a proposal that the gateway has taken.
+pub(crate) fn proposed(proposal: &Proposal) -> Line {
     Line::Config {
         state: "PROPOSED",
         severity: Severity::Info,

@@ -72,7 +72,7 @@ pub(super) async fn exchange(
     let permit = match judge(context, origin, request.method(), &target).await {
         Ok(permit) => permit,
         Err(Stopped::Refused(refused)) => {
-            let response = context.deny(refused, origin.holders.first(), origin.authority(), ask);
+            let response = context.deny(refused, &origin.holders, origin.authority(), ask);
             return drained(request, response).await;
         }
         Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
@@ -109,9 +109,6 @@ async fn judge(
     method: &Method,
     target: &Target,
 ) -> Result<Permit, Stopped> {
-    let intent =
-        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
-    let admission = intent.admit(context.enforcement.snapshot())?;
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Stopped::Refused(Refused {
             error: "policy_denied",
@@ -120,8 +117,12 @@ async fn judge(
             rule: "-".to_owned(),
             reason: format!("{method} {} is never forwarded", target.path),
             is_fixable: false,
+            lacking: Vec::new(),
         }));
     }
+    let intent =
+        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
+    let admission = intent.admit(context.enforcement.snapshot())?;
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;

@@ -83,7 +83,10 @@ fn w27_nothing_is_drafted_that_no_rule_can_fix_that_is_allowed_or_that_nobody_as
         ("never forwarded", curl("new.example", Some(("TRACE", "/x")))),
         ("a deny rule", curl("api.example", Some(("POST", "/admin/x")))),
         ("allowed by now", curl("api.example", Some(("GET", "/x")))),
-        ("allowed by now, by its ancestor", denied(&["/usr/bin/wget", "/usr/bin/bash"], ("up.example", 443), Some(("GET", "/x")))),
+        (
+            "allowed by now, by its ancestor",
+            denied(&["/usr/bin/wget", "/usr/bin/bash"], ("up.example", 443), Some(("GET", "/x"))),
+        ),
         ("allowed by now, unread", denied(&["/usr/bin/ssh"], ("raw.example", 22), None)),
         ("read already", curl("api.example", None)),
         ("told already", Denied { fresh: 0, ..curl("new.example", Some(("GET", "/x"))) }),
@@ -149,7 +152,10 @@ fn a_private_address_is_listed_and_an_encoded_slash_is_allowed_where_they_are_ne
 #[test]
 fn ten_thousand_paths_make_one_small_draft() {
     let many: Vec<Denied> = (0..10_000)
-        .map(|n| Denied { times: 1 + u64::from(n == 4321), ..curl("new.example", Some(("GET", &format!("/x{n}")))) })
+        .map(|n| Denied {
+            times: 1 + u64::from(n == 4321),
+            ..curl("new.example", Some(("GET", &format!("/x{n}"))))
+        })
         .collect();
     let drafts = draft(&many);
     assert_eq!((drafts.len(), drafts[0].add.rule.endpoints[0].rules.len()), (1, MAX_RULES));
@@ -157,9 +163,8 @@ fn ten_thousand_paths_make_one_small_draft() {
     assert!(has("/x4321"), "the most frequent is among them");
     assert_eq!(drafts[0].evidence.len(), MAX_EVIDENCE);
     assert!(drafts[0].rationale.len() < 200, "{}", drafts[0].rationale);
-    let long: Vec<Denied> = (0..20)
-        .map(|n| curl("new.example", Some(("GET", &format!("/{n}{}", "y".repeat(1990))))))
-        .collect();
+    let long: Vec<Denied> =
+        (0..20).map(|n| curl("new.example", Some(("GET", &format!("/{n}{}", "y".repeat(1990)))))).collect();
     assert_eq!(draft(&long)[0].add.rule.endpoints[0].rules.len(), 4, "8 KiB of paths");
 }
 
@@ -169,8 +174,16 @@ const METHODS: [&str; 4] = ["GET", "HEAD", "PUT", "X-OWN"];
 
 fn path() -> impl Strategy<Value = String> {
     let segment = prop_oneof![
-        Just("a"), Just("b"), Just("7"), Just("42"), Just("deadbeefdeadbeef"), Just("x%2Fy"), Just("admin"),
-        Just("3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10"), Just("*"), Just("~u"),
+        Just("a"),
+        Just("b"),
+        Just("7"),
+        Just("42"),
+        Just("deadbeefdeadbeef"),
+        Just("x%2Fy"),
+        Just("admin"),
+        Just("3f0c5c1e-6f0b-4a52-9c33-1f5b2d4c7e10"),
+        Just("*"),
+        Just("~u"),
     ];
     proptest::collection::vec(segment, 0..4).prop_map(|segments| format!("/{}", segments.join("/")))
 }
