@@ -86,6 +86,17 @@ pub fn replay(path: &Path) -> Result<u64, String> {
     SqliteLog::open(path).map(|opened| opened.state.seq).map_err(|error| error.to_string())
 }
 
+/// Opens a log and closes it as a gateway does that stops: its snapshot is taken. Gives the size of that, in bytes.
+///
+/// # Errors
+/// What went wrong, for people.
+pub fn snapshot(path: &Path) -> Result<u64, String> {
+    let Opened { mut log, state, account } = SqliteLog::open(path).map_err(|error| error.to_string())?;
+    log.close(&Arc::new(state), &account);
+    let file = path.with_extension("db.snapshot");
+    file.metadata().map(|file| file.len()).map_err(|error| error.to_string())
+}
+
 /// Makes a log of events 1 to `count`; `event` says what each is about, and in which sandbox.
 ///
 /// # Errors

@@ -49,6 +49,8 @@ pub struct Settings {
     pub ceiling: Option<PathBuf>,
     /// A policy of which each rule is a pattern that may be granted without a person, in mode `auto`.
     pub auto_approve: Option<PathBuf>,
+    /// After how many events a snapshot of the state is written, for a later start; 0: never, `None`: 10,000.
+    pub snapshot_events: Option<u32>,
     /// How much one sandbox may ask for.
     pub limits: Limits,
 }

@@ -28,6 +28,7 @@ use crate::servers::{Servers, serve_all};
 use crate::settle;
 use crate::standing::Fixed;
 use crate::store::StoreError;
+use crate::store::snapshot::EVERY;
 use crate::store::sqlite::{Opened, SqliteLog};
 use crate::store::writer::{Books, Surroundings};
 use crate::timers::Timers;
@@ -141,7 +142,8 @@ impl Gateway {
         let db = std::path::absolute(settings.db.map_or_else(default_db, Ok)?)?;
         let socket = settings.socket.map_or_else(|| door::default_door(environment), Ok)?;
         let path = db.clone();
-        let Opened { log, state, account } = blocking(move || SqliteLog::open(&path)).await??;
+        let Opened { mut log, state, account } = blocking(move || SqliteLog::open(&path)).await??;
+        log.snapshot_every(settings.snapshot_events.map_or(EVERY, u64::from));
         let (probes, metrics_address) = match settings.metrics_listen {
             Some(address) => {
                 let bound =

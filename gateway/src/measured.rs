@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use openshell_domain::id::Seq;
+use openshell_domain::state::State;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::store::account::Account;
 use crate::store::record::Record;
 use crate::store::{EventLog, Head, StoreError};
 
@@ -39,5 +41,13 @@ impl<L: EventLog> EventLog for Measured<L> {
 
     fn has_reserve(&mut self) -> bool {
         self.log.has_reserve()
+    }
+
+    fn keep(&mut self, state: &Arc<State>, account: &Account) {
+        self.log.keep(state, account);
+    }
+
+    fn close(&mut self, state: &Arc<State>, account: &Account) {
+        self.log.close(state, account);
     }
 }

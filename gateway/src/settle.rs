@@ -67,14 +67,16 @@ fn may_cover(grant: &Rule, ask: &Rule) -> bool {
     ask.endpoints.iter().all(|one| grant.endpoints.iter().any(|two| may_meet(two, one)))
 }
 
+/// Asked of every pending ask after each approval, so the cheapest question comes first and nothing is copied.
 fn may_meet(grant: &Endpoint, ask: &Endpoint) -> bool {
     let is_literal = |text: &str| !text.contains(['*', '?', '[', '{']);
     let is_other = |one: &str, two: &str| one != two && is_literal(one) && is_literal(two);
-    let paths =
-        |endpoint: &Endpoint| endpoint.rules.iter().map(|rule| rule.allow.path.clone()).collect::<Vec<_>>();
-    let (granted, asked) = (paths(grant), paths(ask));
-    let has_path = granted.is_empty()
-        || asked.is_empty()
-        || asked.iter().any(|path| granted.iter().any(|other| !is_other(path, other)));
-    !is_other(&grant.host, &ask.host) && grant.ports.iter().any(|port| ask.ports.contains(port)) && has_path
+    if is_other(&grant.host, &ask.host) || !grant.ports.iter().any(|port| ask.ports.contains(port)) {
+        return false;
+    }
+    if grant.rules.is_empty() || ask.rules.is_empty() {
+        return true;
+    }
+    let may_be_one = |path: &str| grant.rules.iter().any(|granted| !is_other(path, &granted.allow.path));
+    ask.rules.iter().any(|asked| may_be_one(&asked.allow.path))
 }

@@ -10,18 +10,22 @@ pub(crate) mod key;
 pub(crate) mod record;
 mod reserve;
 pub(crate) mod schema;
+pub(crate) mod snapshot;
 pub(crate) mod sqlite;
 pub(crate) mod writer;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_domain::event::{Envelope, EventError};
 use openshell_domain::id::{Digest, Seq};
-use openshell_domain::state::FoldError;
+use openshell_domain::state::{FoldError, State};
 use rusqlite::ErrorCode;
 
 use crate::lock::LockError;
+use account::Account;
 use key::KeyError;
 use record::Record;
 
@@ -49,12 +53,25 @@ pub(crate) trait EventLog: Send + 'static {
 
     /// Whether the disk that is kept for decisions is there; makes it whole again if it can.
     fn has_reserve(&mut self) -> bool;
+
+    /// Is told what the log adds up to now, for a later start to begin with. A log may forget it.
+    fn keep(&mut self, _state: &Arc<State>, _account: &Account) {}
+
+    /// Is told the same for the last time: nothing is appended any more.
+    fn close(&mut self, _state: &Arc<State>, _account: &Account) {}
 }
 
 /// Anybody's side of a log.
 pub(crate) trait EventReader: Send + Sync + 'static {
     /// The events after `seq`, at most `limit`.
     fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError>;
+}
+
+/// The name of a file beside a database.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Why a log cannot be used.
@@ -180,6 +197,11 @@ pub(crate) enum StoreError {
         /// The event that the checkpoint signs.
         signed: Seq,
     },
+    /// The snapshot is not what the log makes.
+    #[error(
+        "the snapshot of event {0} is not what the log adds up to there: stop the gateway and remove the .snapshot file beside the database, and the next start folds the log itself"
+    )]
+    Snapshot(Seq),
     /// Asked for an event that is not there.
     #[error("the log has no event {0} yet")]
     NotYet(Seq),
@@ -236,6 +258,7 @@ impl StoreError {
                 | Self::Checkpoint { .. }
                 | Self::Rewritten { .. }
                 | Self::Truncated { .. }
+                | Self::Snapshot(_)
         )
     }
 }

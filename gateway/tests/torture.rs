@@ -52,6 +52,8 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_openshell-gateway"));
         command.arg("serve").arg("--db").arg(place.db()).arg("--socket").arg(place.socket());
         command.args(["--limit-submissions-burst", "1000000", "--limit-submissions-per-minute", "1000000"]);
+        // Taken all the time, so that some are being written when the end comes.
+        command.args(["--snapshot-events", "20"]);
         let program =
             Self(command.args(["--limit-pending", "1000000"]).stderr(Stdio::null()).spawn().unwrap());
         let connected = async {

@@ -253,6 +253,20 @@ pub fn actor(holder: Option<&Holder>) -> Actor {
     })
 }
 
+/// The line about what was open and may not go on. No denial: nobody was refused anything.
+#[must_use]
+pub fn closed(refused: &Refused, holder: Option<&Holder>, (host, port): (&Host, u16)) -> Line {
+    Line::Net {
+        activity: "CLOSE",
+        severity: Severity::Low,
+        action: "CLOSED",
+        actor: actor(holder),
+        destination: host.with_port(port),
+        tag: Some((refused.rule.clone(), refused.engine)),
+        reason: Some(format!("the policy changed: {}", refused.reason)),
+    }
+}
+
 /// The URL of a log line: scheme `http` always, port left out only where it is 80.
 #[must_use]
 pub fn url(host: &Host, port: u16, path: &str) -> String {

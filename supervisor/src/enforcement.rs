@@ -5,6 +5,7 @@
 //! snapshot in which a lease has ended is replaced before anybody gets it, also while the gateway is away.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openshell_domain::id::{Digest, ProposalId, Revision};
@@ -18,6 +19,8 @@ use crate::lease::{self, Budgets, End, Grant};
 
 /// Ports of HTTP without TLS (IANA `http` and `http-alt`).
 const CLEAR_PORTS: [u16; 2] = [80, 8080];
+/// How often what is open looks whether its lease has ended, where one has an end.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One revision, as it is enforced.
 #[derive(Debug)]
@@ -167,6 +170,15 @@ impl Enforcement {
         let mut held = self.lock();
         held.budgets.lapse(at);
         self.publish(&held, at)
+    }
+
+    /// Waits until a lease of the policy in force may have ended; for ever where none has an end.
+    pub async fn lapse(&self) {
+        match self.snapshot().ends {
+            // Looked at again in between, because the time of day may be set.
+            Some(end) => tokio::time::sleep(end.left(clock::reading()).min(LOOK)).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Is told after each swap.

@@ -42,6 +42,13 @@ impl End {
     pub fn is_past(&self, at: Reading) -> bool {
         at.wall >= self.wall || at.boot >= self.boot
     }
+
+    /// How long it is until then, if nobody sets a clock.
+    #[must_use]
+    pub fn left(&self, at: Reading) -> Duration {
+        let wall = self.wall.signed_duration_since(at.wall).to_std().unwrap_or_default();
+        wall.min(self.boot.saturating_sub(at.boot))
+    }
 }
 
 impl Budgets {

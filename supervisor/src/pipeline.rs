@@ -7,6 +7,7 @@
 mod once;
 mod permit;
 pub mod relay;
+mod standing;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::identity::Holder;
 pub use once::{Permission, Unspent};
 use permit::Way;
 pub use permit::{Clearance, Permit, Route};
+pub use standing::Standing;
 
 /// At which layer something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

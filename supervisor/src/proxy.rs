@@ -11,6 +11,7 @@ mod hop;
 mod malformed;
 mod pool;
 mod tunnel;
+mod watched;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

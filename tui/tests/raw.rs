@@ -63,7 +63,11 @@ fn what_has_no_single_reading_is_refused_with_a_reply() {
             "request_authority_mismatch",
         ),
         (request("CONNECT 127.1:443", "Host: 127.1:443\r\n"), "403", "ssrf_denied"),
-        (request("CONNECT [::ffff:169.254.169.254]:80", ""), "403", "ssrf_denied"),
+        (
+            request("CONNECT [::ffff:169.254.169.254]:80", "Host: [::ffff:169.254.169.254]:80\r\n"),
+            "403",
+            "ssrf_denied",
+        ),
         (request("TRACE http://docs.invalid/x", "Host: docs.invalid\r\n"), "403", "never forwarded"),
         (request("put http://docs.invalid/x", "Host: docs.invalid\r\n"), "403", "\"method\":\"PUT\""),
         (

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{PREFIX, Settings, duration};
+use crate::store::snapshot::EVERY;
 
 /// What a key's value is in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,15 @@ pub(crate) const KEYS: &[Key] = &[
         default: "none",
         set: |s, v| path_or_none(v).map(|path| s.auto_approve = path),
         get: |s| Some(s.auto_approve.as_deref().map_or_else(|| NONE.to_owned(), shown)),
+    },
+    Key {
+        name: "snapshot_events",
+        value: "N",
+        kind: Kind::Count,
+        help: "Write what the log adds up to after N events, so that a start need not fold them: 0 is never",
+        default: "10000",
+        set: |s, v| count(v).map(|n| s.snapshot_events = Some(n)),
+        get: |s| Some(s.snapshot_events.map_or(EVERY, u64::from).to_string()),
     },
     Key {
         name: "limit_submissions_burst",

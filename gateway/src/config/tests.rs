@@ -30,6 +30,7 @@ const OTHER: &[(&str, &str)] = &[
     ("log_format", "\"json\""),
     ("ceiling", "\"/other/ceiling.yaml\""),
     ("auto_approve", "\"/other/auto.yaml\""),
+    ("snapshot_events", "500"),
     ("limit_submissions_burst", "11"),
     ("limit_submissions_per_minute", "31"),
     ("limit_pending", "33"),

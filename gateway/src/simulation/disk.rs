@@ -4,9 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{Digest, Seq};
+use openshell_domain::state::State;
 
+use crate::store::account::Account;
 use crate::store::record::Record;
+use crate::store::snapshot::{self, Sealed, Snapshot};
 use crate::store::{EventLog, EventReader, Head, StoreError};
+
+/// So many events lie between two snapshots.
+const KEPT: Seq = 10;
 
 /// What becomes of the next append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub(super) struct Death;
 #[derive(Debug, Default)]
 struct Content {
     synced: Vec<Record>,
+    /// What a start may begin with, and at which event it was taken.
+    kept: (Seq, Vec<u8>),
     fate: Option<Fate>,
 }
 
@@ -48,6 +56,13 @@ impl Disk {
     /// Everything that a crash would leave.
     pub(super) fn records(&self) -> Vec<Record> {
         self.lock().synced.clone()
+    }
+
+    /// What a start begins with, and the events after that.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+        let (_, kept) = self.lock().kept.clone();
+        (!kept.is_empty())
+            .then(|| Sealed::new(kept).and_then(|sealed| sealed.read()).expect("it was kept whole"))
     }
 
     /// The events that a crash would leave, after the first of them.
@@ -88,6 +103,16 @@ impl EventLog for Disk {
 
     fn has_reserve(&mut self) -> bool {
         true
+    }
+
+    fn keep(&mut self, state: &Arc<State>, account: &Account) {
+        let head = Head { seq: state.seq, hash: Digest([0; 32]) };
+        let mut content = self.lock();
+        if head.seq >= content.kept.0 + KEPT {
+            let mut kept = Vec::new();
+            snapshot::encode(&mut kept, head, state, account).expect("memory takes everything");
+            content.kept = (head.seq, kept);
+        }
     }
 }
 

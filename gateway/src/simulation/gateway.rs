@@ -18,6 +18,7 @@ use super::network::Conn;
 use crate::clock::Clock as _;
 use crate::registry::{Attachment, Registry};
 use crate::settle;
+use crate::store::account::Account;
 use crate::store::writer::{Ask, Outcome, Published, Surroundings, Writer};
 use crate::supervisor_service::course::{Course, Touched};
 use crate::tail::Tail;
@@ -70,6 +71,16 @@ pub(super) struct Gateway {
     pub(super) watches: BTreeMap<Conn, Watch>,
 }
 
+/// A start from the snapshot comes to the same as one from the first event.
+fn check_snapshot(disk: &Disk, state: &State, account: &Account) {
+    let Some(mut taken) = disk.snapshot() else { return };
+    for record in disk.records().into_iter().filter(|record| record.envelope.seq > taken.head.seq) {
+        taken.state.fold(&record.envelope).expect("the log can be read again");
+        taken.account.add(&record);
+    }
+    assert!((&taken.state, &taken.account) == (state, account), "the snapshot of event {}", taken.head.seq);
+}
+
 /// The process has ended.
 pub(super) struct Dead;
 
@@ -82,6 +93,7 @@ impl Gateway {
             state.fold(&record.envelope).expect("the log can be read again");
             books.account.add(&record);
         }
+        check_snapshot(disk, &state, &books.account);
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
         let surroundings = Surroundings { clock: Arc::new(clock.clone()), orders: Arc::default() };

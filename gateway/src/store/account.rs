@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use openshell_domain::checkpoint::PublicKey;
 use openshell_domain::event::Event;
+use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::record::Record;
@@ -16,7 +17,7 @@ const MAX_UNSIGNED: u64 = 1000;
 const MAX_AGE: TimeDelta = TimeDelta::seconds(60);
 
 /// The account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// What the streams have used.
     pub(crate) budget: Budget,

@@ -6,11 +6,31 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use openshell_domain::id::Stream;
+use openshell_domain::id::{IdError, Stream};
+use serde::{Deserialize, Serialize};
 
 /// What the streams have used on the latest day of each.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(into = "Vec<Used>", try_from = "Vec<Used>")]
 pub(crate) struct Budget(BTreeMap<Stream, (NaiveDate, u64)>);
+
+/// As it is written: the stream's text, the day, the bytes.
+type Used = (String, NaiveDate, u64);
+
+impl From<Budget> for Vec<Used> {
+    fn from(budget: Budget) -> Self {
+        let written = |(stream, (day, used)): (Stream, _)| (stream.as_str().to_owned(), day, used);
+        budget.0.into_iter().map(written).collect()
+    }
+}
+
+impl TryFrom<Vec<Used>> for Budget {
+    type Error = IdError;
+    fn try_from(written: Vec<Used>) -> Result<Self, IdError> {
+        let read = |(stream, day, used): Used| Ok((stream.parse()?, (day, used)));
+        written.into_iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
 
 impl Budget {
     /// Counts an event.

@@ -3,7 +3,6 @@
 //! Owns the file's making (never over another one, never half written) and refuses one that others can read or
 //! that somebody else owns. Called by the store before the log is replayed.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -16,6 +15,7 @@ use openshell_domain::checkpoint::{Checkpoint, PublicKey};
 use openshell_domain::id::{Digest, Seq};
 use rustix::fs::OFlags;
 
+use super::beside;
 use crate::clock;
 
 /// The largest key file that is read, in bytes.
@@ -82,12 +82,6 @@ impl Signer {
         let signature = hex::encode(signature.to_bytes());
         Checkpoint { seq, head, public_key: self.public_key(), signature }
     }
-}
-
-fn beside(database: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = database.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// The file, if it is there. A symbolic link is not followed: it could lead to anybody's file.

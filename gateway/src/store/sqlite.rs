@@ -7,6 +7,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openshell_domain::event::{Envelope, HashedColumns, SCHEMA_VERSION};
@@ -18,15 +19,18 @@ use super::account::Account;
 use super::key::Signer;
 use super::record::Record;
 use super::reserve::Reserve;
-use super::{EventLog, EventReader, Head, StoreError, schema};
+use super::snapshot::Keeper;
+use super::{EventLog, EventReader, Head, StoreError, beside, schema};
 use crate::lock::DatabaseLock;
 
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod export;
 mod row;
+mod start;
 
-use row::{Row, int};
+use row::{COLUMNS, Row, int};
+use start::{Start, start};
 
 /// How long another program (`sqlite3`, a backup) may hold the file before commands are refused. The writer
 /// waits this long, and every command with it.
@@ -44,6 +48,7 @@ pub(crate) struct SqliteLog {
     connection: Connection,
     head: Head,
     path: PathBuf,
+    keeper: Keeper,
     /// After the connection: closing its descriptor takes away the locks of every connection of this process.
     reserve: Reserve,
     _lock: DatabaseLock,
@@ -72,15 +77,16 @@ impl SqliteLog {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let reserve = Reserve::new(options.open(&path).map_err(failed)?);
         let connection = connect(&path)?;
-        let (mut state, mut account) = (State::default(), Account::default());
-        let head = replay(&connection, GENESIS, |record| {
-            state.fold(&record.envelope)?;
-            account.add(&record);
-            Ok(())
-        })?;
-        let mut log = Self { connection, head, path, reserve, _lock: lock };
+        let Start { state, account, head, found } = start(&connection, &path)?;
+        let keeper = Keeper::new(&path, found);
+        let mut log = Self { connection, head, path, keeper, reserve, _lock: lock };
         log.has_reserve();
         Ok(Opened { log, state, account })
+    }
+
+    /// Takes a snapshot after so many events; 0: never.
+    pub(crate) fn snapshot_every(&mut self, events: u64) {
+        self.keeper.set(events);
     }
 
     /// The key that signs checkpoints of this log.
@@ -138,13 +144,21 @@ impl EventLog for SqliteLog {
     fn has_reserve(&mut self) -> bool {
         self.reserve.fill(&wal(&self.path))
     }
+
+    fn keep(&mut self, state: &Arc<State>, account: &Account) {
+        self.keeper.keep(self.head, state, account);
+    }
+
+    fn close(&mut self, state: &Arc<State>, account: &Account) {
+        self.keeper.close(self.head, state, account);
+    }
 }
 
 impl EventReader for SqliteReader {
     fn read(&self, seq: Seq, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         let connection = read_only(&self.0)?;
         let rows = page(&connection, seq, limit)?;
-        rows.into_iter().map(Row::into_envelope).collect()
+        rows.iter().map(Row::envelope).collect()
     }
 }
 
@@ -203,9 +217,7 @@ fn frozen(path: &Path) -> Result<Connection, StoreError> {
 
 /// The write-ahead log of a database.
 fn wal(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
+    beside(database, "-wal")
 }
 
 /// Puts one event after `head`, and returns the new head.
@@ -244,10 +256,8 @@ fn insert(connection: &Connection, head: &Head, record: &Record) -> Result<Head,
 }
 
 fn page(connection: &Connection, seq: Seq, limit: u32) -> Result<Vec<Row>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, id, sandbox, stream_seq, kind, schema_version, actor, at, payload, prev_hash, hash \
-         FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-    )?;
+    let query = format!("SELECT {COLUMNS} FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let mut statement = connection.prepare_cached(&query)?;
     let rows = statement.query_map(params![int(seq)?, limit], Row::read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

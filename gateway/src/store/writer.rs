@@ -6,6 +6,7 @@
 //! Signs the head of the log when it is time. Called through [`crate::ledger::Ledger`].
 
 mod admission;
+mod gather;
 mod group;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::{EventLog, StoreError};
 use crate::clock::Clock;
 use admission::Admission;
 pub(crate) use admission::Reason;
+use gather::Gather;
 use group::Group;
 
 /// The most commands in one transaction.
@@ -104,17 +106,24 @@ impl<L: EventLog> Writer<L> {
 
     /// Works until nobody can ask any more.
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Ask>) {
-        let mut asks = Vec::with_capacity(GROUP);
+        let clock = self.surroundings.clock.clone();
+        let (mut asks, mut gather) = (Vec::with_capacity(GROUP), Gather::default());
         self.sign();
         while queue.blocking_recv_many(&mut asks, GROUP) > 0 {
+            gather.fill(&mut asks, &mut queue, &*clock);
+            let (count, begun) = (asks.len(), clock.uptime());
             self.turn(asks.drain(..));
+            gather.learn(count, queue.len(), clock.uptime().saturating_sub(begun));
         }
+        self.books.log.close(&self.published.state.load(), &self.books.account);
     }
 
-    /// Decides, stores, publishes and answers one group, and signs the head of the log when it is time.
+    /// Decides, stores, publishes and answers one group; signs the head of the log and lets it keep the state when it is
+    /// time.
     pub(crate) fn turn(&mut self, asks: impl Iterator<Item = Ask>) {
         self.work(asks.filter(|ask| !ask.commands.is_empty()));
         self.sign();
+        self.books.log.keep(&self.published.state.load(), &self.books.account);
     }
 
     fn work(&mut self, asks: impl Iterator<Item = Ask>) {

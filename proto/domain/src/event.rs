@@ -4,6 +4,7 @@
 //! kind or a newer version stops its reader with an error and is never skipped.
 
 mod actor;
+mod columns;
 mod stored;
 mod upcast;
 
@@ -299,37 +300,6 @@ pub enum EventError {
 }
 
 impl Event {
-    /// The kind and the payload, as two columns: a name, and JSON text.
-    ///
-    /// # Errors
-    /// The serializer's; no event is known to cause one.
-    pub fn to_columns(&self) -> Result<(String, String), serde_json::Error> {
-        let value = serde_json::to_value(self)?;
-        let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        let payload = value.get("payload").map_or_else(|| "{}".to_owned(), ToString::to_string);
-        Ok((kind, payload))
-    }
-
-    /// Reads the two columns back.
-    ///
-    /// # Errors
-    /// [`EventError`], with the event's place in the log.
-    pub fn from_columns(
-        seq: Seq,
-        schema_version: u32,
-        kind: &str,
-        payload: &str,
-    ) -> Result<Self, EventError> {
-        if schema_version > SCHEMA_VERSION {
-            return Err(EventError::NewerSchema { seq, found: schema_version });
-        }
-        let unreadable = |error| EventError::Unreadable { seq, error };
-        let payload: serde_json::Value = serde_json::from_str(payload).map_err(unreadable)?;
-        let (kind, payload) = upcast::lift(upcast::STEPS, schema_version, kind, payload)
-            .map_err(|why| EventError::NotLifted { seq, found: schema_version, why })?;
-        serde_json::from_value(serde_json::json!({"kind": kind, "payload": payload})).map_err(unreadable)
-    }
-
     /// The proposal that the event is about, if it is about one.
     #[must_use]
     pub fn proposal(&self) -> Option<ProposalId> {

@@ -16,5 +16,6 @@ pub mod policy;
 pub mod proposal;
 pub mod review;
 pub mod setting;
+mod shared;
 pub mod state;
 pub mod untrusted;

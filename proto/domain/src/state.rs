@@ -4,6 +4,7 @@
 //! last one is an error, and so is a policy that is not what the grants before it make. Cheap to clone, however much
 //! is in it, so that a group of commands can be decided on a copy that is thrown away if it cannot be stored.
 
+mod pairs;
 mod request;
 mod sandbox;
 
@@ -12,20 +13,27 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rpds::RedBlackTreeMapSync;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Envelope, Event};
 use crate::id::{ProposalId, Revision, SandboxName, Seq, Stream};
 use crate::inbox::Gap;
 use crate::proposal::{Lease, Proposal};
 use crate::setting::{Scope, Settings};
+use crate::shared;
 pub use request::{Done, Requests};
 pub use sandbox::{Asked, Sandbox};
+
+/// Names what this program makes of events and how it writes the outcome: another text, perhaps another state.
+pub const FORM: &str = env!("OPENSHELL_DOMAIN_FORM");
 
 /// A sorted map that is cloned in no time, whatever its size.
 pub type Map<K, V> = RedBlackTreeMapSync<K, V>;
 
 /// Everything that is known, at one place of the log.
-#[derive(Debug, Clone, Default)]
+///
+/// Written and read back it is the same, for a program that folds the same way: [`FORM`] says which do.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct State {
     /// The last event folded.
     pub seq: Seq,
@@ -34,6 +42,7 @@ pub struct State {
     /// What is set for all sandboxes.
     pub settings: Settings,
     /// The sandboxes, by name.
+    #[serde(with = "shared::values")]
     pub sandboxes: BTreeMap<SandboxName, Arc<Sandbox>>,
     /// Which sandbox a proposal belongs to.
     pub owners: Map<ProposalId, SandboxName>,
@@ -76,8 +85,11 @@ impl State {
                 if let Event::ProposalSubmitted { proposal, .. } = &envelope.event {
                     self.owners.insert_mut(*proposal, name.clone());
                 }
-                let sandbox = Arc::make_mut(self.sandboxes.entry(name.clone()).or_default());
-                sandbox
+                let sandbox = match self.sandboxes.get_mut(name) {
+                    Some(known) => known,
+                    None => self.sandboxes.entry(name.clone()).or_default(),
+                };
+                Arc::make_mut(sandbox)
                     .apply(envelope, &self.settings)
                     .map_err(|revision| FoldError::Policy { sandbox: name.clone(), revision })?;
             }

@@ -24,7 +24,7 @@ use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
-use crate::pipeline::{Intent, Permission, Refused};
+use crate::pipeline::{Intent, Permission, Refused, Standing};
 use crate::policy_local::{self, routes};
 use crate::reply::{self, Body};
 use inside::Denied;
@@ -51,11 +51,11 @@ pub(super) async fn handle(
         Ok(Opened::Read) => {
             tokio::spawn(inspect(session, holders, (host, port), upgrade));
         }
-        Ok(Opened::Unread(upstream)) => {
+        Ok(Opened::Unread(upstream, standing)) => {
             tokio::spawn(async move {
                 if let Ok(client) = upgrade.await {
-                    tunnel::relay(&session, holders.first(), (&host, port), TokioIo::new(client), upstream)
-                        .await;
+                    let streams = (TokioIo::new(client), upstream);
+                    tunnel::relay(&session, holders.first(), (&host, port), streams, standing).await;
                 }
             });
         }
@@ -76,8 +76,8 @@ pub(super) async fn handle(
 enum Opened {
     /// Its requests are judged one by one.
     Read,
-    /// Its bytes go here as they are.
-    Unread(TcpStream),
+    /// Its bytes go here as they are, for as long as it may.
+    Unread(TcpStream, Standing),
 }
 
 /// Why there is no tunnel.
@@ -100,13 +100,14 @@ async fn open(
 ) -> Result<Opened, Closed> {
     let context = &session.context;
     let intent = Intent { holders: Arc::clone(holders), host: host.clone(), port };
-    let admission = intent.admit(context.enforcement.snapshot())?;
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     if admission.is_inspected() {
         return Ok(Opened::Read);
     }
     let clearance = admission.clear_stream()?;
     let route =
         clearance.route(&context.resolver).await.map_err(|error| Closed::Unreached(error.to_string()))?;
+    let standing = Standing::new(intent, None, route.clone());
     let permit = clearance.permit(&route).and_then(Permission::granted)?;
     let (upstream, _) = permit.dial().await.map_err(|error| Closed::Unreached(error.to_string()))?;
     context.log.write(&Line::Net {
@@ -118,7 +119,7 @@ async fn open(
         tag: Some((permit.rule.clone(), "opa")),
         reason: None,
     });
-    Ok(Opened::Unread(upstream))
+    Ok(Opened::Unread(upstream, standing))
 }
 
 /// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).

@@ -13,12 +13,13 @@ use tokio::sync::OnceCell;
 
 use super::hop;
 use super::pool::{Pool, RelayError};
+use super::watched::{Ended, Watched};
 use crate::context::Context;
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
 use crate::pipeline::relay::DialError;
-use crate::pipeline::{Intent, Layer, Permission, Permit, Refused, Route};
+use crate::pipeline::{Intent, Layer, Permission, Permit, Refused, Route, Standing};
 use crate::reply::{self, Body};
 
 /// How much of a denied request's body is read, so that the client sees the reply and not a reset.
@@ -55,7 +56,7 @@ impl Origin {
 
 /// Judges one request and relays it, or says why not.
 pub(super) async fn exchange(
-    context: &Context,
+    context: &Arc<Context>,
     pool: &Pool,
     origin: &Origin,
     mut request: Request<Incoming>,
@@ -69,8 +70,8 @@ pub(super) async fn exchange(
         Err(response) => return drained(request, response).await,
     };
     let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
-    let permit = match judge(context, origin, request.method(), &target).await {
-        Ok(permit) => permit,
+    let (permit, standing) = match judge(context, origin, request.method(), &target).await {
+        Ok(permitted) => permitted,
         Err(Stopped::Refused(refused)) => {
             let response = context.deny(refused, &origin.holders, origin.authority(), ask);
             return drained(request, response).await;
@@ -79,9 +80,32 @@ pub(super) async fn exchange(
     };
     log_allowed(context, origin, &request, &target, &permit);
     let outgoing = hop::outgoing(request, &target, origin.authority(), origin.is_tls);
-    match pool.send(&permit, origin.is_tls, &context.upstream, outgoing).await {
-        Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+    let mut ended = ended(context, standing);
+    let sent = tokio::select! {
+        sent = pool.send(&permit, origin.is_tls, &context.upstream, outgoing) => sent,
+        refused = &mut ended => {
+            return context.deny(refused, &origin.holders, origin.authority(), ask);
+        }
+    };
+    match sent {
+        Ok(response) => {
+            let (context, holders) = (Arc::clone(context), Arc::clone(&origin.holders));
+            let (host, port) = (origin.host.clone(), origin.port);
+            let tell = move |refused: &Refused| {
+                context.log.write(&denial::closed(refused, holders.first(), (&host, port)));
+            };
+            response.map(|body| Watched::new(body, ended, tell).boxed_unsync())
+        }
         Err(error) => relay_failed(&error),
+    }
+}
+
+fn ended(context: &Arc<Context>, standing: Option<Standing>) -> Ended {
+    let context = Arc::clone(context);
+    match standing {
+        Some(standing) => Box::pin(async move { standing.ended(&context.enforcement).await }),
+        // It was for this one request.
+        None => Box::pin(std::future::pending()),
     }
 }
 
@@ -108,7 +132,7 @@ async fn judge(
     origin: &Origin,
     method: &Method,
     target: &Target,
-) -> Result<Permit, Stopped> {
+) -> Result<(Permit, Option<Standing>), Stopped> {
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Stopped::Refused(Refused {
             error: "policy_denied",
@@ -122,7 +146,7 @@ async fn judge(
     }
     let intent =
         Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
-    let admission = intent.admit(context.enforcement.snapshot())?;
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;
@@ -135,10 +159,12 @@ async fn judge(
             )))
         })?;
     match clearance.permit(route)? {
-        Permission::Granted(permit) => Ok(permit),
+        Permission::Granted(permit) => {
+            Ok((permit, Some(Standing::new(intent, Some(&request), route.clone()))))
+        }
         Permission::Once(unspent) => {
             let answer = context.gateway.spend_once(unspent.proposal()).await;
-            Ok(unspent.answered(answer)?)
+            Ok((unspent.answered(answer)?, None))
         }
     }
 }

@@ -6,7 +6,7 @@ use openshell_domain::policy::host::Host;
 use openshell_domain::policy::path::Target;
 
 /// Headers that are about one connection only.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -15,6 +15,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("http2-settings"),
 ];
 
 /// The request as it goes upstream: the canonical target that was judged, one `Host`, no hop-by-hop headers.

@@ -13,6 +13,7 @@ use super::Session;
 use crate::denial;
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
+use crate::pipeline::Standing;
 
 /// The longest ClientHello that is waited for, in bytes.
 const MAX_HELLO: usize = 64 * 1024;
@@ -73,8 +74,8 @@ pub(super) async fn relay<C>(
     session: &Session,
     holder: Option<&Holder>,
     (host, port): (&Host, u16),
-    client: C,
-    upstream: TcpStream,
+    (client, upstream): (C, TcpStream),
+    standing: Standing,
 ) where
     C: AsyncRead + AsyncWrite + Send,
 {
@@ -87,7 +88,13 @@ pub(super) async fn relay<C>(
         Ok(())
     };
     let up = upward(host, &mut from_client, &mut to_upstream);
-    if let Err(reason) = tokio::try_join!(up, down) {
+    let relayed = tokio::select! {
+        relayed = async { tokio::try_join!(up, down) } => relayed,
+        refused = standing.ended(&session.context.enforcement) => {
+            return session.context.log.write(&denial::closed(&refused, holder, (host, port)));
+        }
+    };
+    if let Err(reason) = relayed {
         session.context.log.write(&Line::Net {
             activity: "REFUSE",
             severity: Severity::Medium,

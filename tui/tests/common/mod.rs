@@ -183,6 +183,7 @@ while read -r n method target host body; do
   (
     exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
     size=$(wc -c < "$body")
+    [ "$method" != CONNECT ] || size=0
     printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n' "$method" "$target" "$host" "$size" >&3
     cat "$body" >&3
     cat <&3 > "$1/$n.tmp"
@@ -211,6 +212,13 @@ pub struct Answer {
 /// A request under way.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked(usize);
+
+impl Asked {
+    /// Its place among the requests of its sandbox.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
 
 /// A policy under which one host may be read and nothing else happens.
 pub const POLICY: &str = "version: 1\nnetwork_policies:\n  docs:\n    endpoints:\n      - {host: docs.invalid, port: 80, protocol: rest, enforcement: enforce, access: read-only}\n    binaries: [{path: \"/**\"}]\n";

@@ -1,4 +1,4 @@
-//! Proof of a whole log: its pages, its schema, its chain, the numbers of its streams, its checkpoints.
+//! Proof of a whole log: its pages, its schema, its chain, the numbers of its streams, its checkpoints, its snapshot.
 //!
 //! Reads through a connection that cannot write and in one transaction, so it works beside a running gateway.
 //! Goes on where it can, so that one run tells every kind of damage; stops at the first event that does not
@@ -10,10 +10,14 @@ use std::path::Path;
 use openshell_domain::checkpoint::{Checkpoint, PublicKey};
 use openshell_domain::event::Envelope;
 use openshell_domain::id::Seq;
+use openshell_domain::state::State;
 use rusqlite::Connection;
 
 use super::row::Row;
 use super::{GENESIS, PAGE, page, read_only};
+use crate::store::account::Account;
+use crate::store::record::Record;
+use crate::store::snapshot::{self, Snapshot};
 use crate::store::{Head, StoreError, schema};
 
 /// The most problems of SQLite's own check that are told.
@@ -38,6 +42,10 @@ pub(crate) struct Audit {
     against: Option<Checkpoint>,
     /// Whether the event that recorded that checkpoint was met.
     is_recorded: bool,
+    /// What the events add up to.
+    sum: (State, Account),
+    /// What a start would begin with, until its event was met.
+    snapshot: Option<Snapshot>,
 }
 
 /// Audits a log, and compares it with a checkpoint that was kept elsewhere.
@@ -56,6 +64,9 @@ pub(crate) fn audit(path: &Path, against: Option<Checkpoint>) -> Result<Audit, S
         problems: Vec::new(),
         against,
         is_recorded: false,
+        sum: Default::default(),
+        // A start drops one that is in doubt, so it can mislead nobody.
+        snapshot: snapshot::open(path).ok().flatten().and_then(|sealed| sealed.read().ok()),
     };
     match schema::inspect(&connection, path) {
         Ok(true) => {}
@@ -123,9 +134,22 @@ impl Audit {
             return Err(StoreError::Rewritten { seq: head.seq, found: head.hash, signed: against.head });
         }
         self.streams.insert(stream, found);
-        let envelope = row.into_envelope()?;
+        let record = row.into_record()?;
         self.head = head;
-        self.checkpoint(&envelope, &before)
+        self.checkpoint(&record.envelope, &before)?;
+        self.add(&record)
+    }
+
+    /// Folds the event, and compares what that makes with the snapshot that was taken there.
+    fn add(&mut self, record: &Record) -> Result<(), StoreError> {
+        let (state, account) = &mut self.sum;
+        state.fold(&record.envelope)?;
+        account.add(record);
+        let Some(taken) = self.snapshot.take_if(|taken| taken.head == self.head) else { return Ok(()) };
+        if taken.state != *state || taken.account != *account {
+            self.problems.push(StoreError::Snapshot(taken.head.seq));
+        }
+        Ok(())
     }
 
     /// Proves a checkpoint that stands in the log: over the event right before it, or an earlier one.

@@ -14,6 +14,10 @@ use serde_json::value::RawValue;
 use crate::store::record::Record;
 use crate::store::{Head, StoreError};
 
+/// The columns of a row, in the order in which they are read.
+pub(super) const COLUMNS: &str =
+    "seq, id, sandbox, stream_seq, kind, schema_version, actor, at, payload, prev_hash, hash";
+
 /// A row as it is stored.
 pub(super) struct Row {
     seq: i64,
@@ -110,9 +114,8 @@ impl Row {
     /// # Errors
     /// [`StoreError::Chain`] when the row does not follow from `before`.
     pub(super) fn link(&self, before: &Head) -> Result<Head, StoreError> {
-        let seq = self.seq()?;
         let columns = HashedColumns {
-            seq,
+            seq: self.seq()?,
             id: &self.id,
             sandbox: &self.sandbox,
             stream_seq: self.stream_seq()?,
@@ -122,12 +125,10 @@ impl Row {
             at: self.at,
             payload: &self.payload,
         };
-        let hash = columns.hash(&before.hash);
-        let follows = seq == before.seq.saturating_add(1) && self.prev_hash == before.hash.0;
-        if follows && hash.0 == self.hash { Ok(Head { seq, hash }) } else { Err(StoreError::Chain(seq)) }
+        chain(&columns, (&self.prev_hash, &self.hash), before)
     }
 
-    pub(super) fn into_envelope(self) -> Result<Envelope, StoreError> {
+    pub(super) fn envelope(&self) -> Result<Envelope, StoreError> {
         let seq = self.seq()?;
         let unreadable = |why: String| StoreError::Row { seq, why };
         let at = self.time()?;
@@ -144,8 +145,8 @@ impl Row {
     }
 
     pub(super) fn into_record(self) -> Result<Record, StoreError> {
-        let (kind, payload, actor) = (self.kind.clone(), self.payload.clone(), self.actor.clone());
-        Ok(Record { envelope: Arc::new(self.into_envelope()?), kind, payload, actor })
+        let envelope = Arc::new(self.envelope()?);
+        Ok(Record { envelope, kind: self.kind, payload: self.payload, actor: self.actor })
     }
 
     fn time(&self) -> Result<DateTime<Utc>, StoreError> {
@@ -156,9 +157,45 @@ impl Row {
     }
 
     fn number(&self, number: i64) -> Result<u64, StoreError> {
-        u64::try_from(number).map_err(|_| StoreError::Row {
-            seq: self.seq.unsigned_abs(),
-            why: format!("{number} is negative"),
-        })
+        natural(self.seq, number)
     }
+}
+
+fn natural(seq: i64, number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number)
+        .map_err(|_| StoreError::Row { seq: seq.unsigned_abs(), why: format!("{number} is negative") })
+}
+
+/// The head of the chain with a row on it of which nothing is kept: what [`Row::link`] proves, without its copies.
+///
+/// # Errors
+/// [`StoreError::Chain`] when the row does not follow from `before`.
+pub(super) fn follow(row: &rusqlite::Row<'_>, before: &Head) -> Result<Head, StoreError> {
+    let text = |index| Ok::<_, StoreError>(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?);
+    let blob = |index| Ok::<_, StoreError>(row.get_ref(index)?.as_blob().map_err(rusqlite::Error::from)?);
+    let seq: i64 = row.get(0)?;
+    let number = |index| natural(seq, row.get(index)?);
+    let columns = HashedColumns {
+        seq: number(0)?,
+        id: blob(1)?,
+        sandbox: text(2)?,
+        stream_seq: number(3)?,
+        kind: text(4)?,
+        schema_version: row.get(5)?,
+        actor: text(6)?,
+        at: row.get(7)?,
+        payload: text(8)?,
+    };
+    chain(&columns, (blob(9)?, blob(10)?), before)
+}
+
+fn chain(
+    columns: &HashedColumns<'_>,
+    (prev, stored): (&[u8], &[u8]),
+    before: &Head,
+) -> Result<Head, StoreError> {
+    let seq = columns.seq;
+    let hash = columns.hash(&before.hash);
+    let follows = seq == before.seq.saturating_add(1) && prev == before.hash.0;
+    if follows && stored == hash.0 { Ok(Head { seq, hash }) } else { Err(StoreError::Chain(seq)) }
 }

@@ -322,3 +322,36 @@ fn a_sandbox_that_has_written_its_part_of_the_log_waits_for_the_next_day_and_no_
         "a clock set back is no new day"
     );
 }
+
+/// A queue with so many asks in it, and who sends more.
+fn queue(count: usize) -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
+    let (sender, receiver) = mpsc::channel(GROUP);
+    for _ in 0..count {
+        sender.try_send(Ask { commands: Vec::new(), reply: oneshot::channel().0 }).unwrap();
+    }
+    (sender, receiver)
+}
+
+#[test]
+fn a_group_waits_for_those_who_were_answered_and_for_nobody_for_ever() {
+    let ask = || Ask { commands: Vec::new(), reply: oneshot::channel().0 };
+    let fill = |gather: &Gather, count| {
+        let (_sender, mut queue) = queue(count);
+        let mut asks = vec![ask()];
+        gather.fill(&mut asks, &mut queue, &TestClock);
+        (asks.len(), queue.len())
+    };
+    let mut gather = Gather::default();
+    assert_eq!(fill(&gather, 5), (1, 5), "the first group takes what it was given");
+    gather.learn(3, 1, Duration::from_millis(4));
+    assert_eq!(fill(&gather, 5), (4, 2), "three who were answered and one who waited");
+    assert_eq!(
+        fill(&gather, 1),
+        (2, 0),
+        "who does not come is not waited for, though the clock of this test stands"
+    );
+    gather.learn(1, 0, Duration::from_secs(9));
+    assert_eq!(fill(&gather, 5), (1, 5), "one who is alone");
+    gather.learn(GROUP, GROUP, Duration::ZERO);
+    assert_eq!(fill(&gather, GROUP), (GROUP, 1), "a group has a bound");
+}

@@ -163,9 +163,10 @@ fn begin(
 
 /// The mapper's pending proposals of which an agent's asks for everything.
 fn superseded<'s>(sandbox: &'s Sandbox, submit: &'s Submit) -> impl Iterator<Item = Event> + use<'s> {
-    let is_agents = submit.origin == Origin::AgentAuthored;
-    let mapped =
-        sandbox.pending.iter().filter(move |(_, origin)| is_agents && **origin == Origin::Mechanistic);
+    // Most often there are none, and then nobody has to look through thousands of others.
+    let has_any = submit.origin == Origin::AgentAuthored && sandbox.mapped_pending > 0;
+    let pending = has_any.then(|| sandbox.pending.iter()).into_iter().flatten();
+    let mapped = pending.filter(|(_, origin)| **origin == Origin::Mechanistic);
     let known = mapped.filter_map(|(id, _)| sandbox.proposals.get(id));
     let ground = sandbox.ground();
     let covered =

@@ -10,15 +10,17 @@ mod provenance;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::overlap::Conflict;
 use super::{Policy, Rule};
 use crate::id::{Digest, ProposalId, RuleName, RunId};
 use crate::proposal::{Decision, Draft, Lease, Moment};
+use crate::shared;
 pub use provenance::{Provenance, Source};
 
 /// An approved rule, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The key of its rule in the policy.
     pub key: RuleName,
@@ -57,11 +59,13 @@ pub enum Origin<'a> {
 }
 
 /// A base policy and what was granted beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Composition {
+    #[serde(with = "shared::one")]
     base: Arc<Policy>,
     base_hash: Digest,
     /// In order of approval; those that have ended keep their keys from others until the run ends.
+    #[serde(with = "shared::list")]
     grants: Vec<Arc<Grant>>,
 }
 

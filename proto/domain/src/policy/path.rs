@@ -47,6 +47,9 @@ pub enum TargetError {
     /// `%2F`.
     #[error("encoded slash not allowed")]
     EncodedSlash,
+    /// A character encoded in more bytes than it needs, such as `%C0%AF`: a slash to some, nothing to others.
+    #[error("the request path holds a character encoded in more bytes than it needs")]
+    Overlong,
     /// `..` above the root, or a dot segment beside an encoded slash.
     #[error("the request path leaves the root through dot segments")]
     DotSegments,
@@ -104,6 +107,7 @@ pub fn canonical(target: &str, allow_encoded_slash: bool) -> Result<Target, Targ
 fn decode(segment: &str, allow_encoded_slash: bool) -> Result<String, TargetError> {
     let mut out = String::with_capacity(segment.len());
     let mut has_slash = false;
+    let mut before = 0;
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
         let decoded = if byte == b'%' {
@@ -113,6 +117,10 @@ fn decode(segment: &str, allow_encoded_slash: bool) -> Result<String, TargetErro
         } else {
             byte
         };
+        if is_overlong(before, decoded) {
+            return Err(TargetError::Overlong);
+        }
+        before = decoded;
         match decoded {
             b'/' if allow_encoded_slash => {
                 has_slash = true;
@@ -133,6 +141,16 @@ fn decode(segment: &str, allow_encoded_slash: bool) -> Result<String, TargetErro
         return Err(TargetError::DotSegments);
     }
     Ok(out)
+}
+
+/// Whether two bytes begin a sequence that is no UTF-8 because a shorter one says the same (RFC 3629 §3).
+fn is_overlong(first: u8, second: u8) -> bool {
+    match first {
+        0xc0 | 0xc1 => (0x80..=0xbf).contains(&second),
+        0xe0 => (0x80..=0x9f).contains(&second),
+        0xf0 => (0x80..=0x8f).contains(&second),
+        _ => false,
+    }
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -173,6 +191,8 @@ mod tests {
             ("/a b", ""),
             ("/a%20b", "/a%20b"),
             ("/%c3%a9", "/%C3%A9"),
+            ("/%c0/%af", "/%C0/%AF"),
+            ("/%e0%a0%80", "/%E0%A0%80"),
             ("/a%3Bb", "/a%3Bb"),
             ("/a%3fb", "/a%3Fb"),
             ("/a/b/", "/a/b/"),
@@ -192,6 +212,11 @@ mod tests {
             ("/a/../../b", DotSegments),
             ("/%2e%2e/a", DotSegments),
             ("/a%2fb", EncodedSlash),
+            ("/%c0%af", Overlong),
+            ("/%C0%AE%c0%ae/a", Overlong),
+            ("/a%c1%9cb", Overlong),
+            ("/%e0%80%af", Overlong),
+            ("/%f0%80%80%af", Overlong),
             ("/a%2", BadEscape),
             ("/a%zz", BadEscape),
             ("/a%00", ForbiddenByte),

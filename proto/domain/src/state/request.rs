@@ -1,6 +1,8 @@
 //! Requests that were done under a key: asking again for the same does nothing, and is answered the same.
 
-use super::Map;
+use serde::{Deserialize, Serialize};
+
+use super::{Map, pairs};
 use crate::event::{Envelope, Event, RequestKey};
 use crate::id::{Digest, ProposalId, Revision, Seq};
 
@@ -8,7 +10,7 @@ use crate::id::{Digest, ProposalId, Revision, Seq};
 const KEPT: usize = 10_000;
 
 /// What a request came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// SHA-256 of what was asked.
     pub body: Digest,
@@ -21,8 +23,9 @@ pub struct Done {
 }
 
 /// The latest of them, by actor and key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Requests {
+    #[serde(with = "pairs")]
     done: Map<(String, String), Done>,
     order: Map<Seq, (String, String)>,
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Map;
+use serde::{Deserialize, Serialize};
+
+use super::{Map, pairs};
 use crate::event::{Envelope, Event, Isolation};
 use crate::id::{Digest, ProposalId, Revision, RuleName, RunId};
 use crate::inbox::SandboxView;
@@ -14,9 +16,10 @@ use crate::policy::effective::{Composition, Grant, Source};
 use crate::policy::risk::Credential;
 use crate::proposal::{Decision, Draft, Origin, Proposal};
 use crate::setting::Settings;
+use crate::shared;
 
 /// One sandbox.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sandbox {
     /// Events in its stream so far.
     pub stream_seq: u64,
@@ -27,10 +30,12 @@ pub struct Sandbox {
     /// The policy that its latest run was started with, and the grants beside it.
     pub composition: Composition,
     /// The policy in force, at revision `view.revision`.
+    #[serde(with = "shared::one")]
     pub policy: Arc<Policy>,
     /// The name of the policy file of its latest run.
     pub policy_file: String,
     /// Where the key of each rule of that file stands.
+    #[serde(with = "shared::one")]
     pub places: Arc<BTreeMap<RuleName, Place>>,
     /// The credentials that are usable in its latest run.
     pub credentials: Vec<Credential>,
@@ -41,13 +46,14 @@ pub struct Sandbox {
     /// Those that await a decision, with who drafted them.
     pub pending: Map<ProposalId, Origin>,
     /// The latest proposal of the mapper for each thing that it asks for.
+    #[serde(with = "pairs")]
     pub mapped: Map<Asked, ProposalId>,
     /// How many of the pending ones are the mapper's.
     pub mapped_pending: usize,
 }
 
 /// What the mapper asks for: one proposal is pending for each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Asked {
     /// The host as it is written.
     pub host: String,
@@ -150,29 +156,29 @@ impl Sandbox {
             if let (Origin::Mechanistic, Some(asked)) = (fresh.origin, Asked::by(&fresh.draft)) {
                 self.mapped.insert_mut(asked, fresh.id);
             }
-            self.count(&fresh);
+            self.count((fresh.id, fresh.origin), fresh.is_pending());
             self.proposals.insert_mut(fresh.id, fresh);
             return;
         }
         let Some(id) = envelope.event.proposal() else { return };
         let Some(known) = self.proposals.get_mut(&id) else { return };
         known.apply(envelope);
-        let known = known.clone();
-        self.count(&known);
+        let (of, is_pending) = ((known.id, known.origin), known.is_pending());
+        self.count(of, is_pending);
     }
 
     /// Keeps the numbers of pending proposals true after a change of this one.
-    fn count(&mut self, proposal: &Proposal) {
-        let was_pending = self.pending.contains_key(&proposal.id);
-        let is_mapped = proposal.origin == Origin::Mechanistic;
-        match (was_pending, proposal.is_pending()) {
+    fn count(&mut self, (id, origin): (ProposalId, Origin), is_pending: bool) {
+        let was_pending = self.pending.contains_key(&id);
+        let is_mapped = usize::from(origin == Origin::Mechanistic);
+        match (was_pending, is_pending) {
             (false, true) => {
-                self.pending.insert_mut(proposal.id, proposal.origin);
-                self.mapped_pending += usize::from(is_mapped);
+                self.pending.insert_mut(id, origin);
+                self.mapped_pending += is_mapped;
             }
             (true, false) => {
-                self.pending.remove_mut(&proposal.id);
-                self.mapped_pending = self.mapped_pending.saturating_sub(usize::from(is_mapped));
+                self.pending.remove_mut(&id);
+                self.mapped_pending = self.mapped_pending.saturating_sub(is_mapped);
             }
             (true, true) | (false, false) => {}
         }

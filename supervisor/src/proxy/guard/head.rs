@@ -3,7 +3,8 @@
 //! What a lenient parser takes somewhere on the way is refused here: bare LF, folded lines, blanks before a colon,
 //! two lengths, any coding but `chunked`. Pure: bytes in, framing of the body or a refusal out.
 
-use http::StatusCode;
+use http::uri::Authority;
+use http::{StatusCode, Uri};
 
 use crate::proxy::malformed::Malformed;
 
@@ -112,6 +113,18 @@ fn read_request_line(line: &[u8]) -> Result<(&[u8], bool), Malformed> {
     if has_user(target) {
         return Err(Malformed::bad("invalid_request_target", "the request target names a user"));
     }
+    // What hyper could not read it would answer itself, without a word.
+    let is_read = if method == b"CONNECT" {
+        Authority::try_from(target).is_ok()
+    } else {
+        Uri::try_from(target).is_ok()
+    };
+    if !is_read {
+        return Err(Malformed::bad(
+            "invalid_request_target",
+            "the request target is no URI, or of a CONNECT no host:port",
+        ));
+    }
     match version {
         b"HTTP/1.1" => Ok((method, true)),
         b"HTTP/1.0" => Ok((method, false)),
@@ -185,6 +198,10 @@ impl Found {
                 return framing("Transfer-Encoding may be `chunked`, once, and nothing else");
             }
             "transfer-encoding" => self.is_chunked = true,
+            "upgrade" if options(value).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c")) => {
+                let detail = "h2c is not spoken here: HTTP/2 begins with TLS";
+                return Err(Malformed::new(StatusCode::FORBIDDEN, "unsupported_l7_protocol", detail));
+            }
             "upgrade" => self.is_upgrade = true,
             "connection" => self.take_connection(value)?,
             "expect" if !value.eq_ignore_ascii_case(b"100-continue") => {
@@ -197,7 +214,7 @@ impl Found {
     }
 
     fn take_connection(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        for option in options(value) {
             if FRAMING.iter().any(|name| option.eq_ignore_ascii_case(name.as_bytes())) {
                 let detail = "Connection names a header that belongs to the message";
                 return Err(Malformed::bad("invalid_header", detail));
@@ -229,6 +246,11 @@ impl Found {
             (false, _) => Ok(Framing::Length(self.length.unwrap_or(0))),
         }
     }
+}
+
+/// The members of a list.
+fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Digits and nothing else.

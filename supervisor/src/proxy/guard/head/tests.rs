@@ -61,6 +61,7 @@ fn what_has_two_readings_has_none() {
         ("Connection: Host\r\n", "invalid_header"),
         ("Connection: close, content-length\r\n", "invalid_header"),
         ("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n", "invalid_framing"),
+        ("Upgrade: websocket, H2C\r\n", "unsupported_l7_protocol"),
         ("Expect: 200-ok\r\n", "unknown_expectation"),
     ] {
         let found = status(&with(lines)).unwrap_err();
@@ -85,6 +86,8 @@ fn a_request_line_is_three_words() {
         ("GET /\u{e9} HTTP/1.1", "invalid_request_target"),
         ("GET /a#b HTTP/1.1", "invalid_request_target"),
         ("GET http://u@a.example/ HTTP/1.1", "invalid_request_target"),
+        ("GET http:///a HTTP/1.1", "invalid_request_target"),
+        ("CONNECT http://a.example:443/ HTTP/1.1", "invalid_request_target"),
         ("CONNECT u@a.example:443 HTTP/1.1", "invalid_request_target"),
     ] {
         let found = status(&format!("{line}\r\nHost: a.example\r\n\r\n")).unwrap_err();

@@ -1,0 +1,92 @@
+use chrono::TimeDelta;
+use futures_util::FutureExt as _;
+use openshell_domain::id::{ProposalId, Revision};
+use openshell_domain::policy::host::Host;
+use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::verdict::Caller;
+use openshell_domain::proposal::Lease;
+
+use super::*;
+use crate::clock;
+use crate::identity::Holder;
+use crate::lease::Grant;
+use crate::resolve::Resolver;
+
+const RULE: &str = "{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, access: read-only}";
+const STREAM: &str = "{host: raw.invalid, port: 22}";
+const OTHER: &str = "{host: other.invalid, port: 22}";
+
+/// A policy with one rule for each of these endpoints, in force from now on.
+fn load(enforcement: &Enforcement, revision: u64, endpoints: &[&str], lease: Lease) {
+    let rules: Vec<String> = endpoints
+        .iter()
+        .enumerate()
+        .map(|(at, endpoint)| {
+            format!("  r{at}: {{endpoints: [{endpoint}], binaries: [{{path: /usr/bin/curl}}]}}\n")
+        })
+        .collect();
+    let policy =
+        policy_from_yaml(&format!("version: 1\nnetwork_policies:\n{}", rules.concat())).unwrap().policy;
+    let grant = Grant { proposal: ProposalId(uuid::Uuid::nil()), rule: "r0".parse().unwrap(), lease };
+    enforcement.load(Revision(revision), Ok(policy), vec![grant], clock::reading()).unwrap();
+}
+
+async fn standing(enforcement: &Enforcement, host: &str, port: u16, path: Option<&str>) -> Standing {
+    let holder = Holder { pid: 7, caller: Caller { chain: vec!["/usr/bin/curl".to_owned()] } };
+    let intent = Intent { holders: Arc::new(vec![holder]), host: Host::parse(host).unwrap(), port };
+    let request = path.map(|path| Request { method: "GET", path, query: None });
+    let admission = intent.clone().admit(enforcement.snapshot()).unwrap();
+    let clearance = match &request {
+        Some(request) => admission.clear(request),
+        None => admission.clear_stream(),
+    };
+    let resolver = Resolver::new(vec![format!("{host}:{port}:127.0.0.1:9").parse().unwrap()]);
+    let route = clearance.unwrap().route(&resolver).await.unwrap();
+    Standing::new(intent, request.as_ref(), route)
+}
+
+#[tokio::test]
+async fn what_is_still_allowed_is_not_disturbed_and_what_is_not_ends() {
+    let enforcement = Enforcement::new();
+    load(&enforcement, 1, &[RULE, STREAM], Lease::Always);
+    let request = standing(&enforcement, "api.invalid", 443, Some("/a")).await;
+    let stream = standing(&enforcement, "raw.invalid", 22, None).await;
+    let (mut request, mut stream) =
+        (Box::pin(request.ended(&enforcement)), Box::pin(stream.ended(&enforcement)));
+    assert!((&mut request).now_or_never().is_none() && (&mut stream).now_or_never().is_none());
+    load(&enforcement, 2, &[RULE, STREAM, OTHER], Lease::Always);
+    assert!((&mut request).now_or_never().is_none() && (&mut stream).now_or_never().is_none());
+    load(&enforcement, 3, &[RULE, OTHER], Lease::Always);
+    assert!((&mut request).now_or_never().is_none());
+    assert_eq!(stream.await.reason, "endpoint raw.invalid:22 is not allowed by any policy");
+    let narrower = "{host: api.invalid, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /b}}]}";
+    load(&enforcement, 4, &[narrower], Lease::Always);
+    assert_eq!(request.await.reason, "GET /a not permitted by policy");
+}
+
+#[tokio::test]
+async fn a_policy_that_was_replaced_before_anybody_looked_counts() {
+    let enforcement = Enforcement::new();
+    load(&enforcement, 1, &[STREAM], Lease::Always);
+    let stream = standing(&enforcement, "raw.invalid", 22, None).await;
+    load(&enforcement, 2, &[OTHER], Lease::Always);
+    assert!(stream.ended(&enforcement).now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn what_stands_on_a_lease_ends_with_it_also_where_nobody_says_so() {
+    let enforcement = Enforcement::new();
+    load(&enforcement, 1, &[STREAM], Lease::Until(clock::now() + TimeDelta::milliseconds(300)));
+    let stream = standing(&enforcement, "raw.invalid", 22, None).await;
+    assert_eq!(stream.ended(&enforcement).await.reason, "network connections not allowed by policy");
+}
+
+#[tokio::test]
+async fn a_quarantine_ends_everything() {
+    let enforcement = Enforcement::new();
+    load(&enforcement, 1, &[STREAM], Lease::Always);
+    let stream = standing(&enforcement, "raw.invalid", 22, None).await;
+    let loaded = enforcement.load(Revision(2), Err("broken".to_owned()), Vec::new(), clock::reading());
+    assert_eq!(loaded, Err("broken".to_owned()));
+    assert!(stream.ended(&enforcement).await.reason.contains("broken"));
+}

@@ -1,0 +1,102 @@
+//! What is open when the policy changes, over the real binaries: it goes on, or it ends, and says why.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
+use common::{Asked, Sandbox, World, until};
+use serde_json::{Value, json};
+
+/// An origin that begins an answer to `/stream`, says nothing to `/silent`, and ends neither.
+fn origin() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
+                    if line.contains("/stream") {
+                        let _ = stream.write_all(
+                            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n",
+                        );
+                    } else if line == "hello" {
+                        let _ = stream.write_all(b"begun\n");
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn rule(endpoint: &Value) -> String {
+    json!({"intent_summary": "for the test", "operations": [{"addRule": {"ruleName": "test", "rule": {
+        "endpoints": [endpoint], "binaries": [{"path": "/**"}],
+    }}}]})
+    .to_string()
+}
+
+fn request(method: &str, path: &str) -> String {
+    rule(&json!({"host": "docs.invalid", "port": 80, "protocol": "rest", "enforcement": "enforce",
+        "rules": [{"allow": {"method": method, "path": path}}]}))
+}
+
+/// Proposes a rule, approves it, and waits until it is in force.
+fn grant(world: &World, sandbox: &mut Sandbox, body: &str) -> String {
+    let answer = sandbox.post("http://policy.local/v1/proposals", body);
+    let id = answer.body["accepted_chunk_ids"][0].as_str().unwrap().to_owned();
+    let waiting = sandbox.wait(&id, 60);
+    let approved = world.inbox(&["approve", &id]);
+    assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
+    assert_eq!(sandbox.answer(waiting).body["policy_reloaded"], true);
+    id
+}
+
+/// Waits until a part of an answer is there that is not over.
+fn begun(world: &World, asked: &[Asked]) {
+    for asked in asked {
+        let part = world.work(&format!("answers-demo/{}.tmp", asked.number()));
+        until("an answer begins", || fs::read_to_string(&part).ok().filter(|text| text.contains("begun")));
+    }
+}
+
+#[test]
+fn w13_an_unrelated_approval_disturbs_nothing_and_w33_a_revoked_grant_takes_what_stands_on_it() {
+    let (world, port) = (World::start(), origin());
+    let pin = |host: &str| format!("{host}:127.0.0.1:{port}");
+    let pins = ["--advisor", "--resolve", &pin("docs.invalid:80"), "--resolve", &pin("raw.invalid:9000")];
+    let mut sandbox = world.sandbox("demo", &pins);
+    let ids = [
+        grant(&world, &mut sandbox, &request("PUT", "/stream")),
+        grant(&world, &mut sandbox, &request("PUT", "/silent")),
+        grant(&world, &mut sandbox, &rule(&json!({"host": "raw.invalid", "port": 9000}))),
+    ];
+    let stream = sandbox.ask("PUT", "http://docs.invalid/stream", "");
+    let silent = sandbox.ask("PUT", "http://docs.invalid/silent", "");
+    let tunnel = sandbox.ask("CONNECT", "raw.invalid:9000", "hello\n");
+    begun(&world, &[stream, tunnel]);
+    grant(&world, &mut sandbox, &request("PUT", "/elsewhere"));
+    let open = [stream, silent, tunnel];
+    assert!(open.iter().all(|asked| !sandbox.has_answer(*asked)), "an unrelated approval ended something");
+    for id in &ids {
+        assert!(world.inbox(&["revoke", id]).status.success());
+    }
+    assert!(sandbox.answer(stream).head.starts_with("HTTP/1.1 200 "));
+    assert!(sandbox.answer(tunnel).head.starts_with("HTTP/1.1 200 "));
+    let refused = sandbox.answer(silent);
+    assert_eq!((refused.status, &refused.body["error"]), (403, &json!("policy_denied")), "{refused:?}");
+    // W9: what the policy closed is in the log, and is no denial; what got a 403 is one.
+    let denials = sandbox.get("http://policy.local/v1/denials?last=100").body.to_string();
+    assert!(
+        denials.contains("/silent") && !denials.contains("/stream") && !denials.contains("raw.invalid"),
+        "{denials}"
+    );
+    let log = fs::read_dir(world.path("log-demo")).unwrap().next().unwrap().unwrap().path();
+    let log = fs::read_to_string(log).unwrap();
+    let closed: Vec<&str> = log.lines().filter(|line| line.contains("NET:CLOSE")).collect();
+    assert!(closed.len() == 2 && closed.iter().all(|line| line.contains("the policy changed")), "{closed:?}");
+}
