@@ -155,7 +155,7 @@ fn w27_an_agent_that_asks_for_a_thousand_things_does_not_flood_the_inbox() {
         &world,
         "demo",
         &[],
-        "curl -s -o /dev/null 'http://denied.example/p[1-400]x'; for n in $(seq 100); do echo \"url=http://h$n.example/x\"; done | curl -s -o /dev/null -K - ; sleep 1.5",
+        "curl -s -o /dev/null 'http://denied.example/p[1-400]x'; for n in $(seq 100); do echo \"url=http://h$n.example/x\"; done | curl -s -o /dev/null -K -",
     );
     assert!(run.status.success() || !mapped(&world).is_empty(), "{run:?}");
     let found = mapped(&world);
