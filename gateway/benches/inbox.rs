@@ -209,6 +209,7 @@ impl Agent {
             rationale: "write one file".into(),
             operations,
             evidence: Vec::new(),
+            idempotency_key: String::new(),
         };
         let results = self.client.submit_proposals(request).await.unwrap().into_inner().results;
         results.into_iter().map(|result| result.proposal.unwrap()).collect()

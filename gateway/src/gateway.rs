@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use openshell_domain::decide::Orders;
 use openshell_wire::door;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::servers::{Servers, serve_all};
 use crate::settle;
 use crate::standing::Fixed;
 use crate::store::StoreError;
+use crate::store::archive::Archive;
 use crate::store::snapshot::EVERY;
 use crate::store::sqlite::{Opened, SqliteLog};
 use crate::store::writer::{Books, Surroundings};
@@ -104,6 +106,8 @@ pub(crate) struct Shared {
     pub(crate) presence: Presence,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) archive: Arc<dyn Archive>,
     /// Cancelled when the gateway stops: streams end, so that connections can.
     pub(crate) stopping: CancellationToken,
 }
@@ -159,7 +163,9 @@ impl Gateway {
         let reader = log.reader();
         let books = Books { signer: log.signer()?, log, account };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let surroundings = Surroundings { clock: clock.clone(), orders: Arc::new(orders) };
+        let orders = Arc::new(orders);
+        let surroundings = Surroundings { clock: clock.clone(), orders: orders.clone() };
+        let archive = Arc::new(reader.clone());
         let (ledger, writer_ended) = Ledger::start(books, reader, state, surroundings)?;
         let shared = Shared {
             reviews: Reviews::new(ledger.metrics().clone()),
@@ -168,6 +174,8 @@ impl Gateway {
             presence: Presence::default(),
             limits: settings.limits,
             clock,
+            orders,
+            archive,
             stopping: CancellationToken::new(),
         };
         let socket = reviewers.0.path.clone();

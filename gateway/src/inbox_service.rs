@@ -6,10 +6,13 @@
 mod decide;
 mod list;
 mod log;
+mod proof;
+mod revisions;
 mod sandboxes;
 pub(crate) mod watch;
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::Stream;
 use openshell_domain::event::{Actor, ActorKind};
@@ -19,6 +22,7 @@ use openshell_domain::state::State;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::inbox_server::Inbox;
 use openshell_wire::proposal::sandbox_record;
+use tokio::sync::Semaphore;
 use tonic::transport::server::UdsConnectInfo;
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
@@ -32,11 +36,13 @@ const MIN_PREFIX: usize = 4;
 /// The service on `PATH`.
 pub(crate) struct InboxService {
     shared: Shared,
+    /// One place for whoever has the log verified.
+    verifying: Arc<Semaphore>,
 }
 
 impl InboxService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared }
+        Self { shared, verifying: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -147,6 +153,20 @@ impl Inbox for InboxService {
         request: Request<pb::ReadLogRequest>,
     ) -> Result<Response<Self::ReadLogStream>, Status> {
         log::read(&self.shared, request.get_ref()).map(Response::new)
+    }
+
+    async fn verify_log(
+        &self,
+        request: Request<pb::VerifyLogRequest>,
+    ) -> Result<Response<pb::VerifyLogResponse>, Status> {
+        proof::verify(&self.shared, &self.verifying, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_revisions(
+        &self,
+        request: Request<pb::ListRevisionsRequest>,
+    ) -> Result<Response<pb::ListRevisionsResponse>, Status> {
+        revisions::list(&self.shared, request.get_ref()).await.map(Response::new)
     }
 }
 

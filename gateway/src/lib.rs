@@ -14,6 +14,7 @@ mod doors;
 mod gateway;
 mod idle;
 mod inbox_service;
+mod keys;
 mod ledger;
 mod lock;
 mod logs;

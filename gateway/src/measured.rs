@@ -26,12 +26,16 @@ impl<L: EventLog> EventLog for Measured<L> {
         let began = self.clock.uptime();
         let done = self.log.append(records);
         self.metrics.appended(records.len(), self.clock.uptime().saturating_sub(began), done.is_ok());
+        if done.is_ok() {
+            records.iter().for_each(|record| self.metrics.stored(&record.envelope));
+        }
         done
     }
 
     fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError> {
         let records = self.log.recover(seq)?;
         self.metrics.recovered(records.len());
+        records.iter().for_each(|record| self.metrics.stored(&record.envelope));
         Ok(records)
     }
 

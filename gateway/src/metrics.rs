@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openshell_domain::command::Refusal;
+use openshell_domain::event::{Envelope, Event};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -34,6 +35,17 @@ struct WordLabel {
     word: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabel {
+    origin: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabel {
+    decision: &'static str,
+    by: &'static str,
+}
+
 /// What is only known at the moment at which somebody asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
@@ -42,8 +54,12 @@ pub(crate) struct Observed {
     pub(crate) watchers: usize,
     pub(crate) supervisors: usize,
     pub(crate) pending: u64,
+    /// Agents that wait for a decision.
+    pub(crate) waits: usize,
     /// The last event of the log.
     pub(crate) seq: u64,
+    /// What it takes on the disk.
+    pub(crate) log_bytes: u64,
 }
 
 /// The metrics of one gateway.
@@ -56,6 +72,8 @@ pub(crate) struct Metrics {
     failures: Counter,
     append_seconds: Histogram,
     append_events: Histogram,
+    proposals: Family<OriginLabel, Counter>,
+    decisions: Family<DecisionLabel, Counter>,
     reviews: Counter,
     gauges: Gauges,
     is_writable: AtomicBool,
@@ -67,8 +85,11 @@ struct Gauges {
     watchers: Gauge,
     supervisors: Gauge,
     pending: Gauge,
+    waits: Gauge,
     seq: Gauge,
+    bytes: Gauge,
     writable: Gauge,
+    checkpoint: Gauge,
 }
 
 impl Default for Metrics {
@@ -95,6 +116,13 @@ impl Default for Metrics {
                 "Events in one append",
                 Histogram::new(EVENTS),
             ),
+            proposals: add(
+                &mut registry,
+                "proposals_submitted",
+                "Proposals that were stored",
+                Family::default(),
+            ),
+            decisions: add(&mut registry, "decisions", "Decisions that were stored", Family::default()),
             reviews: add(
                 &mut registry,
                 "reviews_computed",
@@ -121,7 +149,13 @@ impl Gauges {
             watchers: gauge("watchers", "Inboxes that watch"),
             supervisors: gauge("supervisors_attached", "Supervisors that are attached"),
             pending: gauge("proposals_pending", "Proposals that nobody has decided"),
+            waits: gauge("waits_open", "Agents that wait for a decision"),
             seq: gauge("log_seq", "The last event of the log"),
+            bytes: gauge("log_bytes", "What the log takes on the disk"),
+            checkpoint: gauge(
+                "last_checkpoint_timestamp_seconds",
+                "When this gateway last signed the head of the log, in seconds since 1970; 0 before it has",
+            ),
             writable: gauge("log_writable", "1 when the last append reached the disk"),
         }
     }
@@ -138,6 +172,27 @@ impl Metrics {
         self.events.inc_by(events as u64);
         self.append_seconds.observe(took.as_secs_f64());
         self.append_events.observe(f64::from(u32::try_from(events).unwrap_or(u32::MAX)));
+    }
+
+    /// An event is on the disk.
+    pub(crate) fn stored(&self, envelope: &Envelope) {
+        let decision = match &envelope.event {
+            Event::ProposalSubmitted { origin, .. } => {
+                self.proposals.get_or_create(&OriginLabel { origin: origin.as_str() }).inc();
+                return;
+            }
+            Event::Checkpoint { .. } => {
+                self.gauges.checkpoint.set(envelope.at.timestamp());
+                return;
+            }
+            Event::ProposalApproved { .. } => "approved",
+            Event::ProposalRejected { .. } => "rejected",
+            Event::DecisionUndone { .. } => "undone",
+            Event::GrantRevoked { .. } => "revoked",
+            _ => return,
+        };
+        let by = envelope.actor.kind.as_str();
+        self.decisions.get_or_create(&DecisionLabel { decision, by }).inc();
     }
 
     /// The log can be written again, and held so many events of the failed append.
@@ -182,7 +237,9 @@ impl Metrics {
         set(&self.gauges.watchers, now.watchers as u64);
         set(&self.gauges.supervisors, now.supervisors as u64);
         set(&self.gauges.pending, now.pending);
+        set(&self.gauges.waits, now.waits as u64);
         set(&self.gauges.seq, now.seq);
+        set(&self.gauges.bytes, now.log_bytes);
         set(&self.gauges.writable, self.is_writable().into());
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

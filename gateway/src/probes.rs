@@ -112,7 +112,9 @@ fn observe(shared: &Shared) -> Observed {
         watchers: shared.presence.watchers.count(),
         supervisors: shared.presence.supervisors.count(),
         pending: shared.ledger.pending(),
+        waits: shared.registry.waits(),
         seq: shared.ledger.state().seq,
+        log_bytes: shared.archive.size(),
     }
 }
 

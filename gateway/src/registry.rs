@@ -73,6 +73,13 @@ impl Registry {
         }
     }
 
+    /// How many agents wait, in all sandboxes.
+    pub(crate) fn waits(&self) -> usize {
+        let table = self.table();
+        let waiting = table.attached.values().flat_map(|entry| &entry.waiting);
+        waiting.map(|waiting| waiting.agents as usize).sum()
+    }
+
     /// Takes the place of a sandbox for a new run.
     ///
     /// # Errors

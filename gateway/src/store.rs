@@ -5,6 +5,7 @@
 //! streams that fell behind (read).
 
 pub(crate) mod account;
+pub(crate) mod archive;
 mod budget;
 pub(crate) mod key;
 pub(crate) mod record;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use openshell_domain::event::{Envelope, EventError};
 use openshell_domain::id::{Digest, Seq};
 use openshell_domain::state::{FoldError, State};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::lock::LockError;
 use account::Account;
@@ -104,7 +105,7 @@ pub(crate) enum StoreError {
     Busy(Duration),
     /// The disk failed.
     #[error(
-        "the disk of the event log fails ({0}): see the system's log; the gateway goes on by itself once it works"
+        "the disk of the event log fails ({}): see the system's log; the gateway goes on by itself once it works", failed(.0)
     )]
     Io(rusqlite::Error),
     /// Pages are not what SQLite wrote.
@@ -213,6 +214,19 @@ pub(crate) enum StoreError {
     Key(#[from] KeyError),
 }
 
+/// What the disk could not do: SQLite says `disk I/O error` for everything.
+fn failed(error: &rusqlite::Error) -> String {
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    match code {
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC => {
+            "fsync: what was written is not safe".to_owned()
+        }
+        ffi::SQLITE_IOERR_WRITE => "write".to_owned(),
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ => "read".to_owned(),
+        _ => format!("{error}, code {code}"),
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::Error;
@@ -237,6 +251,23 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// The event that is wrong, where it is one.
+    pub(crate) fn place(&self) -> Option<Seq> {
+        match self {
+            Self::Chain(seq)
+            | Self::Row { seq, .. }
+            | Self::Stream { seq, .. }
+            | Self::Checkpoint { seq, .. }
+            | Self::Rewritten { seq, .. }
+            | Self::Event(
+                EventError::NewerSchema { seq, .. }
+                | EventError::NotLifted { seq, .. }
+                | EventError::Unreadable { seq, .. },
+            ) => Some(*seq),
+            _ => None,
+        }
+    }
+
     /// Whether everything before the place that it names is still proven.
     pub(crate) fn is_partial(&self) -> bool {
         !matches!(self, Self::Rewritten { .. } | Self::Truncated { .. })
@@ -260,5 +291,27 @@ impl StoreError {
                 | Self::Truncated { .. }
                 | Self::Snapshot(_)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_disk_and_a_full_one_are_told_apart_and_neither_is_damage() {
+        let told = |extended_code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None);
+            StoreError::from(error)
+        };
+        let fsync = told(ffi::SQLITE_IOERR_FSYNC);
+        assert!(fsync.to_string().contains("fails (fsync"), "{fsync}");
+        assert!(told(ffi::SQLITE_IOERR_WRITE).to_string().contains("fails (write)"));
+        assert!(told(ffi::SQLITE_IOERR_LOCK).to_string().contains("code 3850"));
+        let full = told(ffi::SQLITE_FULL);
+        assert!(full.to_string().contains("is full: free some space"), "{full}");
+        let read_only = told(ffi::SQLITE_READONLY);
+        assert!(read_only.to_string().contains("make its disk and file writable"), "{read_only}");
+        assert!(![fsync, full, read_only].iter().any(StoreError::is_damage));
     }
 }

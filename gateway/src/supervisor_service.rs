@@ -30,6 +30,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::bucket::Bucket;
 use crate::gateway::Shared;
 use crate::status;
+use submit::Proving;
 
 /// The longest path of a binary, in bytes: Linux's `PATH_MAX`.
 const MAX_BINARY: usize = 4096;
@@ -37,15 +38,19 @@ const MAX_BINARY: usize = 4096;
 /// The service on `PATH.sandbox`.
 pub(crate) struct SupervisorService {
     shared: Shared,
-    /// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
-    buckets: Mutex<HashMap<SandboxName, Bucket>>,
+    buckets: Buckets,
     /// How fast each sandbox's denials may become proposals, which takes nothing from its agents.
-    mapper_buckets: Mutex<HashMap<SandboxName, Bucket>>,
+    mapper_buckets: Buckets,
+    proving: Proving,
 }
+
+/// How fast each sandbox may submit. Only sandboxes whose secret was shown have one.
+type Buckets = Mutex<HashMap<SandboxName, Bucket>>;
 
 impl SupervisorService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, buckets: Mutex::default(), mapper_buckets: Mutex::default() }
+        let (buckets, mapper_buckets) = (Mutex::default(), Mutex::default());
+        Self { shared, buckets, mapper_buckets, proving: Proving::default() }
     }
 
     /// The sandbox and the run whose secret this is.
@@ -76,6 +81,14 @@ impl Supervisor for SupervisorService {
         let is_mapper = matches!(proposal::submitted_origin(&request.origin), Ok(Origin::Mechanistic));
         let buckets = if is_mapper { &self.mapper_buckets } else { &self.buckets };
         submit::submit(&self.shared, buckets, request).await.map(Response::new)
+    }
+
+    async fn prove_proposals(
+        &self,
+        request: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::ProveProposalsResponse>, Status> {
+        let desk = (&self.buckets, &self.proving);
+        submit::prove(&self.shared, desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn withdraw_proposal(

@@ -14,6 +14,7 @@ use std::process::Command;
 
 use common::*;
 use openshell_wire::door;
+use openshell_wire::pb::inbox::gateway_client::GatewayClient;
 use openshell_wire::pb::inbox::inbox_client::InboxClient;
 use openshell_wire::pb::inbox::report::Report;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
@@ -30,6 +31,7 @@ struct World {
     foreign: Side,
     inbox: InboxClient<Channel>,
     supervisor: SupervisorClient<Channel>,
+    standing: GatewayClient<Channel>,
 }
 
 struct Side {
@@ -67,8 +69,9 @@ impl World {
         };
         let address = address(&path);
         let inbox = within(InboxClient::connect(address.clone())).await.unwrap();
-        let supervisor = within(SupervisorClient::connect(address)).await.unwrap();
-        Self { own, foreign, inbox, supervisor }
+        let supervisor = within(SupervisorClient::connect(address.clone())).await.unwrap();
+        let standing = within(GatewayClient::connect(address)).await.unwrap();
+        Self { own, foreign, inbox, supervisor, standing }
     }
 
     fn about(&self, sandbox: &str, secret: &str) -> About {
@@ -95,7 +98,7 @@ impl World {
 
     async fn call(&mut self, rpc: &str, about: About) -> Result<String, Status> {
         match rpc {
-            "Attach" | "SubmitProposals" | "WithdrawProposal" | "SpendOnce" | "EndRun" => {
+            "Attach" | "SubmitProposals" | "ProveProposals" | "WithdrawProposal" | "SpendOnce" | "EndRun" => {
                 self.supervise(rpc, about).await
             }
             _ => self.review(rpc, about).await,
@@ -118,6 +121,12 @@ impl World {
                 let request = self.own.agent.submission(&["/c"]);
                 let request = pb::SubmitProposalsRequest { sandbox, run_secret, ..request };
                 let results = client.submit_proposals(request).await?.into_inner().results;
+                assert_eq!(results[0].code, "");
+            }
+            "ProveProposals" => {
+                let request = self.own.agent.submission(&["/c"]);
+                let request = pb::SubmitProposalsRequest { sandbox, run_secret, ..request };
+                let results = client.prove_proposals(request).await?.into_inner().results;
                 assert_eq!(results[0].code, "");
             }
             "WithdrawProposal" => {
@@ -170,6 +179,14 @@ impl World {
                 let request = pb::ReviseDraftRequest { id, digest, rule_name, rule, idempotency_key };
                 client.revise_draft(request).await?;
             }
+            _ => self.look(rpc, sandbox).await?,
+        }
+        Ok("OK".to_owned())
+    }
+
+    async fn look(&mut self, rpc: &str, sandbox: String) -> Result<(), Status> {
+        let client = &mut self.inbox;
+        match rpc {
             "ListSandboxes" => {
                 client.list_sandboxes(pb::ListSandboxesRequest {}).await?;
             }
@@ -193,9 +210,20 @@ impl World {
                 let mut records = client.read_log(request).await?.into_inner();
                 while records.message().await?.is_some() {}
             }
+            "VerifyLog" => {
+                let answer = client.verify_log(pb::VerifyLogRequest::default()).await?.into_inner();
+                assert_eq!(answer.problems, [""; 0]);
+            }
+            "ListRevisions" => {
+                let request = pb::ListRevisionsRequest { sandbox, ..Default::default() };
+                client.list_revisions(request).await?;
+            }
+            "GetStatus" => {
+                self.standing.get_status(pb::GetStatusRequest {}).await?;
+            }
             other => panic!("{other} has no test: add one"),
         }
-        Ok("OK".to_owned())
+        Ok(())
     }
 }
 
@@ -237,7 +265,11 @@ async fn every_call_at_every_door_is_answered_as_the_table_says() {
         running.stop().await;
     }
     assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
-    let calls = include_str!("../../proto/wire/proto/inbox.proto").matches("  rpc ").count();
+    let protocol = [
+        include_str!("../../proto/wire/proto/inbox.proto"),
+        include_str!("../../proto/wire/proto/gateway.proto"),
+    ];
+    let calls = protocol.concat().matches("  rpc ").count();
     let named: std::collections::BTreeSet<_> =
         rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
     assert_eq!(named.len(), calls, "every call of the protocol stands in the table");

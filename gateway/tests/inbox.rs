@@ -282,7 +282,8 @@ async fn an_approval_reaches_the_supervisor_as_policy_and_then_outcome() {
     let mut other = place.run("other", 2).await;
     other.complete().await;
     let (settings, policy, proposals) = agent.complete().await;
-    assert!(settings.agent_policy_proposals_enabled && proposals.is_empty());
+    assert_eq!(set(&settings, "agent_policy_proposals_enabled"), "true");
+    assert!(proposals.is_empty());
     assert_eq!((policy.revision, policy.grants.len()), (1, 0));
     let proposal = agent.submit("/a").await;
     agent.until(&proposal.id, "pending").await;

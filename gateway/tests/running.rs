@@ -74,6 +74,11 @@ async fn the_probes_tell_how_it_stands_and_name_nobody() {
         "watchers 1\n",
         "supervisors_attached 1\n",
         "commands_queued 0\n",
+        "waits_open 0\n",
+        "proposals_submitted_total{origin=\"agent_authored\"} 2\n",
+        "decisions_total{decision=\"approved\",by=\"reviewer\"} 1\n",
+        "last_checkpoint_timestamp_seconds 0\n",
+        &format!("log_seq {}\n", now.events),
         "log_writable 1\n",
     ] {
         assert!(text.contains(&format!("openshell_gateway_{wanted}")), "{wanted}: {text}");
@@ -102,8 +107,10 @@ async fn while_the_log_cannot_be_written_it_lives_and_is_not_ready() {
     assert!(!status(&place).await.log_writable);
     assert!(http(&at, "GET /metrics").await.1.contains("append_failures_total 1\n"));
     other.execute_batch("ROLLBACK").unwrap();
+    // Without a command: nobody sends one to a gateway that says it is not ready.
+    within(async { while http(&at, "GET /readyz").await.0 != 200 {} }).await;
+    assert!(status(&place).await.log_writable);
     agent.submit("/a").await;
-    assert_eq!(http(&at, "GET /readyz").await.0, 200);
     running.stop().await;
 }
 

@@ -328,7 +328,7 @@ async fn proposals_can_be_switched_off() {
     let running = place.start().await;
     let mut agent = place.attach(pb::Hello { advisor: false, ..hello("demo", 1) }).await.unwrap();
     let (settings, ..) = agent.complete().await;
-    assert!(!settings.agent_policy_proposals_enabled);
+    assert_eq!(set(&settings, "agent_policy_proposals_enabled"), "false");
     let request = agent.submission(&["/a"]);
     let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
     assert_eq!(answer.results[0].code, "feature_disabled");

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
 use rustls::ClientConfig;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::authority::CertificateAuthority;
@@ -22,9 +21,7 @@ use crate::log::Log;
 use crate::pipeline::Refused;
 use crate::proposals::Proposals;
 use crate::resolve::Resolver;
-
-/// The most `/wait` calls at once (`limit_waits`).
-pub const MAX_WAITS: usize = 512;
+use crate::settings::InForce;
 
 /// The parts of one run.
 #[derive(Debug)]
@@ -35,12 +32,8 @@ pub struct Context {
     pub enforcement: Enforcement,
     /// The sandbox's own proposals.
     pub proposals: Proposals,
-    /// Whether its agents may propose.
-    pub advisor: AtomicBool,
-    /// Whether a denied CONNECT is answered inside the tunnel.
-    pub deny_inside_tunnel: bool,
-    /// Whether denials become proposals by themselves.
-    pub mechanistic_proposals: bool,
+    /// What is set for it.
+    pub settings: InForce,
     /// Where the skill is, for agents to read.
     pub skill: PathBuf,
     /// The shorthand log.
@@ -57,8 +50,6 @@ pub struct Context {
     pub upstream: Arc<ClientConfig>,
     /// The way to the gateway.
     pub gateway: Gateway,
-    /// Places for `/wait` calls.
-    pub waits: Semaphore,
     /// For which proposals agents wait, and how many for each.
     pub waiting: watch::Sender<BTreeMap<ProposalId, u32>>,
 }
@@ -67,26 +58,26 @@ impl Context {
     /// Whether agents may propose now.
     #[must_use]
     pub fn is_advisor_on(&self) -> bool {
-        self.advisor.load(Ordering::Acquire)
+        self.settings.now().advisor
     }
 
     /// Whether a CONNECT to this port that is denied is answered inside the tunnel: one on which TLS is spoken.
     #[must_use]
     pub fn denies_inside(&self, port: u16) -> bool {
-        self.deny_inside_tunnel
+        self.settings.now().deny_inside_tunnel
             && (matches!(port, 443 | 8443) || self.enforcement.snapshot().reads_tls_at(port))
     }
 
     /// Whether denials become proposals by themselves now.
     #[must_use]
     pub fn maps_denials(&self) -> bool {
-        self.mechanistic_proposals
+        self.settings.now().mechanistic_proposals
     }
 
     /// What directives of the gateway change.
     #[must_use]
     pub fn duty(&self) -> Duty<'_> {
-        Duty { enforcement: &self.enforcement, proposals: &self.proposals, advisor: &self.advisor }
+        Duty { enforcement: &self.enforcement, proposals: &self.proposals, settings: &self.settings }
     }
 
     /// Writes a denial to the log, keeps it as evidence and makes the reply.

@@ -24,5 +24,6 @@ pub mod proxy;
 pub mod reply;
 pub mod resolve;
 pub mod run;
+pub mod settings;
 
 pub use run::{RunArgs, RunError, program, run};

@@ -29,6 +29,8 @@ pub use wait::is_settled;
 const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// The longest idempotency key, in bytes.
+const MAX_KEY: usize = 64;
 /// The longest line that `/v1/denials` gives, in bytes.
 const MAX_LINE: usize = 4096;
 
@@ -59,10 +61,16 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
     match route {
         Route::CurrentPolicy => current_policy(context),
         Route::Denials => denials(context, query.as_deref()),
-        Route::Submit => match read_body(request).await {
-            Ok(body) => submit::submit(context, holders, &body).await,
-            Err(response) => response,
-        },
+        Route::Submit => {
+            let key = match idempotency_key(request.headers()) {
+                Ok(key) => key,
+                Err(response) => return response,
+            };
+            match read_body(request).await {
+                Ok(body) => submit::submit(context, holders, &body, key).await,
+                Err(response) => response,
+            }
+        }
         Route::Status(id) => wait::status(context, &id),
         Route::Wait(id) => wait::wait(context, &id, query.as_deref()).await,
     }
@@ -166,6 +174,20 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response<Body>> {
     Ok(())
 }
 
+/// The key under which a submission is done once; the gateway says what may be one.
+fn idempotency_key(headers: &HeaderMap) -> Result<String, Response<Body>> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let wrong = |detail: &str| reply::error(StatusCode::BAD_REQUEST, "invalid_idempotency_key", detail);
+    let Some(key) = keys.next() else { return Ok(String::new()) };
+    if keys.next().is_some() {
+        return Err(wrong("there is more than one Idempotency-Key"));
+    }
+    match key.to_str() {
+        Ok(key) if (1..=MAX_KEY).contains(&key.len()) && !key.contains(' ') => Ok(key.to_owned()),
+        _ => Err(wrong("Idempotency-Key: 1 to 64 visible ASCII characters are allowed")),
+    }
+}
+
 /// The gateway is away.
 fn gateway_unavailable() -> Response<Body> {
     let detail = "the gateway does not answer; what it has acknowledged is not lost, what it has not may be sent again";
@@ -189,6 +211,22 @@ mod tests {
         assert_eq!(parameter(Some("a=1&last=5&last=9"), "last"), Some("5"));
         assert_eq!(parameter(Some("last"), "last"), None);
         assert_eq!(parameter(None, "last"), None);
+    }
+
+    #[test]
+    fn a_key_is_read_whole_or_refused() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("idempotency-key", value.parse().unwrap());
+            }
+            idempotency_key(&headers).map_err(|response| response.status())
+        };
+        assert_eq!(read(&[]), Ok(String::new()));
+        assert_eq!(read(&["a-1"]), Ok("a-1".to_owned()));
+        for wrong in [&["a", "a"][..], &[""], &["a b"], &["x".repeat(65).as_str()]] {
+            assert_eq!(read(wrong), Err(StatusCode::BAD_REQUEST), "{wrong:?}");
+        }
     }
 
     #[test]

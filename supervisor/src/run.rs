@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,12 +18,12 @@ use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
 use crate::command::CommandError;
-use crate::context::{Context, MAX_WAITS};
+use crate::context::Context;
 use crate::enforcement::Enforcement;
 use crate::evidence::Evidence;
 use crate::isolation::{self, IsolationError};
@@ -34,6 +33,7 @@ use crate::mapper;
 use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
+use crate::settings::InForce;
 
 mod hello;
 mod surroundings;
@@ -245,9 +245,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         sandbox: args.sandbox.clone(),
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
-        advisor: AtomicBool::new(false),
-        deny_inside_tunnel: true,
-        mechanistic_proposals: true,
+        settings: InForce::default(),
         skill,
         log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
@@ -256,7 +254,6 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         authority,
         upstream: trust.client_config(provider)?,
         gateway,
-        waits: Semaphore::new(MAX_WAITS),
         waiting: watch::Sender::default(),
     });
     let attached = context.gateway.attach().await?;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Answer, Sandbox, World, proposal};
+use common::{Answer, Sandbox, World, proposal, until};
 use openshell_domain::proposal::Proposal;
 use openshell_inbox::client::Client;
 use serde_json::{Value, json};
@@ -151,4 +151,32 @@ fn a_credential_that_is_none_is_usage_with_how_to_write_it() {
         assert_eq!(output.status.code(), Some(2), "{wrong}: {stderr}");
         assert!(stderr.contains("write NAME=HOST[,HOST...]"), "{wrong}: {stderr}");
     }
+}
+
+#[test]
+fn a_limit_of_waits_holds_at_once_for_those_that_come_after_it() {
+    let world = World::start();
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let id = sandbox.submit("/a", "to write it");
+    let set = |value| {
+        assert!(world.inbox(&["settings", "limit_waits", value, "--sandbox", "demo"]).status.success());
+    };
+    let first = sandbox.wait(&id, 60);
+    until("the first to wait", || {
+        let told = world.inbox_json(&["sandboxes"]);
+        (told[0]["agents_waiting"] == 1).then_some(())
+    });
+    set("1");
+    let refused = until("the second wait to be one too many", || {
+        let second = sandbox.wait(&id, 1);
+        Some(sandbox.answer(second)).filter(|answer| answer.status == 429)
+    });
+    assert_eq!(refused.body["error"], "too_many_waits");
+    assert!(refused.head.to_ascii_lowercase().contains("retry-after:"), "{}", refused.head);
+    set("2");
+    until("room for another one", || {
+        let second = sandbox.wait(&id, 1);
+        Some(()).filter(|()| sandbox.answer(second).body["timed_out"] == true)
+    });
+    assert!(!sandbox.has_answer(first), "the one that waits goes on");
 }

@@ -4,26 +4,23 @@
 //! is answered the same; another request under the same key is refused.
 
 use openshell_domain::command::{Answer, Command, Decide, Refusal, Revise};
-use openshell_domain::event::{Actor, Envelope, Event, RequestKey};
-use openshell_domain::id::{Digest, IdError};
+use openshell_domain::event::{Actor, Envelope, Event};
+use openshell_domain::id::IdError;
 use openshell_domain::policy::read::Source;
 use openshell_domain::proposal::{Hint, LeaseAsk};
 use openshell_domain::state::Done;
 use openshell_wire::pb::inbox::{self as pb, Verb, decide_result};
 use openshell_wire::{policy, proposal};
-use prost::Message;
-use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use tonic::Status;
 
 use crate::gateway::Shared;
+use crate::keys::key;
 use crate::status;
 use crate::store::writer::{NotDone, Outcome};
 
 /// The most decisions at once.
 const MAX_MANY: usize = 500;
-/// The longest idempotency key, in bytes.
-const MAX_KEY: usize = 64;
 
 pub(super) async fn one(
     shared: &Shared,
@@ -134,22 +131,6 @@ fn said(hints: &[String], snooze: &str) -> Result<Answer, Status> {
         Some(_) => return Err(status::invalid_text("snooze: a duration such as 15m or 1h")),
     };
     Ok(Answer { hints, snooze })
-}
-
-/// The key of a request, bound to all of its body.
-pub(super) fn key(key: &str, what: &str, body: &impl Message) -> Result<Option<RequestKey>, Status> {
-    if key.is_empty() {
-        return Ok(None);
-    }
-    if key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let message = format!("idempotency_key: 1 to {MAX_KEY} visible ASCII characters are allowed");
-        return Err(status::invalid_text(&message));
-    }
-    let mut hash = Sha256::new();
-    hash.update(what.as_bytes());
-    hash.update([0]);
-    hash.update(body.encode_to_vec());
-    Ok(Some(RequestKey { key: key.to_owned(), body: Digest(hash.finalize().into()) }))
 }
 
 fn answer(shared: &Shared, outcome: Outcome) -> Result<pb::DecideResponse, NotDone> {

@@ -8,10 +8,11 @@ use openshell_domain::setting::{Key, Scope, SettingError, Settings};
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::proposal::{provenance_text, sandbox_record};
+use openshell_wire::setting;
 use tonic::{Code, Status};
 
-use super::decide;
 use crate::gateway::Shared;
+use crate::keys;
 use crate::status;
 
 pub(super) fn list(shared: &Shared) -> pb::ListSandboxesResponse {
@@ -44,17 +45,7 @@ pub(super) fn settings(shared: &Shared, name: &str) -> Result<pb::GetSettingsRes
     let none = Settings::default();
     let own = if name.is_empty() { &none } else { &known(&state, name)?.1.view.settings };
     let scope = Scope { gateway: &state.settings, sandbox: own };
-    let setting = |key: &Key| pb::Setting {
-        key: key.as_str().to_owned(),
-        value: scope.value(*key).to_string(),
-        origin: match (scope.gateway.get(*key), scope.sandbox.get(*key)) {
-            (Some(_), _) => "gateway",
-            (None, Some(_)) => "sandbox",
-            (None, None) => "default",
-        }
-        .to_owned(),
-    };
-    Ok(pb::GetSettingsResponse { settings: Key::ALL.iter().map(setting).collect() })
+    Ok(pb::GetSettingsResponse { settings: setting::in_force(scope) })
 }
 
 pub(super) async fn set(
@@ -67,7 +58,7 @@ pub(super) async fn set(
     let key: Key = request.key.parse().map_err(invalid)?;
     let value = request.value.as_ref().map(|text| key.read(text)).transpose().map_err(invalid)?;
     let body = pb::SetSettingRequest { idempotency_key: String::new(), ..request.clone() };
-    let reviewer = Actor { request: decide::key(&request.idempotency_key, "set", &body)?, ..reviewer };
+    let reviewer = Actor { request: keys::key(&request.idempotency_key, "set", &body)?, ..reviewer };
     let set = Command::Set(SetSetting { scope, key, value, reviewer });
     let events = match shared.ledger.execute(set).await {
         Ok(events) => events,
@@ -106,7 +97,7 @@ pub(super) async fn release(
     Ok(pb::ReleaseRunResponse { seq: events.first().map_or(0, |event| event.seq) })
 }
 
-fn known<'s>(state: &'s State, name: &str) -> Result<(SandboxName, &'s Sandbox), Status> {
+pub(super) fn known<'s>(state: &'s State, name: &str) -> Result<(SandboxName, &'s Sandbox), Status> {
     let name: SandboxName = name.parse().map_err(|error: IdError| status::invalid(&error.into()))?;
     match state.sandboxes.get(&name) {
         Some(sandbox) => Ok((name, sandbox)),

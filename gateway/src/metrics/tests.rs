@@ -53,9 +53,24 @@ fn labels_are_our_words_and_never_what_somebody_wrote() {
 #[test]
 fn what_is_only_known_now_is_told_as_it_is_now() {
     let metrics = Metrics::default();
-    let now = Observed { queued: 1, watchers: 2, supervisors: 3, pending: 4, seq: u64::MAX };
+    let now = Observed {
+        queued: 1,
+        watchers: 2,
+        supervisors: 3,
+        pending: 4,
+        waits: 5,
+        seq: u64::MAX,
+        log_bytes: 6,
+    };
     let text = metrics.text(now).unwrap();
-    for wanted in ["commands_queued 1", "watchers 2", "supervisors_attached 3", "proposals_pending 4"] {
+    for wanted in [
+        "commands_queued 1",
+        "watchers 2",
+        "supervisors_attached 3",
+        "proposals_pending 4",
+        "waits_open 5",
+        "log_bytes 6",
+    ] {
         assert!(text.contains(&format!("openshell_gateway_{wanted}\n")), "{wanted}: {text}");
     }
     assert!(text.contains(&format!("log_seq {}", i64::MAX)) && text.ends_with("# EOF\n"), "{text}");

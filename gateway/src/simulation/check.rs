@@ -3,16 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openshell_domain::event::{Envelope, Event};
+use openshell_domain::decide::Orders;
+use openshell_domain::event::{ActorKind, Envelope, Event};
 use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName, Seq, Stream};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::policy::{Policy, Rule};
-use openshell_domain::proposal::{Lease, Proposal, Status};
+use openshell_domain::proposal::{Lease, Origin, Proposal, Status};
+use openshell_domain::setting::{Key, Scope, Settings};
 use openshell_domain::state::State;
 use openshell_supervisor::clock::Reading;
 
 use super::disk::Disk;
-use super::supervisor::{Passed, Supervisor};
+use super::supervisor::{Passed, Supervisor, rule};
+
+/// What may never be granted in the simulation, and what may be granted without a person.
+pub(super) const CEILING: [&str; 5] = ["/base", "/p0", "/p1", "/p2", "/p3"];
+pub(super) const PATTERN: [&str; 2] = ["/p0", "/p1"];
+
+/// The orders under which every gateway of the simulation runs.
+pub(super) fn orders() -> Orders {
+    let policy = |paths: &[&str]| {
+        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        let rules = [("only".parse().unwrap(), rule(&paths))].into();
+        Policy { version: 1, network_policies: rules, ..Policy::default() }
+    };
+    Orders::new(Some(policy(&CEILING)), Some(&policy(&PATTERN))).unwrap()
+}
+
+/// Whether a rule asks for nothing but these paths.
+fn is_within(rule: &Rule, paths: &[&str]) -> bool {
+    let mut asked = rule.endpoints.iter().flat_map(|endpoint| &endpoint.rules);
+    asked.all(|asked| paths.contains(&asked.allow.path.as_str()))
+}
 
 /// A grant, as the log has it.
 #[derive(Debug)]
@@ -33,9 +55,40 @@ struct Model {
     granted: Vec<Granted>,
     decided: BTreeSet<(ProposalId, u32)>,
     spent: BTreeSet<ProposalId>,
+    /// Who asked, and what became of it that is no decision.
+    authors: BTreeMap<ProposalId, Origin>,
+    withdrawn: BTreeSet<ProposalId>,
+    settings: Settings,
 }
 
 impl Model {
+    /// Standing orders: nothing outside the ceiling is even stored, and what nobody approved lies in a pattern and was
+    /// approved while that was allowed.
+    fn ordered(&self, envelope: &Envelope, gateway: &Settings) {
+        match &envelope.event {
+            Event::ProposalSubmitted { draft, .. } | Event::DraftRevised { draft, .. } => {
+                assert!(is_within(&draft.rule, &CEILING), "stored outside the ceiling: {:?}", draft.rule);
+            }
+            Event::ProposalApproved { proposal, grounds, .. } => {
+                let is_automatic = envelope.actor.kind == ActorKind::System;
+                assert_eq!(is_automatic, grounds.is_some(), "who approved does not fit the grounds");
+                if is_automatic {
+                    let (_, rule) = &self.drafts[proposal];
+                    assert!(is_within(rule, &PATTERN), "approved by itself outside every pattern: {rule:?}");
+                    let mode = Scope { gateway, sandbox: &self.settings }.value(Key::ApprovalMode);
+                    assert_eq!(mode.to_string(), "auto", "approved by itself in mode {mode}");
+                }
+            }
+            _ => {}
+        }
+        if let Some(proposal) = envelope.event.proposal() {
+            assert!(
+                !self.withdrawn.contains(&proposal),
+                "something happened to {proposal}, which was withdrawn"
+            );
+        }
+    }
+
     fn policy(&self) -> Policy {
         let mut policy = self.base.clone();
         for grant in self.granted.iter().filter(|grant| grant.until.is_none()) {
@@ -62,8 +115,16 @@ impl Model {
         match event {
             Event::BasePolicySet { policy, .. } => self.base = policy.clone(),
             Event::RunEnded { .. } => self.end(|grant| grant.lease != Lease::Always),
-            Event::ProposalSubmitted { proposal, draft, .. }
-            | Event::DraftRevised { proposal, draft, .. } => {
+            Event::SettingChanged { key, value } => self.settings.set(key, value.clone()),
+            Event::ProposalWithdrawn { proposal } => {
+                assert_eq!(self.authors[proposal], Origin::AgentAuthored, "withdrawn by another");
+                self.withdrawn.insert(*proposal);
+            }
+            Event::ProposalSubmitted { proposal, draft, origin, .. } => {
+                self.authors.insert(*proposal, *origin);
+                self.drafts.insert(*proposal, (draft.number, draft.rule.clone()));
+            }
+            Event::DraftRevised { proposal, draft, .. } => {
                 self.drafts.insert(*proposal, (draft.number, draft.rule.clone()));
             }
             Event::ProposalApproved { proposal, draft, lease, revision, key, .. } => {
@@ -113,6 +174,7 @@ impl Model {
 pub(super) struct Check {
     seen: Vec<Arc<Envelope>>,
     models: BTreeMap<SandboxName, Model>,
+    settings: Settings,
     /// How often each grant of `once` let a request pass.
     used: BTreeSet<(ProposalId, Revision)>,
 }
@@ -125,8 +187,17 @@ impl Check {
         }
         for event in disk.after(self.seen.len() as u64) {
             assert_eq!(event.seq, self.seen.len() as u64 + 1, "the log has a gap");
-            if let Stream::Sandbox(name) = &event.stream {
-                self.models.entry(name.clone()).or_default().apply(&event.event);
+            match &event.stream {
+                Stream::Sandbox(name) => {
+                    let model = self.models.entry(name.clone()).or_default();
+                    model.ordered(&event, &self.settings);
+                    model.apply(&event.event);
+                }
+                Stream::Gateway => {
+                    if let Event::SettingChanged { key, value } = &event.event {
+                        self.settings.set(key, value.clone());
+                    }
+                }
             }
             self.seen.push(event);
         }
@@ -247,6 +318,10 @@ impl Check {
         let standing: Vec<ProposalId> = sandbox.composition.standing().map(|grant| grant.proposal).collect();
         let enforced: Vec<ProposalId> = snapshot.grants.iter().map(|grant| grant.proposal).collect();
         assert_eq!(enforced, standing, "§7.6");
+        let told = supervisor.settings.now();
+        assert_eq!(told.advisor, sandbox.view.advisor, "{} was not told of a setting", supervisor.name);
+        let waits = state.scope(sandbox).number(Key::LimitWaits);
+        assert_eq!(told.limit_waits as u64, waits, "{} was not told of a setting", supervisor.name);
         for proposal in sandbox.proposals.values() {
             let told = supervisor.proposals.watch(proposal.id).map(|known| known.borrow().status.clone());
             assert_eq!(told.as_ref(), Some(&proposal.status), "{} was not told", supervisor.name);

@@ -1,6 +1,6 @@
 //! What each process does with what arrives: the adapters that are tasks and sockets in the product.
 
-use openshell_domain::command::{Command, EndRun, Spend};
+use openshell_domain::command::{Command, EndRun, Spend, Withdraw};
 use openshell_domain::event::{Actor, Event as Fact, RunEnd};
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::review::Review;
@@ -58,6 +58,11 @@ impl World {
                 let end =
                     |run| EndRun { sandbox, run, reason: RunEnd::Finished, actor: Actor::supervisor(run) };
                 self.ask(For::Nobody, run.map(|run| Command::EndRun(end(run))));
+            }
+            Message::Withdraw(secret, sandbox, proposal) => {
+                let by = "/usr/bin/curl".to_owned();
+                let run = self.authorised(&sandbox, &secret);
+                self.ask(For::Nobody, run.map(|_| Command::Withdraw(Withdraw { sandbox, proposal, by })));
             }
             Message::Look(id) => {
                 let state = self.gateway.as_ref().unwrap().state();
@@ -146,6 +151,15 @@ impl World {
         for (to, command, outcome) in answered {
             if let Ok(events) = &outcome {
                 Check::acknowledged(&self.disk, events);
+                for event in events {
+                    match &event.event {
+                        Fact::ProposalApproved { grounds: Some(_), .. } => {
+                            self.meet("approved by standing orders");
+                        }
+                        Fact::ProposalWithdrawn { .. } => self.meet("a proposal was withdrawn"),
+                        _ => {}
+                    }
+                }
                 let spends = events.iter().any(|event| matches!(event.event, Fact::LeaseSpent { .. }));
                 self.met.entry(if spends { "spent" } else { "done" }).and_modify(|n| *n += 1).or_insert(1);
             }

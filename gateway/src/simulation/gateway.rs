@@ -13,6 +13,7 @@ use openshell_domain::state::State;
 use tokio::sync::broadcast::{self, Receiver, error::RecvError, error::TryRecvError};
 use tokio::sync::oneshot;
 
+use super::check::orders;
 use super::disk::{Death, Disk};
 use super::network::Conn;
 use crate::clock::Clock as _;
@@ -96,7 +97,7 @@ impl Gateway {
         check_snapshot(disk, &state, &books.account);
         let published =
             Published { state: Arc::new(ArcSwap::from_pointee(state)), events: broadcast::Sender::new(FEED) };
-        let surroundings = Surroundings { clock: Arc::new(clock.clone()), orders: Arc::default() };
+        let surroundings = Surroundings { clock: Arc::new(clock.clone()), orders: Arc::new(orders()) };
         let (settler, _) = Tail::new(published.clone(), Arc::new(disk.clone()));
         Self {
             writer: Writer::new(books, published.clone(), surroundings),

@@ -38,6 +38,7 @@ pub(super) enum Message {
     Submit(Vec<u8>, Box<Submit>),
     Spend(Vec<u8>, SandboxName, ProposalId),
     EndRun(Vec<u8>, SandboxName),
+    Withdraw(Vec<u8>, SandboxName, ProposalId),
     Look(ProposalId),
     Decide(Command),
     Submitted(Outcome),

@@ -140,10 +140,16 @@ fn decision(random: &mut Random, decide: Decide) -> Command {
 
 fn setting(random: &mut Random, reviewer: Actor) -> Command {
     let lease = random.pick(&["once", "20s", "run"]).map(|text| Value::Text((*text).to_owned()));
-    let (key, value) = match random.below(3) {
+    let mode = random.pick(&["auto", "manual"]).map(|text| Value::Text((*text).to_owned()));
+    let waits = random.percent(70).then(|| Value::Number(random.below(9) + 1));
+    let (key, value) = match random.below(6) {
         0 => (Key::Advisor, Some(Value::Bool(true))),
         1 => (Key::DefaultLease, lease),
+        2..=3 => (Key::ApprovalMode, mode),
+        4 => (Key::LimitWaits, waits),
         _ => (Key::MaxLease, random.percent(30).then_some(Value::Text("50s".to_owned()))),
     };
-    Command::Set(SetSetting { scope: Stream::Gateway, key, value, reviewer })
+    let boxes = ["box-0", "box-1", "box-2"];
+    let own = random.pick(&boxes).filter(|_| random.percent(40)).map(|name| name.parse().unwrap());
+    Command::Set(SetSetting { scope: own.unwrap_or(Stream::Gateway), key, value, reviewer })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use openshell_domain::id::{ProposalId, RunId, SandboxName};
@@ -19,6 +18,7 @@ use openshell_supervisor::pipeline::{Intent, Permission, Refused, Unspent};
 use openshell_supervisor::policy_local::is_settled;
 use openshell_supervisor::proposals::Proposals;
 use openshell_supervisor::resolve::Resolver;
+use openshell_supervisor::settings::InForce;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::directive::Directive;
 use openshell_wire::pb::inbox::report::Report;
@@ -66,7 +66,7 @@ pub(super) struct Supervisor {
     pub(super) secret: Vec<u8>,
     pub(super) enforcement: Enforcement,
     pub(super) proposals: Proposals,
-    advisor: AtomicBool,
+    pub(super) settings: InForce,
     pub(super) conn: Option<Conn>,
     pub(super) waits: Vec<watch::Receiver<Proposal>>,
     pub(super) spending: BTreeMap<Conn, (Unspent, Passed)>,
@@ -85,7 +85,7 @@ impl Supervisor {
             secret: Vec::new(),
             enforcement: Enforcement::new(),
             proposals: Proposals::default(),
-            advisor: AtomicBool::new(false),
+            settings: InForce::default(),
             conn: None,
             waits: Vec::new(),
             spending: BTreeMap::new(),
@@ -108,7 +108,7 @@ impl Supervisor {
     }
 
     fn duty(&self) -> Duty<'_> {
-        Duty { enforcement: &self.enforcement, proposals: &self.proposals, advisor: &self.advisor }
+        Duty { enforcement: &self.enforcement, proposals: &self.proposals, settings: &self.settings }
     }
 
     /// Carries out a directive, and gives the report.

@@ -276,6 +276,7 @@ impl World {
         match self.random.below(100) {
             0..=11 => self.submit(n),
             12 => self.attack(n),
+            18..=19 => self.withdraw(n),
             13 => {
                 let (secret, name) = (self.supervisors[n].secret.clone(), self.supervisors[n].name.clone());
                 let conn = self.network.connect(Node::Supervisor(n));
@@ -315,6 +316,18 @@ impl World {
         let conn = self.network.connect(Node::Supervisor(n));
         self.submissions.insert(conn, (n, id));
         self.send(conn, Node::Gateway, Message::Submit(secret, Box::new(submit)));
+    }
+
+    /// Takes back something that the agent knows of, whatever has become of it meanwhile.
+    fn withdraw(&mut self, n: usize) {
+        let state = self.gateway.as_ref().map(Gateway::state);
+        let name = self.supervisors[n].name.clone();
+        let Some(sandbox) = state.as_ref().and_then(|state| state.sandboxes.get(&name)) else { return };
+        let ids: Vec<ProposalId> = sandbox.pending.keys().copied().collect();
+        let Some(id) = self.random.pick(&ids).copied() else { return };
+        let secret = self.supervisors[n].secret.clone();
+        let conn = self.network.connect(Node::Supervisor(n));
+        self.send(conn, Node::Gateway, Message::Withdraw(secret, name, id));
     }
 
     /// Spends the grant of another sandbox, or plays another sandbox.

@@ -23,6 +23,7 @@ use super::snapshot::Keeper;
 use super::{EventLog, EventReader, Head, StoreError, beside, schema};
 use crate::lock::DatabaseLock;
 
+mod archive;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod export;
@@ -122,7 +123,8 @@ impl EventLog for SqliteLog {
     fn recover(&mut self, seq: Seq) -> Result<Vec<Record>, StoreError> {
         self.is_in_place()?;
         // A new connection: after an I/O error the old one may refuse everything. The lock stays.
-        let connection = connect(&self.path)?;
+        let mut connection = connect(&self.path)?;
+        prove_writable(&mut connection)?;
         let stored: Option<i64> =
             connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
         if stored.unwrap_or(0) < int(seq)? {
@@ -187,6 +189,14 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "recursive_triggers", true)?;
     Ok(connection)
+}
+
+/// Writes durably what is there already: a log can be read on a disk that is full, fails or is locked, and whoever
+/// takes that for recovery says that it is ready when it is not.
+fn prove_writable(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+    Ok(transaction.commit()?)
 }
 
 /// A connection that cannot write, to an existing file.

@@ -44,8 +44,8 @@ impl Course {
             sandbox.ok_or_else(|| Refusal::RunEnded { sandbox: self.name.clone(), run: self.run })?;
         Ok(match touched {
             Touched::Nothing => Vec::new(),
-            Touched::Some(ids) => directives::changes(sandbox, &mut self.sent, &ids),
-            Touched::All => directives::everything(sandbox, &mut self.sent),
+            Touched::Some(ids) => directives::changes(state, sandbox, &mut self.sent, &ids),
+            Touched::All => directives::everything(state, sandbox, &mut self.sent),
         })
     }
 }
@@ -81,7 +81,10 @@ impl Touched {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match event {
-                Ok(event) if event.sandbox() == Some(name) => touched.add(event.event.proposal()),
+                // What is set for all may hold for this one.
+                Ok(event) if event.sandbox().is_none_or(|sandbox| sandbox == name) => {
+                    touched.add(event.event.proposal());
+                }
                 Ok(_) => {}
                 // Closed cannot be: whoever asks holds the feed open.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => touched = Self::All,

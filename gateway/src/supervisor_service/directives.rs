@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use openshell_domain::id::{ProposalId, Revision};
 use openshell_domain::proposal::Proposal;
-use openshell_domain::state::Sandbox;
+use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox::{self as pb, directive::Directive};
+use openshell_wire::setting;
 use prost::Message;
 
 /// The largest list of outcomes, in bytes; a supervisor accepts 4 MiB.
@@ -18,26 +19,33 @@ const MAX_BYTES: usize = 3 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     revision: Revision,
-    advisor: Option<bool>,
+    settings: Option<pb::Settings>,
 }
 
 /// All of it: what is sent first, and again to a supervisor that fell behind.
-pub(super) fn everything(sandbox: &Sandbox, sent: &mut Sent) -> Vec<Directive> {
-    *sent = Sent { revision: sandbox.view.revision, advisor: Some(sandbox.view.advisor) };
+pub(super) fn everything(state: &State, sandbox: &Sandbox, sent: &mut Sent) -> Vec<Directive> {
+    let settings = settings(state, sandbox);
+    *sent = Sent { revision: sandbox.view.revision, settings: Some(settings.clone()) };
     let outcomes = pb::Outcomes { proposals: own(sandbox), complete: true };
-    vec![settings(sandbox), policy(sandbox), Directive::Outcomes(outcomes)]
+    vec![Directive::Settings(settings), policy(sandbox), Directive::Outcomes(outcomes)]
 }
 
 /// What is new, when these proposals may have changed.
-pub(super) fn changes(sandbox: &Sandbox, sent: &mut Sent, touched: &BTreeSet<ProposalId>) -> Vec<Directive> {
+pub(super) fn changes(
+    state: &State,
+    sandbox: &Sandbox,
+    sent: &mut Sent,
+    touched: &BTreeSet<ProposalId>,
+) -> Vec<Directive> {
     let mut due = Vec::new();
     if sent.revision != sandbox.view.revision {
         sent.revision = sandbox.view.revision;
         due.push(policy(sandbox));
     }
-    if sent.advisor != Some(sandbox.view.advisor) {
-        sent.advisor = Some(sandbox.view.advisor);
-        due.push(settings(sandbox));
+    let settings = settings(state, sandbox);
+    if sent.settings.as_ref() != Some(&settings) {
+        sent.settings = Some(settings.clone());
+        due.push(Directive::Settings(settings));
     }
     let proposals: Vec<_> =
         touched.iter().filter_map(|id| sandbox.proposals.get(id)).map(pb::Proposal::from).collect();
@@ -56,8 +64,8 @@ fn policy(sandbox: &Sandbox) -> Directive {
     })
 }
 
-fn settings(sandbox: &Sandbox) -> Directive {
-    Directive::Settings(pb::Settings { agent_policy_proposals_enabled: sandbox.view.advisor })
+fn settings(state: &State, sandbox: &Sandbox) -> pb::Settings {
+    pb::Settings { settings: setting::in_force(state.scope(sandbox)) }
 }
 
 /// The sandbox's proposals. Where they do not fit into one message, the undecided and then the newest are kept.

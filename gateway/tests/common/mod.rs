@@ -183,6 +183,7 @@ impl Attached {
             submitted_by: "/usr/bin/curl".into(),
             rationale: "write one file".into(),
             evidence: Vec::new(),
+            idempotency_key: String::new(),
             operations: paths
                 .iter()
                 .map(|path| pb::AddRule { rule_name: "put_file".into(), rule: Some(put(path)) })
@@ -285,6 +286,12 @@ pub fn decision(proposal: &pb::Proposal, verb: Verb, reason: &str) -> pb::Decide
         reason: reason.into(),
         ..Default::default()
     }
+}
+
+/// What a pushed setting is.
+pub fn set<'s>(settings: &'s pb::Settings, key: &str) -> &'s str {
+    let found = settings.settings.iter().find(|setting| setting.key == key);
+    found.map(|setting| setting.value.as_str()).unwrap()
 }
 
 /// Where a proposal is in its life.

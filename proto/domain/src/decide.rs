@@ -20,6 +20,7 @@ use crate::proposal::Draft;
 use crate::state::{Sandbox, State};
 pub use decision::MAX_REASON;
 pub use orders::{Orders, OrdersError};
+pub use submit::{Proof, prove};
 
 /// What a decision depends on beside the state.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +63,7 @@ fn set_setting(state: &State, set: &SetSetting) -> Result<Vec<NewEvent>, Refusal
             (&sandbox.view.settings, sandbox.is_isolated())
         }
     };
-    once(state, &set.reviewer)?;
+    once(state, &set.reviewer, &set.scope)?;
     if settings.get(set.key) == set.value.as_ref() {
         return Ok(Vec::new());
     }
@@ -76,9 +77,9 @@ fn sandbox<'s>(state: &'s State, name: &SandboxName) -> Result<&'s Sandbox, Refu
 }
 
 /// Refuses what was asked before under the same key.
-fn once(state: &State, actor: &Actor) -> Result<(), Refusal> {
+fn once(state: &State, actor: &Actor, stream: &Stream) -> Result<(), Refusal> {
     let Some(request) = &actor.request else { return Ok(()) };
-    match state.requests.done(&actor.id, request) {
+    match state.requests.done(actor, stream, request) {
         None => Ok(()),
         Some(done) if done.body == request.body => Err(Refusal::Repeated(done.clone())),
         Some(_) => Err(Refusal::KeyReused(request.key.clone())),

@@ -207,7 +207,40 @@ pub struct Scope<'a> {
     pub sandbox: &'a Settings,
 }
 
+/// Where a value in force comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// Set for all.
+    Gateway,
+    /// Set for the sandbox.
+    Sandbox,
+    /// Set nowhere.
+    Default,
+}
+
+impl Whence {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Sandbox => "sandbox",
+            Self::Default => "default",
+        }
+    }
+}
+
 impl Scope<'_> {
+    /// Where the value in force comes from.
+    #[must_use]
+    pub fn origin(&self, key: Key) -> Whence {
+        match (self.gateway.get(key), self.sandbox.get(key)) {
+            (Some(_), _) => Whence::Gateway,
+            (None, Some(_)) => Whence::Sandbox,
+            (None, None) => Whence::Default,
+        }
+    }
+
     /// The value in force.
     #[must_use]
     pub fn value(&self, key: Key) -> Value {

@@ -10,6 +10,7 @@ pub mod grant;
 pub mod logs;
 pub mod policy;
 pub mod proposal;
+pub mod setting;
 
 #[allow(
     clippy::all,

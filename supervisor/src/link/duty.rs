@@ -1,9 +1,7 @@
-//! What a supervisor does when it is told something: puts policies in force, keeps outcomes and the switch.
+//! What a supervisor does when it is told something: puts policies in force, keeps outcomes and settings.
 //!
 //! Sends and writes nothing and asks no clock: the report and the log lines are given back. Called by the one who
 //! follows the gateway, in the order in which directives come, policy before outcome.
-
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use openshell_domain::id::Revision;
 use openshell_domain::policy::Policy;
@@ -18,6 +16,7 @@ use crate::lease::Grant;
 use crate::log::line::{Line, Severity};
 use crate::policy_local::summary;
 use crate::proposals::Proposals;
+use crate::settings::InForce;
 
 /// What directives change.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +25,8 @@ pub struct Duty<'a> {
     pub enforcement: &'a Enforcement,
     /// The sandbox's own proposals.
     pub proposals: &'a Proposals,
-    /// Whether its agents may propose.
-    pub advisor: &'a AtomicBool,
+    /// What is set for it.
+    pub settings: &'a InForce,
 }
 
 /// What is left to do after a directive was carried out.
@@ -46,7 +45,7 @@ impl Duty<'_> {
             Directive::Policy(policy) => self.load(policy, at),
             Directive::Outcomes(outcomes) => Done { report: None, lines: self.take(outcomes) },
             Directive::Settings(settings) => {
-                self.advisor.store(settings.agent_policy_proposals_enabled, Ordering::Release);
+                self.settings.take(settings);
                 Done::default()
             }
             Directive::Accepted(_) | Directive::Heartbeat(_) => Done::default(),

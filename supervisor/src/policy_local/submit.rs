@@ -24,7 +24,12 @@ enum Outcome {
 }
 
 /// Submits a body.
-pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) -> Response<Body> {
+pub(super) async fn submit(
+    context: &Context,
+    holders: &[Holder],
+    bytes: &[u8],
+    idempotency_key: String,
+) -> Response<Body> {
     let body = match body::read(bytes) {
         Ok(body) => body,
         Err(problems) => return invalid(&problems),
@@ -45,7 +50,8 @@ pub(super) async fn submit(context: &Context, holders: &[Holder], bytes: &[u8]) 
         rationale: body.intent_summary.clone(),
         operations: sound.iter().map(|add| operation(add)).collect(),
         evidence,
-        ..pb::SubmitProposalsRequest::default()
+        idempotency_key,
+        origin: String::new(),
     };
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),
@@ -176,23 +182,31 @@ fn invalid(problems: &Problems) -> Response<Body> {
 fn gateway_refused(status: &tonic::Status) -> Response<Body> {
     let http = match status.code() {
         Code::ResourceExhausted => {
-            let word = match status
-                .metadata()
-                .get("openshell-refusal")
-                .map(tonic::metadata::MetadataValue::as_bytes)
-            {
-                Some(b"log_budget") => "log_budget",
-                Some(b"disk_reserve") => "disk_reserve",
+            let word = match word(status) {
+                b"log_budget" => "log_budget",
+                b"disk_reserve" => "disk_reserve",
                 _ => "limit",
             };
             let response = reply::error(StatusCode::TOO_MANY_REQUESTS, word, status.message());
             return reply::with_header(response, header::RETRY_AFTER, &retry_after(status));
+        }
+        Code::InvalidArgument if word(status) == b"key_reused" => {
+            return reply::error(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                status.message(),
+            );
         }
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::FailedPrecondition | Code::NotFound => StatusCode::UNPROCESSABLE_ENTITY,
         _ => return gateway_unavailable(),
     };
     reply::error(http, "proposal_refused", status.message())
+}
+
+/// The word by which the gateway says why not.
+fn word(status: &tonic::Status) -> &[u8] {
+    status.metadata().get("openshell-refusal").map_or(&[], tonic::metadata::MetadataValue::as_bytes)
 }
 
 /// The gateway's own number of seconds, else two.
@@ -238,6 +252,10 @@ mod tests {
         assert_eq!(response.headers()[header::RETRY_AFTER], "7");
         status.metadata_mut().insert("openshell-refusal", "log_budget".parse().unwrap());
         assert_eq!(gateway_refused(&status).status(), StatusCode::TOO_MANY_REQUESTS);
+        let mut status = tonic::Status::invalid_argument("used for another request");
+        assert_eq!(gateway_refused(&status).status(), StatusCode::BAD_REQUEST);
+        status.metadata_mut().insert("openshell-refusal", "key_reused".parse().unwrap());
+        assert_eq!(gateway_refused(&status).status(), StatusCode::UNPROCESSABLE_ENTITY);
         let response = gateway_refused(&tonic::Status::unavailable("gone"));
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));

@@ -1,5 +1,6 @@
 //! `GET /v1/proposals/{id}` and `…/wait`: answered from what was pushed, woken by push.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{Response, StatusCode, header};
@@ -8,7 +9,7 @@ use openshell_domain::proposal::{Proposal, Status};
 use tokio::sync::watch;
 
 use super::{answer, gateway_unavailable, parameter, put};
-use crate::context::{Context, MAX_WAITS};
+use crate::context::Context;
 use crate::enforcement::PolicySnapshot;
 use crate::reply::{self, Body};
 
@@ -36,14 +37,14 @@ pub(super) async fn wait(context: &Context, id: &str, query: Option<&str>) -> Re
         Ok(watched) => watched,
         Err(response) => return response,
     };
-    let Ok(_place) = context.waits.try_acquire() else {
-        let detail = format!("{MAX_WAITS} waits are under way in this sandbox");
+    let (limit, proposal) = (context.settings.now().limit_waits, watched.borrow().id);
+    let Some(_waiting) = Waiting::new(&context.waiting, proposal, limit) else {
+        let detail = format!("{limit} waits are under way in this sandbox (limit_waits)");
         let response = reply::error(StatusCode::TOO_MANY_REQUESTS, "too_many_waits", &detail);
         return reply::with_header(response, header::RETRY_AFTER, "5");
     };
     let seconds = parameter(query, "timeout").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_TIMEOUT);
     let timeout = Duration::from_secs(seconds.clamp(1, MAX_TIMEOUT));
-    let _waiting = Waiting::new(context, watched.borrow().id);
     let is_settled = tokio::time::timeout(timeout, settled(context, &mut watched)).await.is_ok();
     let proposal = watched.borrow().clone();
     let mut body = answer::body(&proposal, &context.enforcement.snapshot());
@@ -55,20 +56,33 @@ pub(super) async fn wait(context: &Context, id: &str, query: Option<&str>) -> Re
 
 /// An agent that waits, for reviewers to see; also one that hangs up is seen to leave.
 struct Waiting<'c> {
-    context: &'c Context,
+    all: &'c watch::Sender<BTreeMap<ProposalId, u32>>,
     proposal: ProposalId,
 }
 
 impl<'c> Waiting<'c> {
-    fn new(context: &'c Context, proposal: ProposalId) -> Self {
-        context.waiting.send_modify(|waiting| *waiting.entry(proposal).or_default() += 1);
-        Self { context, proposal }
+    /// None where so many wait already.
+    fn new(
+        all: &'c watch::Sender<BTreeMap<ProposalId, u32>>,
+        proposal: ProposalId,
+        limit: usize,
+    ) -> Option<Self> {
+        // Looked at and counted under one lock: of two that come at once one may be too many.
+        let has_room = all.send_if_modified(|waiting| {
+            let has_room = waiting.values().map(|agents| *agents as usize).sum::<usize>() < limit;
+            if has_room {
+                *waiting.entry(proposal).or_default() += 1;
+            }
+            has_room
+        });
+        // Not made at all where there is no room: what is dropped is counted as one that leaves.
+        has_room.then(|| Self { all, proposal })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.context.waiting.send_modify(|waiting| {
+        self.all.send_modify(|waiting| {
             if let Some(agents) = waiting.get_mut(&self.proposal) {
                 *agents -= 1;
             }
@@ -122,4 +136,25 @@ fn find(context: &Context, id: &str) -> Result<watch::Receiver<Proposal>, Respon
             gateway_unavailable()
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_wait_and_no_more_until_one_leaves_or_the_limit_is_raised() {
+        let all = watch::Sender::default();
+        let id = |n| ProposalId(uuid::Uuid::from_u128(n));
+        let first = Waiting::new(&all, id(1), 2).unwrap();
+        let _second = Waiting::new(&all, id(2), 2).unwrap();
+        let mut told = all.subscribe();
+        assert!(Waiting::new(&all, id(1), 2).is_none());
+        assert!(!told.has_changed().unwrap(), "who may not wait is not told of");
+        assert!(Waiting::new(&all, id(1), 3).is_some(), "a raised limit holds at once");
+        drop(first);
+        assert_eq!(*told.borrow_and_update(), BTreeMap::from([(id(2), 1)]));
+        assert!(Waiting::new(&all, id(3), 1).is_none(), "and so does a lowered one");
+        assert!(Waiting::new(&all, id(3), 2).is_some());
+    }
 }

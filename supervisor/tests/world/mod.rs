@@ -58,7 +58,12 @@ impl Supervisor for Gateway {
         let advisor = hello.advisor;
         self.hellos.lock().unwrap().push(hello);
         let (send, directives) = tokio::sync::mpsc::channel(8);
-        let settings = pb::Settings { agent_policy_proposals_enabled: advisor };
+        let advisor = pb::Setting {
+            key: "agent_policy_proposals_enabled".into(),
+            value: advisor.to_string(),
+            origin: "sandbox".into(),
+        };
+        let settings = pb::Settings { settings: vec![advisor] };
         for told in [
             Told::Accepted(pb::Accepted { run_secret: vec![1; 32] }),
             Told::Settings(settings),
@@ -78,6 +83,13 @@ impl Supervisor for Gateway {
         &self,
         _: Request<pb::SubmitProposalsRequest>,
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
+        Err(Status::unavailable("not this one"))
+    }
+
+    async fn prove_proposals(
+        &self,
+        _: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::ProveProposalsResponse>, Status> {
         Err(Status::unavailable("not this one"))
     }
 

@@ -129,6 +129,7 @@ impl Supervisor {
             rationale: rationale.into(),
             operations: vec![pb::AddRule { rule_name: "put_file".into(), rule: Some(rule) }],
             evidence: Vec::new(),
+            idempotency_key: String::new(),
         };
         let answer = self.client.submit_proposals(ask).await.unwrap().into_inner();
         let result = answer.results.first().unwrap();

@@ -227,3 +227,21 @@ fn a_failed_append_stores_nothing_and_recovery_finds_the_truth() {
     assert!(open.recover(3).is_err(), "a file that was deleted is not begun anew");
     assert!(!log.path().exists());
 }
+
+#[test]
+fn a_log_has_recovered_only_when_it_can_be_written_again() {
+    let log = Log::with(1);
+    let mut open = log.writer();
+    open.connection.pragma_update(None, "query_only", true).unwrap();
+    assert!(matches!(open.append(&[record(2)]), Err(StoreError::ReadOnly(_))));
+    // Somebody else holds it: everything can be read, and nothing written.
+    let stranger = log.stranger();
+    stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(open.recover(1), Err(StoreError::Busy(_))));
+    assert_eq!(open.reader().read(0, 9).unwrap().len(), 1);
+    stranger.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(open.recover(1).unwrap().len(), 0);
+    open.append(&[record(2)]).unwrap();
+    drop(open);
+    assert_eq!(log.open().unwrap().seq, 2, "the proof that it can be written is no event");
+}

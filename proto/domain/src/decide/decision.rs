@@ -8,6 +8,7 @@ use super::submit::judge;
 use super::{Circumstances, by, once, revised, revised_without, sandbox, with_grant};
 use crate::command::{Answer, Decide, Refusal, Revise};
 use crate::event::{Actor, Event, NewEvent};
+use crate::id::Stream;
 use crate::proposal::{Draft, Lease, LeaseAsk, Proposal, Status};
 use crate::review::Review;
 use crate::setting::Key;
@@ -157,7 +158,8 @@ pub(super) fn revoke(
 
 /// The proposal, with whatever may be wrong with the words.
 fn known<'s>(state: &'s State, decision: &Decide) -> Result<&'s Proposal, Refusal> {
-    once(state, &decision.reviewer)?;
+    // A reviewer's key is the reviewer's, wherever it is used.
+    once(state, &decision.reviewer, &Stream::Gateway)?;
     let proposal = state.proposal(decision.proposal).ok_or(Refusal::UnknownProposal(decision.proposal))?;
     if decision.reason.len() > MAX_REASON {
         return Err(Refusal::ReasonTooLong(decision.reason.len(), MAX_REASON));

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Circumstances, agent, by, once, revised, sandbox, with_grant};
+use super::{Circumstances, Orders, agent, by, once, revised, sandbox, with_grant};
 use crate::command::{Refusal, Submit, Withdraw};
 use crate::event::{Actor, ActorKind, Event, NewEvent};
 use crate::id::ProposalId;
@@ -27,13 +27,8 @@ pub(super) fn submit(
         return Err(Refusal::NobodyRuns(submit.sandbox.clone()));
     }
     let actor = actor(sandbox, submit);
-    once(state, &actor)?;
-    let draft = Draft {
-        number: 1,
-        rule_name: submit.rule_name.clone(),
-        rule: submit.rule.clone(),
-        rationale: submit.rationale.clone(),
-    };
+    once(state, &actor, &(&submit.sandbox).into())?;
+    let draft = first(submit);
     if submit.origin == Origin::Mechanistic {
         let scope = state.scope(sandbox);
         if !scope.is_on(Key::MechanisticProposals) {
@@ -51,11 +46,62 @@ pub(super) fn submit(
     if state.owners.contains_key(&submit.proposal) {
         return Err(Refusal::DuplicateId(submit.proposal));
     }
-    let pending = sandbox.pending(submit.origin);
-    if pending >= submit.pending_limit {
-        return Err(Refusal::TooManyPending(pending, submit.pending_limit));
-    }
+    is_admitted(sandbox, submit)?;
     begin(state, submit, draft, (actor, at))
+}
+
+/// What a submission would come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// What a reviewer would be shown.
+    pub review: Review,
+    /// What would close it at once, if anything.
+    pub closure: Option<Closure>,
+}
+
+/// What an agent's ask would be answered, and nothing of whether a person would be needed.
+///
+/// # Errors
+/// The [`Refusal`] that a submission would get.
+pub fn prove(state: &State, submit: &Submit, orders: &Orders) -> Result<Proof, Refusal> {
+    let sandbox = sandbox(state, &submit.sandbox)?;
+    if sandbox.live_run().is_none() {
+        return Err(Refusal::NobodyRuns(submit.sandbox.clone()));
+    }
+    if !sandbox.view.advisor {
+        return Err(Refusal::AdvisorOff(submit.sandbox.clone()));
+    }
+    is_admitted(sandbox, submit)?;
+    look(sandbox, submit, &first(submit), orders)
+}
+
+/// Whether there is room for one more.
+fn is_admitted(sandbox: &Sandbox, submit: &Submit) -> Result<(), Refusal> {
+    match sandbox.pending(submit.origin) {
+        pending if pending >= submit.pending_limit => {
+            Err(Refusal::TooManyPending(pending, submit.pending_limit))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first wording of an ask.
+fn first(submit: &Submit) -> Draft {
+    Draft {
+        number: 1,
+        rule_name: submit.rule_name.clone(),
+        rule: submit.rule.clone(),
+        rationale: submit.rationale.clone(),
+    }
+}
+
+/// Looks at the first wording of an ask, and refuses what nobody could decide about.
+fn look(sandbox: &Sandbox, submit: &Submit, draft: &Draft, orders: &Orders) -> Result<Proof, Refusal> {
+    with_grant(sandbox, submit.proposal, draft)?;
+    let review = Review::of(sandbox, submit.proposal, draft, &submit.evidence);
+    let closure = judge(&review)?;
+    orders.admit(&sandbox.ground(), &draft.rule)?;
+    Ok(Proof { review, closure })
 }
 
 /// Who asks.
@@ -131,10 +177,7 @@ fn begin(
 ) -> Result<Vec<NewEvent>, Refusal> {
     let sandbox = sandbox(state, &submit.sandbox)?;
     let run = sandbox.run().ok_or_else(|| Refusal::UnknownSandbox(submit.sandbox.clone()))?;
-    with_grant(sandbox, submit.proposal, &draft)?;
-    let review = Review::of(sandbox, submit.proposal, &draft, &submit.evidence);
-    let closure = judge(&review)?;
-    at.orders.admit(&sandbox.ground(), &draft.rule)?;
+    let Proof { review, closure } = look(sandbox, submit, &draft, at.orders)?;
     let submitted = Event::ProposalSubmitted {
         proposal: submit.proposal,
         run,

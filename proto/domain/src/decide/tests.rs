@@ -39,6 +39,22 @@ fn name(text: &str) -> SandboxName {
     text.parse().unwrap()
 }
 
+/// An agent of `demo` asks.
+fn submission(id: u128, rule_name: &str, rule: Rule, limit: usize) -> Submit {
+    Submit {
+        sandbox: name("demo"),
+        proposal: ProposalId(uuid(id)),
+        origin: Origin::AgentAuthored,
+        submitted_by: "/usr/bin/curl".into(),
+        rule_name: rule_name.parse().unwrap(),
+        rule,
+        rationale: "write one file".into(),
+        evidence: Vec::new(),
+        pending_limit: limit,
+        request: None,
+    }
+}
+
 fn reviewer() -> Actor {
     Actor {
         kind: ActorKind::Reviewer,
@@ -135,18 +151,7 @@ impl World {
         limit: usize,
     ) -> Result<ProposalId, Refusal> {
         let proposal = ProposalId(uuid(id));
-        self.run(Command::Submit(Box::new(Submit {
-            sandbox: name("demo"),
-            proposal,
-            origin: Origin::AgentAuthored,
-            submitted_by: "/usr/bin/curl".into(),
-            rule_name: rule_name.parse().unwrap(),
-            rule,
-            rationale: "write one file".into(),
-            evidence: Vec::new(),
-            pending_limit: limit,
-            request: None,
-        })))?;
+        self.run(Command::Submit(Box::new(submission(id, rule_name, rule, limit))))?;
         Ok(proposal)
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Map, pairs};
-use crate::event::{Envelope, Event, RequestKey};
-use crate::id::{Digest, ProposalId, Revision, Seq};
+use crate::event::{Actor, ActorKind, Envelope, Event, RequestKey};
+use crate::id::{Digest, ProposalId, Revision, SandboxName, Seq, Stream};
 
 /// How many are remembered.
 const KEPT: usize = 10_000;
@@ -22,7 +22,7 @@ pub struct Done {
     pub revision: Revision,
 }
 
-/// The latest of them, by actor and key.
+/// The latest of them, by whose key it is and the key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Requests {
     #[serde(with = "pairs")]
@@ -33,13 +33,19 @@ pub struct Requests {
 impl Requests {
     /// What an actor's request with this key came to.
     #[must_use]
-    pub fn done(&self, actor: &str, request: &RequestKey) -> Option<&Done> {
-        self.done.get(&(actor.to_owned(), request.key.clone()))
+    pub fn done(&self, actor: &Actor, stream: &Stream, request: &RequestKey) -> Option<&Done> {
+        self.done.get(&(owner(actor, stream), request.key.clone()))
+    }
+
+    /// What the request of an agent of a sandbox with this key came to.
+    #[must_use]
+    pub fn done_for(&self, sandbox: &SandboxName, key: &str) -> Option<&Done> {
+        self.done.get(&(of_agents(sandbox.as_str()), key.to_owned()))
     }
 
     pub(super) fn note(&mut self, envelope: &Envelope) {
         let Some(request) = &envelope.actor.request else { return };
-        let name = (envelope.actor.id.clone(), request.key.clone());
+        let name = (owner(&envelope.actor, &envelope.stream), request.key.clone());
         if self.done.contains_key(&name) {
             return;
         }
@@ -57,4 +63,16 @@ impl Requests {
             self.done.remove_mut(&name);
         }
     }
+}
+
+/// Whose a key is. An agent's belongs to its sandbox: two that run the same program know nothing of one another.
+fn owner(actor: &Actor, stream: &Stream) -> String {
+    match actor.kind {
+        ActorKind::Agent => of_agents(stream.as_str()),
+        ActorKind::Reviewer | ActorKind::System => actor.id.clone(),
+    }
+}
+
+fn of_agents(sandbox: &str) -> String {
+    format!("agents of {sandbox}")
 }

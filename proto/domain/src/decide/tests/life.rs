@@ -383,7 +383,48 @@ fn a_request_that_is_sent_twice_is_done_once_and_a_key_means_one_thing() {
     let mut again = State::default();
     world.log.iter().for_each(|envelope| again.fold(envelope).unwrap());
     let request = first.reviewer.request.unwrap();
-    assert!(again.requests.done("uid:1000", &request).is_some(), "it is in the log");
+    assert!(again.requests.done(&reviewer(), &Stream::Gateway, &request).is_some(), "it is in the log");
+}
+
+#[test]
+fn an_agents_key_belongs_to_its_sandbox_whichever_program_asks() {
+    let mut world = World::new();
+    world.start("other", 3, true);
+    let ask = |sandbox: &str, id: u128, binary: &str, body: u8| Submit {
+        sandbox: name(sandbox),
+        submitted_by: binary.to_owned(),
+        request: Some(RequestKey { key: "k".into(), body: Digest([body; 32]) }),
+        ..submission(id, "a", put("/a"), 32)
+    };
+    let mut run = |ask: Submit| world.run(Command::Submit(Box::new(ask)));
+    run(ask("demo", 10, "/usr/bin/curl", 1)).unwrap();
+    match run(ask("demo", 11, "/usr/bin/python3", 1)) {
+        Err(Refusal::Repeated(done)) => assert_eq!(done.proposal, Some(ProposalId(uuid(10)))),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(run(ask("demo", 12, "/usr/bin/curl", 2)), Err(Refusal::KeyReused("k".into())));
+    run(ask("other", 13, "/usr/bin/curl", 2)).unwrap();
+    assert_eq!(world.state.requests.done_for(&name("demo"), "k").unwrap().body, Digest([1; 32]));
+    assert!(world.state.requests.done_for(&name("nobody"), "k").is_none());
+}
+
+#[test]
+fn a_proof_says_what_a_submission_would_and_stores_nothing() {
+    let mut world = World::new();
+    let orders = Orders::default();
+    let ask = |path: &str, limit| submission(10, "a", put(path), limit);
+    let proof = prove(&world.state, &ask("/a", 32), &orders).unwrap();
+    assert_eq!(proof.review.difference.as_ref().unwrap().added.len(), 1);
+    assert_eq!(proof.closure, None);
+    assert!(matches!(prove(&world.state, &ask("/a", 0), &orders), Err(Refusal::TooManyPending(0, 0))));
+    world.set(Stream::Gateway, Key::Advisor, Some(Value::Bool(false))).unwrap();
+    assert!(matches!(prove(&world.state, &ask("/a", 32), &orders), Err(Refusal::AdvisorOff(_))));
+    world.set(Stream::Gateway, Key::Advisor, None).unwrap();
+    world.submit_with(10, "a", put("/a"), 32).unwrap();
+    let proposal = world.state.proposal(ProposalId(uuid(10))).unwrap();
+    let sandbox = &world.state.sandboxes[&proposal.sandbox];
+    let shown = Review::of(sandbox, proposal.id, &proposal.draft, &proposal.evidence);
+    assert_eq!(proof.review, shown, "it is what the submission is shown with");
 }
 
 #[test]
