@@ -349,6 +349,34 @@ mod tests {
         }
     }
 
+    /// Kills: a proposal for the first holder only.
+    #[test]
+    fn the_proposal_is_for_everybody_who_lacks_a_rule() {
+        let holder = |pid, path: &str| Holder { pid, caller: Caller { chain: vec![path.to_owned()] } };
+        let holders =
+            vec![holder(1, "/usr/bin/tail"), holder(2, "/usr/bin/curl"), holder(3, "/usr/bin/curl")];
+        let shared = Denial { holders, ..denial(put(), Layer::L4, true) };
+        let proposal = &shared.body(ON)["proposal"];
+        let binaries = &proposal["operations"][0]["addRule"]["rule"]["binaries"];
+        assert_eq!(*binaries, json!([{"path": "/usr/bin/curl"}, {"path": "/usr/bin/tail"}]));
+        let unknown = Denial { holders: Vec::new(), ..denial(put(), Layer::L4, true) };
+        assert_eq!(unknown.body(ON)["fixable"], false);
+    }
+
+    /// Kills: advice to ask for what no rule can say, and a ready-made rule that is wider than the request.
+    #[test]
+    fn w25_only_what_a_rule_can_fix_is_advised() {
+        let request = |method: &str, path: &str| Ask::Request { method: method.into(), path: path.into() };
+        let control_plane = Denial { port: 6443, ..denial(Ask::Connect, Layer::L4, true) };
+        for denial in [control_plane, denial(request("TRACE", "/x"), Layer::L4, true)] {
+            let body = Value::Object(denial.body(ON));
+            assert_eq!((&body["fixable"], &body["rule_missing"]), (&json!(false), &Value::Null));
+            assert!(!body["next_steps"].to_string().contains("submit_proposal"));
+        }
+        let spelled = Value::Object(denial(request("GET", "/**"), Layer::L7, true).body(ON));
+        assert_eq!((&spelled["fixable"], spelled.get("proposal")), (&json!(true), None));
+    }
+
     #[test]
     fn guidance_is_given_only_where_it_helps() {
         let fixable = Value::Object(denial(put(), Layer::L7, true).body(ON));

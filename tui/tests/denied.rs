@@ -177,3 +177,17 @@ fn w27_what_was_denied_while_the_gateway_was_away_is_told_when_it_is_back() {
     assert_eq!(found[0]["endpoints"], json!(["denied.example:80 [L7 rest, allow GET /away]"]));
     until("nothing is left", || (!file.exists()).then_some(()));
 }
+
+/// Kills: settings that reach nobody.
+#[test]
+fn both_can_be_switched_off() {
+    let world = World::start();
+    for key in ["deny_inside_tunnel", "mechanistic_proposals"] {
+        let set = world.inbox(&["settings", key, "false"]);
+        assert!(set.status.success(), "{set:?}");
+    }
+    let run = script(&world, "demo", &[], "curl -s https://denied.example/x; echo $?");
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "56\n", "curl: CONNECT tunnel failed");
+    assert!(log(&world, "demo").contains("NET:OPEN [MED] DENIED"));
+    assert_eq!(mapped(&world), Vec::<Value>::new());
+}

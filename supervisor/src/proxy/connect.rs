@@ -55,7 +55,7 @@ pub(super) async fn handle(
             tokio::spawn(async move {
                 if let Ok(client) = upgrade.await {
                     let streams = (TokioIo::new(client), upstream);
-                    tunnel::relay(&session, holders.first(), (&host, port), streams, standing).await;
+                    tunnel::relay(&session, holders.first(), (&host, port), streams, *standing).await;
                 }
             });
         }
@@ -77,7 +77,7 @@ enum Opened {
     /// Its requests are judged one by one.
     Read,
     /// Its bytes go here as they are, for as long as it may.
-    Unread(TcpStream, Standing),
+    Unread(TcpStream, Box<Standing>),
 }
 
 /// Why there is no tunnel.
@@ -119,7 +119,7 @@ async fn open(
         tag: Some((permit.rule.clone(), "opa")),
         reason: None,
     });
-    Ok(Opened::Unread(upstream, standing))
+    Ok(Opened::Unread(upstream, Box::new(standing)))
 }
 
 /// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).
