@@ -100,7 +100,7 @@ fn floor() -> (std::net::SocketAddr, std::net::SocketAddr, Arc<ClientConfig>) {
         .with_single_cert(vec![key.cert.der().clone()], private)
         .unwrap();
     let server = Arc::new(server);
-    let clear = serve(|stream| answer(stream));
+    let clear = serve(answer);
     let tls = serve(move |stream| {
         answer(StreamOwned::new(ServerConnection::new(Arc::clone(&server)).unwrap(), stream));
     });
