@@ -8,6 +8,7 @@ use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
 use rustls::ClientConfig;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::authority::CertificateAuthority;
@@ -34,6 +35,8 @@ pub struct Context {
     pub proposals: Proposals,
     /// What is set for it.
     pub settings: InForce,
+    /// Denied tunnels that are not told yet: what was asked in them decides how.
+    pub denied_tunnels: TaskTracker,
     /// Where the skill is, for agents to read.
     pub skill: PathBuf,
     /// The shorthand log.

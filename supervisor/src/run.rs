@@ -19,6 +19,7 @@ use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
 use tokio::sync::{oneshot, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -246,6 +247,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
         settings: InForce::default(),
+        denied_tunnels: TaskTracker::new(),
         skill,
         log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
@@ -272,6 +274,8 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         Err(error) => Err(error),
     };
     // What was denied in the command's last moment is told as well, before there is no run that it belongs to.
+    context.denied_tunnels.close();
+    let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, context.denied_tunnels.wait()).await;
     drop(stop);
     let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, mapper).await;
     // Also where the command did not start: the name is free for the next run.

@@ -19,8 +19,9 @@ fn script(world: &World, name: &str, options: &[&str], script: &str) -> Output {
 
 fn body(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)))
+    let read = serde_json::from_str(&text);
+    assert!(read.is_ok(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    read.unwrap()
 }
 
 fn log(world: &World, name: &str) -> String {
@@ -114,7 +115,7 @@ fn w07_every_denial_has_the_same_fields() {
     ] {
         let denied = body(&script(&world, name, &["--advisor"], command));
         assert_eq!(
-            (&denied["fixable"], &denied["rule_missing"] != &Value::Null),
+            (&denied["fixable"], denied["rule_missing"] != Value::Null),
             (&json!(fixable), fixable),
             "{name}: {denied}"
         );

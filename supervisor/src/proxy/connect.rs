@@ -60,7 +60,9 @@ pub(super) async fn handle(
             });
         }
         Err(Closed::Refused(refused)) if session.context.denies_inside(port) => {
-            tokio::spawn(inside::deny(session, Denied { holders, host, port, refused }, upgrade));
+            let context = Arc::clone(&session.context);
+            let denied = Denied { holders, host, port, refused };
+            context.denied_tunnels.spawn(inside::deny(session, denied, upgrade));
         }
         Err(Closed::Refused(refused)) => {
             return session.context.deny(refused, &holders, (&host, port), Ask::Connect);
