@@ -19,6 +19,7 @@ use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
@@ -265,22 +266,40 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
-    let undelivered = log_folder(&args)?.join(format!("undelivered-{}.json", args.sandbox));
-    let (stop, stopped) = oneshot::channel();
-    let mapper = tokio::spawn(mapper::run(Arc::clone(&context), undelivered, stopped));
+    let last = begin_mapping(&context, &args)?;
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
-    // What was denied in the command's last moment is told as well, before there is no run that it belongs to.
-    context.denied_tunnels.close();
-    let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, context.denied_tunnels.wait()).await;
-    drop(stop);
-    let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, mapper).await;
+    last.tell(&context).await;
     // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
     ended
+}
+
+/// The mapper at work, and what ends it.
+struct Mapping {
+    stop: oneshot::Sender<()>,
+    mapper: JoinHandle<()>,
+}
+
+fn begin_mapping(context: &Arc<Context>, args: &RunArgs) -> Result<Mapping, RunError> {
+    let undelivered = log_folder(args)?.join(format!("undelivered-{}.json", args.sandbox));
+    let (stop, stopped) = oneshot::channel();
+    let mapper = tokio::spawn(mapper::run(Arc::clone(context), undelivered, stopped));
+    Ok(Mapping { stop, mapper })
+}
+
+impl Mapping {
+    /// What was denied in the command's last moment is told as well, before there is no run that it belongs to.
+    async fn tell(self, context: &Context) {
+        context.denied_tunnels.close();
+        // The command has ended: what is not told in time does not keep its exit code waiting.
+        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, context.denied_tunnels.wait()).await;
+        drop(self.stop);
+        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, self.mapper).await;
+    }
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.
