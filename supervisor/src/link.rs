@@ -5,7 +5,6 @@ mod duty;
 mod follow;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use openshell_domain::id::{ProposalId, RunId};
 use openshell_wire::door::{self, DoorError};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
@@ -55,7 +54,7 @@ pub struct Gateway {
     door: String,
     hello: pb::Hello,
     run: Mutex<Known>,
-    is_attached: AtomicBool,
+    is_attached: watch::Sender<bool>,
 }
 
 /// By what the gateway knows this run.
@@ -90,14 +89,20 @@ impl Gateway {
             door: sandbox_door.display().to_string(),
             hello,
             run: Mutex::new(Known { run, secret: Vec::new() }),
-            is_attached: AtomicBool::new(false),
+            is_attached: watch::Sender::new(false),
         })
     }
 
     /// Whether an `Attach` is open now.
     #[must_use]
     pub fn is_attached(&self) -> bool {
-        self.is_attached.load(Ordering::Acquire)
+        *self.is_attached.borrow()
+    }
+
+    /// Changes whenever an `Attach` was opened or has ended.
+    #[must_use]
+    pub fn attachment(&self) -> watch::Receiver<bool> {
+        self.is_attached.subscribe()
     }
 
     /// Opens an `Attach`: the first of the run, or one that resumes it.
@@ -219,7 +224,7 @@ impl Gateway {
     }
 
     fn set_attached(&self, is_attached: bool) {
-        self.is_attached.store(is_attached, Ordering::Release);
+        self.is_attached.send_replace(is_attached);
     }
 }
 

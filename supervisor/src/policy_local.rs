@@ -24,7 +24,7 @@ use crate::identity::Holder;
 use crate::log::line::{cut, redact_queries};
 use crate::reply::{self, Body};
 use routes::{NoRoute, Route};
-pub(crate) use submit::summary;
+pub(crate) use submit::{proposed, summary};
 pub use wait::is_settled;
 
 /// The longest body, in bytes.

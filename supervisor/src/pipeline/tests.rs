@@ -102,3 +102,17 @@ async fn a_pin_is_exempt_and_a_route_serves_its_own_destination_only() {
     let other = intent(&["/usr/bin/curl"], "192.0.2.7", 80).admit(snapshot).unwrap();
     assert!(other.clear_stream().unwrap().permit(&route).is_err());
 }
+
+/// Kills: a refusal that names the first holder, whoever it is that lacks a rule.
+#[test]
+fn a_refusal_names_every_holder_that_lacks_a_rule_and_no_other() {
+    let snapshot = enforcement().snapshot();
+    let refused =
+        intent(&["/usr/bin/curl", "/usr/bin/tail", "/usr/bin/ssh", "/usr/bin/head"], "api.invalid", 443)
+            .admit(Arc::clone(&snapshot))
+            .unwrap_err();
+    assert_eq!(refused.lacking, [1, 3]);
+    let admission = intent(&["/usr/bin/ssh", "/usr/bin/curl"], "api.invalid", 443).admit(snapshot).unwrap();
+    let refused = admission.clear(&Request { method: "PUT", ..get("/x") }).unwrap_err();
+    assert_eq!((refused.lacking, refused.is_fixable), (vec![1], true));
+}

@@ -63,6 +63,7 @@ impl Read {
             evidence: evidence(context, &sound).await,
             operations: sound.into_iter().map(operation).collect(),
             idempotency_key,
+            origin: String::new(),
         }
     }
 }
@@ -241,7 +242,8 @@ fn retry_after(status: &tonic::Status) -> String {
     seconds.unwrap_or(2).max(1).to_string()
 }
 
-fn proposed(proposal: &Proposal) -> Line {
+/// The line that tells of a proposal that the gateway has taken.
+pub(crate) fn proposed(proposal: &Proposal) -> Line {
     Line::Config {
         state: "PROPOSED",
         severity: Severity::Info,

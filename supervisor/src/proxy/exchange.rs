@@ -73,7 +73,7 @@ pub(super) async fn exchange(
     let (permit, standing) = match judge(context, origin, request.method(), &target).await {
         Ok(permitted) => permitted,
         Err(Stopped::Refused(refused)) => {
-            let response = context.deny(refused, origin.holders.first(), origin.authority(), ask);
+            let response = context.deny(refused, &origin.holders, origin.authority(), ask);
             return drained(request, response).await;
         }
         Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
@@ -84,7 +84,7 @@ pub(super) async fn exchange(
     let sent = tokio::select! {
         sent = pool.send(&permit, origin.is_tls, &context.upstream, outgoing) => sent,
         refused = &mut ended => {
-            return context.deny(refused, origin.holder(), origin.authority(), ask);
+            return context.deny(refused, &origin.holders, origin.authority(), ask);
         }
     };
     match sent {
@@ -133,9 +133,6 @@ async fn judge(
     method: &Method,
     target: &Target,
 ) -> Result<(Permit, Option<Standing>), Stopped> {
-    let intent =
-        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
-    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Stopped::Refused(Refused {
             error: "policy_denied",
@@ -144,8 +141,12 @@ async fn judge(
             rule: "-".to_owned(),
             reason: format!("{method} {} is never forwarded", target.path),
             is_fixable: false,
+            lacking: Vec::new(),
         }));
     }
+    let intent =
+        Intent { holders: Arc::clone(&origin.holders), host: origin.host.clone(), port: origin.port };
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;
