@@ -202,6 +202,7 @@ impl Agent {
     async fn submit(&mut self, count: usize) -> Vec<pb::Proposal> {
         let operations = (0..count).map(|_| self.ask()).collect();
         let request = pb::SubmitProposalsRequest {
+            origin: String::new(),
             sandbox: self.sandbox.clone(),
             run_secret: self.secret.clone(),
             submitted_by: "/usr/bin/curl".into(),

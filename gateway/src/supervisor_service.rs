@@ -18,9 +18,11 @@ use futures_util::Stream;
 use openshell_domain::command::{Command, EndRun, Spend, Withdraw};
 use openshell_domain::event::{Actor, RunEnd};
 use openshell_domain::id::{Digest, IdError, RunId, SandboxName};
+use openshell_domain::proposal::Origin;
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_server::Supervisor;
+use openshell_wire::proposal;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -37,6 +39,8 @@ const MAX_BINARY: usize = 4096;
 pub(crate) struct SupervisorService {
     shared: Shared,
     buckets: Buckets,
+    /// How fast each sandbox's denials may become proposals, which takes nothing from its agents.
+    mapper_buckets: Buckets,
     proving: Proving,
 }
 
@@ -45,7 +49,8 @@ type Buckets = Mutex<HashMap<SandboxName, Bucket>>;
 
 impl SupervisorService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, buckets: Mutex::default(), proving: Proving::default() }
+        let (buckets, mapper_buckets) = (Mutex::default(), Mutex::default());
+        Self { shared, buckets, mapper_buckets, proving: Proving::default() }
     }
 
     /// The sandbox and the run whose secret this is.
@@ -72,7 +77,10 @@ impl Supervisor for SupervisorService {
         &self,
         request: Request<pb::SubmitProposalsRequest>,
     ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
-        submit::submit(&self.shared, &self.buckets, request.into_inner()).await.map(Response::new)
+        let request = request.into_inner();
+        let is_mapper = matches!(proposal::submitted_origin(&request.origin), Ok(Origin::Mechanistic));
+        let buckets = if is_mapper { &self.mapper_buckets } else { &self.buckets };
+        submit::submit(&self.shared, buckets, request).await.map(Response::new)
     }
 
     async fn prove_proposals(

@@ -355,3 +355,32 @@ async fn a_sandbox_that_submits_too_fast_is_told_when_to_come_back_and_others_ar
     other.submit("/1").await;
     running.stop().await;
 }
+
+/// Kills: drafts that are stored as an agent's, that need the agents' switch, or that take from the agents' rate.
+#[tokio::test]
+async fn the_mappers_drafts_are_its_own_and_take_nothing_from_the_agents() {
+    let limits = Limits { submissions_burst: 3, submissions_per_minute: 1, ..Limits::default() };
+    let place = Place { limits, ..Place::new() };
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let drafted = |agent: &Attached, path: &str| pb::SubmitProposalsRequest {
+        origin: "mechanistic".into(),
+        ..agent.submission(&[path])
+    };
+    let mut refused = 0;
+    for n in 0..5 {
+        let request = drafted(&agent, &format!("/{n}"));
+        refused += usize::from(within(agent.client.submit_proposals(request)).await.is_err());
+    }
+    assert_eq!(refused, 2, "it has a rate too");
+    let own = agent.submit("/own").await;
+    assert_eq!(own.origin, "agent_authored");
+    let list = pb::ListProposalsRequest::default();
+    let listed = within(place.inbox().await.list_proposals(list)).await.unwrap().into_inner();
+    let origins: Vec<&str> = listed.proposals.iter().map(|proposal| proposal.origin.as_str()).collect();
+    assert_eq!(origins.iter().filter(|origin| **origin == "mechanistic").count(), 1, "one for each thing");
+    let odd = pb::SubmitProposalsRequest { origin: "reviewer".into(), ..agent.submission(&["/x"]) };
+    let answer = within(agent.client.submit_proposals(odd)).await.unwrap().into_inner();
+    assert!(answer.results[0].error.contains("origin"), "{answer:?}");
+    running.stop().await;
+}

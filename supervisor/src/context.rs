@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::authority::CertificateAuthority;
@@ -33,6 +34,8 @@ pub struct Context {
     pub proposals: Proposals,
     /// What is set for it.
     pub settings: InForce,
+    /// Denied tunnels that are not told yet: what was asked in them decides how.
+    pub denied_tunnels: TaskTracker,
     /// Where the skill is, for agents to read.
     pub skill: PathBuf,
     /// The shorthand log.
@@ -60,6 +63,19 @@ impl Context {
         self.settings.now().advisor
     }
 
+    /// Whether a CONNECT to this port that is denied is answered inside the tunnel: one on which TLS is spoken.
+    #[must_use]
+    pub fn denies_inside(&self, port: u16) -> bool {
+        self.settings.now().deny_inside_tunnel
+            && (matches!(port, 443 | 8443) || self.enforcement.snapshot().reads_tls_at(port))
+    }
+
+    /// Whether denials become proposals by themselves now.
+    #[must_use]
+    pub fn maps_denials(&self) -> bool {
+        self.settings.now().mechanistic_proposals
+    }
+
     /// What directives of the gateway change.
     #[must_use]
     pub fn duty(&self) -> Duty<'_> {
@@ -70,12 +86,15 @@ impl Context {
     pub fn deny(
         &self,
         refused: Refused,
-        holder: Option<&Holder>,
+        holders: &[Holder],
         (host, port): (&Host, u16),
         ask: Ask,
     ) -> http::Response<crate::reply::Body> {
         let id = clock::random_id().unwrap_or(Uuid::nil());
-        let denial = Denial { id, refused, holder: holder.cloned(), host: host.clone(), port, ask };
+        let lacks = |place: &usize| refused.lacking.is_empty() || refused.lacking.contains(place);
+        let lacking = holders.iter().enumerate().filter(|(place, _)| lacks(place));
+        let holders = lacking.map(|(_, holder)| holder.clone()).collect();
+        let denial = Denial { id, refused, holders, host: host.clone(), port, ask };
         self.log.write(&denial.line());
         self.evidence.record(&denial);
         let skill = self.skill.to_string_lossy();

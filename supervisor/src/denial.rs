@@ -6,6 +6,7 @@
 
 use http::{HeaderName, Response, StatusCode};
 use openshell_domain::id::RuleName;
+use openshell_domain::mapper;
 use openshell_domain::policy::host::Host;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -40,8 +41,8 @@ pub struct Denial {
     pub id: Uuid,
     /// Why.
     pub refused: Refused,
-    /// Who asked, if that is known.
-    pub holder: Option<Holder>,
+    /// Who asked and lacks a rule; the first stands for all of them in the log. Empty where nobody is known.
+    pub holders: Vec<Holder>,
     /// Where to.
     pub host: Host,
     /// At which port.
@@ -68,7 +69,8 @@ impl Denial {
     }
 
     fn body(&self, advice: Advice<'_>) -> Map<String, Value> {
-        let missing = self.refused.is_fixable.then(|| self.rule_missing());
+        let is_fixable = self.is_fixable();
+        let missing = is_fixable.then(|| self.rule_missing());
         let mut body = Map::new();
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
         put("error", self.refused.error.into());
@@ -83,14 +85,15 @@ impl Denial {
         put("host", self.host.to_string().into());
         put("port", self.port.into());
         put("binary", self.binary().into());
-        put("fixable", self.refused.is_fixable.into());
+        put("fixable", self.is_fixable().into());
+        put("l4_alternative", self.has_l4_alternative().into());
         put("rule_missing", missing.map_or(Value::Null, Value::Object));
         put("denial_id", self.id.to_string().into());
-        put("next_steps", routes::next_steps(advice, self.refused.is_fixable));
+        put("next_steps", routes::next_steps(advice, is_fixable));
         if advice.is_on {
-            put("agent_guidance", routes::guidance(advice, self.refused.is_fixable).into());
-            if self.refused.is_fixable && self.binary().is_some() {
-                put("proposal", self.proposal());
+            put("agent_guidance", routes::guidance(advice, is_fixable).into());
+            if let Some(proposal) = self.proposal().filter(|_| is_fixable) {
+                put("proposal", proposal);
             }
         }
         body
@@ -118,7 +121,29 @@ impl Denial {
     }
 
     fn binary(&self) -> Option<&str> {
-        self.holder.as_ref().and_then(|holder| holder.caller.binary())
+        self.holders.first().and_then(|holder| holder.caller.binary())
+    }
+
+    /// Whether an allow rule could fix it: for a program that is known, to a place that a rule can open.
+    #[must_use]
+    pub fn is_fixable(&self) -> bool {
+        let method = self.request().map(|(method, _)| method);
+        self.refused.is_fixable
+            && self.binary().is_some()
+            && mapper::is_grantable(&self.host, self.port, method)
+    }
+
+    /// Whether a rule about host and port alone would fix it as well.
+    fn has_l4_alternative(&self) -> bool {
+        self.is_fixable() && self.refused.layer == Layer::L4 && self.request().is_some()
+    }
+
+    /// Method and path, where they are known.
+    fn request(&self) -> Option<(&str, &str)> {
+        match &self.ask {
+            Ask::Connect => None,
+            Ask::Request { method, path } => Some((method, path)),
+        }
     }
 
     fn rule_text(&self) -> String {
@@ -164,22 +189,19 @@ impl Denial {
         missing
     }
 
-    /// A body that can be POSTed as it is: the narrowest rule for what was denied.
-    fn proposal(&self) -> Value {
-        let mut endpoint = json!({"host": self.host.to_string(), "port": self.port});
-        if let (Ask::Request { method, path }, Some(fields)) = (&self.ask, endpoint.as_object_mut()) {
-            fields.insert("protocol".into(), "rest".into());
-            fields.insert("enforcement".into(), "enforce".into());
-            fields.insert("rules".into(), json!([{"allow": {"method": method, "path": path}}]));
-        }
-        let name = self.rule_name();
-        let binary = self.binary();
-        json!({
-            "intent_summary": format!("{} on {} by {}", self.rule_text(), self.host.with_port(self.port), binary.unwrap_or("-")),
-            "operations": [{"addRule": {"ruleName": name, "rule": {
-                "name": name, "endpoints": [endpoint], "binaries": [{"path": binary}],
-            }}}],
-        })
+    /// A body that can be POSTed as it is: the narrowest rule for what was denied, for everybody who lacks one. None
+    /// where a program or a path is spelled like a pattern: no rule would be about it alone.
+    fn proposal(&self) -> Option<Value> {
+        let mut binaries =
+            self.holders.iter().map(|holder| holder.caller.binary()).collect::<Option<Vec<_>>>()?;
+        binaries.sort_unstable();
+        binaries.dedup();
+        let requests: Vec<(&str, &str)> = self.request().into_iter().collect();
+        let (operation, _) =
+            mapper::narrowest(&self.rule_name(), &binaries, (&self.host, self.port), &requests)?;
+        let at = self.host.with_port(self.port);
+        let summary = format!("{} on {at} by {}", self.rule_text(), binaries.join(", "));
+        Some(json!({"intent_summary": summary, "operations": [operation]}))
     }
 
     fn rule_name(&self) -> String {
@@ -191,7 +213,7 @@ impl Denial {
     /// The line in the log.
     #[must_use]
     pub fn line(&self) -> Line {
-        let actor = actor(self.holder.as_ref());
+        let actor = actor(self.holders.first());
         let at = self.host.with_port(self.port);
         let tag = Some((self.refused.rule.clone(), self.refused.engine));
         match &self.ask {
@@ -271,8 +293,9 @@ mod tests {
                 rule: "github".into(),
                 reason: "PUT /repos/o/r/x.md not permitted by policy".into(),
                 is_fixable,
+                lacking: Vec::new(),
             },
-            holder: Some(Holder { pid: 9, caller: Caller { chain: vec!["/usr/bin/curl".into()] } }),
+            holders: vec![Holder { pid: 9, caller: Caller { chain: vec!["/usr/bin/curl".into()] } }],
             host: Host::parse("api.github.com").unwrap(),
             port: 443,
             ask,
@@ -324,6 +347,34 @@ mod tests {
             assert_eq!(openshell_domain::policy::render::endpoint_lines(&add.rule), [line]);
             assert_eq!(add.rule.binaries[0].path, "/usr/bin/curl");
         }
+    }
+
+    /// Kills: a proposal for the first holder only.
+    #[test]
+    fn the_proposal_is_for_everybody_who_lacks_a_rule() {
+        let holder = |pid, path: &str| Holder { pid, caller: Caller { chain: vec![path.to_owned()] } };
+        let holders =
+            vec![holder(1, "/usr/bin/tail"), holder(2, "/usr/bin/curl"), holder(3, "/usr/bin/curl")];
+        let shared = Denial { holders, ..denial(put(), Layer::L4, true) };
+        let proposal = &shared.body(ON)["proposal"];
+        let binaries = &proposal["operations"][0]["addRule"]["rule"]["binaries"];
+        assert_eq!(*binaries, json!([{"path": "/usr/bin/curl"}, {"path": "/usr/bin/tail"}]));
+        let unknown = Denial { holders: Vec::new(), ..denial(put(), Layer::L4, true) };
+        assert_eq!(unknown.body(ON)["fixable"], false);
+    }
+
+    /// Kills: advice to ask for what no rule can say, and a ready-made rule that is wider than the request.
+    #[test]
+    fn w25_only_what_a_rule_can_fix_is_advised() {
+        let request = |method: &str, path: &str| Ask::Request { method: method.into(), path: path.into() };
+        let control_plane = Denial { port: 6443, ..denial(Ask::Connect, Layer::L4, true) };
+        for denial in [control_plane, denial(request("TRACE", "/x"), Layer::L4, true)] {
+            let body = Value::Object(denial.body(ON));
+            assert_eq!((&body["fixable"], &body["rule_missing"]), (&json!(false), &Value::Null));
+            assert!(!body["next_steps"].to_string().contains("submit_proposal"));
+        }
+        let spelled = Value::Object(denial(request("GET", "/**"), Layer::L7, true).body(ON));
+        assert_eq!((&spelled["fixable"], spelled.get("proposal")), (&json!(true), None));
     }
 
     #[test]

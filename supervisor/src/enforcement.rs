@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use crate::clock::{self, Reading};
 use crate::lease::{self, Budgets, End, Grant};
 
+/// Ports of HTTP without TLS (IANA `http` and `http-alt`).
+const CLEAR_PORTS: [u16; 2] = [80, 8080];
 /// How often what is open looks whether its lease has ended, where one has an end.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,15 @@ impl PolicySnapshot {
         self.judge.is_ok()
             && self.revision >= since
             && self.grants.iter().any(|grant| grant.proposal == proposal)
+    }
+
+    /// Whether the policy has requests at this port that are read, and that do not come in the clear.
+    #[must_use]
+    pub fn reads_tls_at(&self, port: u16) -> bool {
+        let rules = self.policy.iter().flat_map(|policy| policy.network_policies.values());
+        let mut endpoints = rules.flat_map(|rule| &rule.endpoints);
+        !CLEAR_PORTS.contains(&port)
+            && endpoints.any(|endpoint| endpoint.is_l7() && endpoint.ports.contains(&port))
     }
 
     /// Why everything is denied, if it is.

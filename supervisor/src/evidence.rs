@@ -1,27 +1,35 @@
-//! What was denied in this run, folded: the evidence for proposals.
+//! What was denied in this run, folded: the one place where every denial of every layer and transport ends up. It is
+//! evidence for agents' proposals, and what the mapper drafts from.
 //!
-//! In memory only and never more than `KEPT` kinds; the one that was longest not seen goes first. Paths are
-//! canonical and stand without their queries. It shows what the agent did and proves nothing in its favour.
+//! Keyed (binary, host, port, layer), with few samples of method and path each: never more than `KEPT` kinds, and
+//! `SAMPLES` of one key. The one that was longest not seen goes first, and is counted. Paths are canonical and stand
+//! without their queries. It shows what the agent did and proves nothing in its favour.
+
+mod like;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use openshell_domain::mapper::Denied;
 use openshell_domain::policy::host::Host;
-use openshell_domain::policy::pattern::{Pattern, Separator};
-use openshell_domain::policy::risk::{MAX_EVIDENCE, MAX_METHOD, Seen};
-use openshell_domain::policy::verdict::{self, Caller, CompiledPolicy, Connect, Request, RequestVerdict};
-use openshell_domain::policy::{Policy, Rule};
-use openshell_domain::proposal::body::AddRule;
+use openshell_domain::policy::risk::{MAX_METHOD, Seen};
+use openshell_domain::policy::verdict::Caller;
+use tokio::sync::Notify;
 
 use crate::denial::{Ask, Denial};
+use crate::pipeline::Layer;
+pub use like::of;
 
 /// How many kinds of denials are kept.
-const KEPT: usize = 500;
+pub const KEPT: usize = 500;
+/// How many of them may have the same binary, host, port and layer.
+const SAMPLES: usize = 32;
 
 /// The denials of one run.
 #[derive(Debug, Default)]
 pub struct Evidence {
     inner: Mutex<Inner>,
+    news: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,61 +37,135 @@ struct Inner {
     kept: HashMap<Kind, Count>,
     /// How many were recorded: the time of this run's denials.
     recorded: u64,
+    /// How many kinds made room for others.
+    dropped: u64,
+}
+
+/// What denials are folded by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    binary: String,
+    host: Host,
+    port: u16,
+    layer: Layer,
 }
 
 /// What is one kind of denial.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {
-    binary: String,
-    host: Host,
-    port: u16,
+    key: Key,
     /// Method and path, where the request was read.
     request: Option<(String, String)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Count {
     times: u64,
     last: u64,
+    /// Of these, how often since it was told; nothing for what no rule can fix.
+    fresh: u64,
+    /// Who asked last, with ancestors.
+    caller: Caller,
 }
 
 impl Evidence {
-    /// Counts a denial. One of nobody, or with a method that no rule can name, is evidence for nothing.
+    /// Counts a denial, for everybody who lacks a rule. One of nobody, or with a method that no rule can name, is
+    /// evidence for nothing.
     pub fn record(&self, denial: &Denial) {
-        let Some(binary) = denial.holder.as_ref().and_then(|holder| holder.caller.binary()) else { return };
         let request = match &denial.ask {
             Ask::Connect => None,
             Ask::Request { method, .. } if method.len() > MAX_METHOD => return,
             Ask::Request { method, path } => Some((method.clone(), path.clone())),
         };
-        let (host, port) = (denial.host.clone(), denial.port);
-        self.count(Kind { binary: binary.to_owned(), host, port, request });
+        let fresh = u64::from(denial.is_fixable());
+        for holder in &denial.holders {
+            let Some(binary) = holder.caller.binary() else { continue };
+            let (host, port, layer) = (denial.host.clone(), denial.port, denial.refused.layer);
+            let key = Key { binary: binary.to_owned(), host, port, layer };
+            let count = Count { times: 1, last: 0, fresh, caller: holder.caller.clone() };
+            self.lock().count(Kind { key, request: request.clone() }, count);
+        }
+        if fresh > 0 {
+            self.news.notify_one();
+        }
     }
 
-    fn count(&self, kind: Kind) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.recorded += 1;
-        let now = inner.recorded;
-        if let Some(count) = inner.kept.get_mut(&kind) {
-            *count = Count { times: count.times + 1, last: now };
-            return;
+    /// Takes in what an earlier run could not tell.
+    pub fn recall(&self, denied: Vec<Denied>) {
+        for one in denied.into_iter().take(KEPT) {
+            let Some(binary) = one.caller.binary().map(ToOwned::to_owned) else { continue };
+            let layer = if one.request.is_some() { Layer::L7 } else { Layer::L4 };
+            let key = Key { binary, host: one.host, port: one.port, layer };
+            let count = Count { times: one.fresh, last: 0, fresh: one.fresh, caller: one.caller };
+            self.lock().count(Kind { key, request: one.request }, count);
         }
-        if inner.kept.len() >= KEPT {
-            let oldest = inner.kept.iter().min_by_key(|(_, count)| count.last).map(|(kind, _)| kind.clone());
-            oldest.and_then(|oldest| inner.kept.remove(&oldest));
-        }
-        inner.kept.insert(kind, Count { times: 1, last: now });
+        self.news.notify_one();
+    }
+
+    /// Waits for a denial that a rule could fix.
+    pub async fn news(&self) {
+        self.news.notified().await;
     }
 
     /// Everything that is kept, the latest first.
     #[must_use]
     pub fn latest(&self) -> Vec<Kept> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kept: Vec<Kept> =
-            inner.kept.iter().map(|(kind, count)| Kept { kind: kind.clone(), count: *count }).collect();
+        let inner = self.lock();
+        let mut kept: Vec<Kept> = inner
+            .kept
+            .iter()
+            .map(|(kind, count)| Kept { kind: kind.clone(), count: count.clone() })
+            .collect();
         drop(inner);
         kept.sort_unstable_by_key(|kept| std::cmp::Reverse(kept.count.last));
         kept
+    }
+
+    /// Says that these counts were told, or are not worth telling. What came meanwhile stays news.
+    pub fn told(&self, kept: &[Kept]) {
+        let mut inner = self.lock();
+        for told in kept {
+            if let Some(count) = inner.kept.get_mut(&told.kind) {
+                count.fresh = count.fresh.saturating_sub(told.count.fresh);
+            }
+        }
+    }
+
+    /// How many kinds of denials made room for others in this run.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn count(&mut self, kind: Kind, one: Count) {
+        self.recorded += 1;
+        let now = self.recorded;
+        if let Some(count) = self.kept.get_mut(&kind) {
+            let times = count.times.saturating_add(one.times);
+            *count = Count { times, last: now, fresh: count.fresh.saturating_add(one.fresh), ..one };
+            return;
+        }
+        let samples = self.kept.keys().filter(|kept| kept.key == kind.key).count();
+        if samples >= SAMPLES {
+            self.drop_oldest(|kept| kept.key == kind.key);
+        } else if self.kept.len() >= KEPT {
+            self.drop_oldest(|_| true);
+        }
+        self.kept.insert(kind, Count { last: now, ..one });
+    }
+
+    fn drop_oldest(&mut self, is_candidate: impl Fn(&Kind) -> bool) {
+        let candidates = self.kept.iter().filter(|(kind, _)| is_candidate(kind));
+        let oldest = candidates.min_by_key(|(_, count)| count.last).map(|(kind, _)| kind.clone());
+        if oldest.is_some_and(|oldest| self.kept.remove(&oldest).is_some()) {
+            self.dropped += 1;
+        }
     }
 }
 
@@ -94,13 +176,29 @@ pub struct Kept {
     count: Count,
 }
 
+impl Kept {
+    /// How often it was denied since that was told.
+    #[must_use]
+    pub fn fresh(&self) -> u64 {
+        self.count.fresh
+    }
+
+    /// Whether it is about this program, host and port.
+    #[must_use]
+    pub fn is_of(&self, (binary, host, port): (&str, &str, u16)) -> bool {
+        let key = &self.kind.key;
+        key.binary == binary && key.port == port && key.host.to_string() == host
+    }
+}
+
 impl From<&Kept> for Seen {
     fn from(kept: &Kept) -> Self {
         let (method, path) = kept.kind.request.clone().unzip();
+        let Key { binary, host, port, .. } = &kept.kind.key;
         Self {
-            binary: kept.kind.binary.clone(),
-            host: kept.kind.host.to_string(),
-            port: kept.kind.port,
+            binary: binary.clone(),
+            host: host.to_string(),
+            port: *port,
             method,
             path,
             count: kept.count.times,
@@ -108,60 +206,15 @@ impl From<&Kept> for Seen {
     }
 }
 
-/// What looks like an operation among `latest`: at most [`MAX_EVIDENCE`], first what the rule would allow, then what
-/// was at the same host and port or from the same program to the same host; the latest first in both.
-#[must_use]
-pub fn of(add: &AddRule, latest: &[Kept]) -> Vec<Seen> {
-    let asked = Asked::new(add);
-    let (exact, like): (Vec<&Kept>, Vec<&Kept>) =
-        latest.iter().filter(|kept| asked.is_like(&kept.kind)).partition(|kept| asked.allows(&kept.kind));
-    exact.into_iter().chain(like).take(MAX_EVIDENCE).map(Seen::from).collect()
-}
-
-/// An operation, to be compared with many denials.
-struct Asked<'a> {
-    rule: &'a Rule,
-    /// The hosts of its endpoints; `None` is any host.
-    hosts: Vec<Option<Pattern>>,
-    binaries: Vec<Pattern>,
-    /// The rule as a policy of its own, where it is one.
-    judge: Option<CompiledPolicy>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(add: &'a AddRule) -> Self {
-        let rule = &add.rule;
-        let compile = |text: &str, separator| Pattern::compile(text, separator).ok();
-        let mut alone = Policy { version: 1, ..Policy::default() };
-        alone.network_policies.insert(add.rule_name.clone(), rule.clone());
+impl From<&Kept> for Denied {
+    fn from(kept: &Kept) -> Self {
         Self {
-            rule,
-            hosts: rule.endpoints.iter().map(|at| compile(&at.host, Separator::Dot)).collect(),
-            binaries: rule.binaries.iter().filter_map(|by| compile(&by.path, Separator::Slash)).collect(),
-            judge: verdict::compile(&alone).ok(),
-        }
-    }
-
-    fn is_like(&self, kind: &Kind) -> bool {
-        let host = kind.host.to_string();
-        let is_by = || self.binaries.iter().any(|pattern| pattern.matches(&kind.binary));
-        self.rule.endpoints.iter().zip(&self.hosts).any(|(endpoint, pattern)| {
-            let is_host =
-                endpoint.host.is_empty() || pattern.as_ref().is_some_and(|pattern| pattern.matches(&host));
-            is_host && (endpoint.ports.contains(&kind.port) || is_by())
-        })
-    }
-
-    fn allows(&self, kind: &Kind) -> bool {
-        let Some(judge) = &self.judge else { return false };
-        let caller = Caller { chain: vec![kind.binary.clone()] };
-        match (judge.connect(&caller, &kind.host, kind.port), &kind.request) {
-            (Connect::Denied(_), _) => false,
-            (Connect::Opaque(_), _) | (Connect::Inspected(_), None) => true,
-            (Connect::Inspected(at), Some((method, path))) => {
-                let request = Request { method, path, query: None };
-                matches!(judge.request(&at, &request), RequestVerdict::Allowed(_))
-            }
+            caller: kept.count.caller.clone(),
+            host: kept.kind.key.host.clone(),
+            port: kept.kind.key.port,
+            request: kept.kind.request.clone(),
+            times: kept.count.times,
+            fresh: kept.count.fresh,
         }
     }
 }

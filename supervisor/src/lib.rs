@@ -16,6 +16,7 @@ pub mod isolation;
 pub mod lease;
 pub mod link;
 pub mod log;
+pub mod mapper;
 pub mod pipeline;
 pub mod policy_local;
 pub mod proposals;

@@ -5,7 +5,6 @@ mod duty;
 mod follow;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use openshell_domain::id::{ProposalId, RunId};
 use openshell_wire::door::{self, DoorError};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
@@ -55,7 +54,7 @@ pub struct Gateway {
     door: String,
     hello: pb::Hello,
     run: Mutex<Known>,
-    is_attached: AtomicBool,
+    is_attached: watch::Sender<bool>,
 }
 
 /// By what the gateway knows this run.
@@ -90,14 +89,20 @@ impl Gateway {
             door: sandbox_door.display().to_string(),
             hello,
             run: Mutex::new(Known { run, secret: Vec::new() }),
-            is_attached: AtomicBool::new(false),
+            is_attached: watch::Sender::new(false),
         })
     }
 
     /// Whether an `Attach` is open now.
     #[must_use]
     pub fn is_attached(&self) -> bool {
-        self.is_attached.load(Ordering::Acquire)
+        *self.is_attached.borrow()
+    }
+
+    /// Changes whenever an `Attach` was opened or has ended.
+    #[must_use]
+    pub fn attachment(&self) -> watch::Receiver<bool> {
+        self.is_attached.subscribe()
     }
 
     /// Opens an `Attach`: the first of the run, or one that resumes it.
@@ -169,6 +174,33 @@ impl Gateway {
         }
     }
 
+    /// Asks what proposals would change; nothing is stored. The run's secret is added here.
+    ///
+    /// # Errors
+    /// The gateway's status; `UNAVAILABLE` when it does not answer.
+    pub async fn prove(&self, request: pb::SubmitProposalsRequest) -> Result<Vec<pb::ProveResult>, Status> {
+        let request = pb::SubmitProposalsRequest { run_secret: self.secret(), ..request };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.prove_proposals(request)).await {
+            Ok(answer) => Ok(answer?.into_inner().results),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
+    /// Withdraws a proposal; `by` is the binary that asks. `Ok` only once that is stored.
+    ///
+    /// # Errors
+    /// The gateway's status; `UNAVAILABLE` when it does not answer.
+    pub async fn withdraw(&self, proposal: ProposalId, by: &str) -> Result<(), Status> {
+        let (sandbox, id, by) = (self.hello.sandbox.clone(), proposal.to_string(), by.to_owned());
+        let request = pb::WithdrawProposalRequest { sandbox, run_secret: self.secret(), id, by };
+        let mut client = self.client.clone();
+        match tokio::time::timeout(CALL_DEADLINE, client.withdraw_proposal(request)).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(Status::unavailable("the gateway did not answer in time")),
+        }
+    }
+
     /// Spends the grant of a proposal for one request. `Ok` only once that is stored.
     ///
     /// # Errors
@@ -192,7 +224,7 @@ impl Gateway {
     }
 
     fn set_attached(&self, is_attached: bool) {
-        self.is_attached.store(is_attached, Ordering::Release);
+        self.is_attached.send_replace(is_attached);
     }
 }
 

@@ -17,8 +17,8 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use crate::clock;
 
-/// How many denials are kept in memory: the most that `/v1/denials` gives at once.
-const KEPT_DENIALS: usize = 100;
+/// How many lines, and how many denials, are kept in memory: the most that `policy.local` gives at once.
+const KEPT: usize = 100;
 
 /// The log of one sandbox.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Log {
 struct Inner {
     open: Option<(NaiveDate, File)>,
     denials: VecDeque<String>,
+    latest: VecDeque<String>,
     has_complained: bool,
 }
 
@@ -56,11 +57,9 @@ impl Log {
         let line = format!("{} OCSF {event}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
         let mut inner = self.lock();
         if event.is_denial() {
-            if inner.denials.len() == KEPT_DENIALS {
-                inner.denials.pop_front();
-            }
-            inner.denials.push_back(line.clone());
+            keep(&mut inner.denials, &line);
         }
+        keep(&mut inner.latest, &line);
         if let Err(error) = append(&self.folder, &mut inner.open, at.date_naive(), &line)
             && !std::mem::replace(&mut inner.has_complained, true)
         {
@@ -74,6 +73,12 @@ impl Log {
         self.lock().denials.iter().rev().take(last).cloned().collect()
     }
 
+    /// The latest lines, newest first.
+    #[must_use]
+    pub fn latest(&self, last: usize) -> Vec<String> {
+        self.lock().latest.iter().rev().take(last).cloned().collect()
+    }
+
     /// Whether the file of today is open.
     #[must_use]
     pub fn is_available(&self) -> bool {
@@ -83,6 +88,13 @@ impl Log {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn keep(lines: &mut VecDeque<String>, line: &str) {
+    if lines.len() == KEPT {
+        lines.pop_front();
+    }
+    lines.push_back(line.to_owned());
 }
 
 fn append(
@@ -137,7 +149,7 @@ mod tests {
             "2026-07-02T23:59:59.999Z OCSF HTTP:GET [MED] DENIED -(0) -> GET http://a.example/0?[redacted] [policy:- engine:opa] [reason:no\\u{1b}[2J]\n"
         );
         let kept = log.denials(1000);
-        assert_eq!(kept.len(), KEPT_DENIALS);
+        assert_eq!(kept.len(), KEPT);
         assert!(kept[0].contains("/149?[redacted]") && kept[99].contains("/50?[redacted]"), "{}", kept[99]);
         assert_eq!(log.denials(2).len(), 2);
     }

@@ -27,7 +27,7 @@ pub use reach::{Opening, Reach};
 pub use standing::Standing;
 
 /// At which layer something was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// Host and port.
     L4,
@@ -50,6 +50,8 @@ pub struct Refused {
     pub reason: String,
     /// Whether an allow rule could fix it.
     pub is_fixable: bool,
+    /// The holders that lack a rule, by their place; empty where it is about all of them.
+    pub lacking: Vec<usize>,
 }
 
 /// Somebody wants to reach something.
@@ -86,12 +88,18 @@ impl Intent {
     pub fn admit(self, snapshot: Arc<PolicySnapshot>) -> Result<Admission, Refused> {
         let judge = judge(&snapshot)?;
         let mut views = Vec::with_capacity(self.holders.len());
-        for holder in self.holders.iter() {
-            views.push(match judge.connect(&holder.caller, &self.host, self.port) {
-                Connect::Opaque(at) => View::Opaque(at),
-                Connect::Inspected(at) => View::Inspected(at),
-                Connect::Denied(denial) => return Err(self.refused(&denial, holder)),
-            });
+        let mut refusals = Vec::new();
+        for (place, holder) in self.holders.iter().enumerate() {
+            match judge.connect(&holder.caller, &self.host, self.port) {
+                Connect::Opaque(at) => views.push(View::Opaque(at)),
+                Connect::Inspected(at) => views.push(View::Inspected(at)),
+                Connect::Denied(denial) => {
+                    refusals.push(Refused { lacking: vec![place], ..self.refused(&denial, holder) });
+                }
+            }
+        }
+        if let Some(refused) = Refused::together(refusals) {
+            return Err(refused);
         }
         if views.is_empty() {
             return Err(Refused::l4("policy_denied", "opa", "nobody holds the connection".to_owned()));
@@ -127,7 +135,24 @@ fn judge(snapshot: &PolicySnapshot) -> Result<&CompiledPolicy, Refused> {
 
 impl Refused {
     fn l4(error: &'static str, engine: &'static str, reason: String) -> Self {
-        Self { error, engine, layer: Layer::L4, rule: "-".to_owned(), reason, is_fixable: false }
+        Self {
+            error,
+            engine,
+            layer: Layer::L4,
+            rule: "-".to_owned(),
+            reason,
+            is_fixable: false,
+            lacking: Vec::new(),
+        }
+    }
+
+    /// One for all holders: the first that no rule can fix, else the first, with everybody who lacks one.
+    fn together(refusals: Vec<Self>) -> Option<Self> {
+        if let Some(last) = refusals.iter().position(|refused| !refused.is_fixable) {
+            return refusals.into_iter().nth(last);
+        }
+        let lacking = refusals.iter().flat_map(|refused| refused.lacking.iter().copied()).collect();
+        refusals.into_iter().next().map(|first| Self { lacking, ..first })
     }
 }
 
@@ -167,18 +192,24 @@ impl Admission {
         let judge = judge(&self.snapshot)?;
         let mut endpoints = Vec::with_capacity(self.views.len());
         let mut is_audited = false;
-        for view in &self.views {
-            endpoints.push(match view {
-                View::Opaque(at) => at.clone(),
+        let mut refusals = Vec::new();
+        for (place, view) in self.views.iter().enumerate() {
+            match view {
+                View::Opaque(at) => endpoints.push(at.clone()),
                 View::Inspected(at) => match judge.request(at, request) {
-                    RequestVerdict::Allowed(at) => at,
+                    RequestVerdict::Allowed(at) => endpoints.push(at),
                     RequestVerdict::Audited(at) => {
                         is_audited = true;
-                        at
+                        endpoints.push(at);
                     }
-                    RequestVerdict::Denied(denial) => return Err(request_refused(request, &denial)),
+                    RequestVerdict::Denied(denial) => {
+                        refusals.push(Refused { lacking: vec![place], ..request_refused(request, &denial) });
+                    }
                 },
-            });
+            }
+        }
+        if let Some(refused) = Refused::together(refusals) {
+            return Err(refused);
         }
         self.clearance(endpoints, is_audited, Some(request))
     }
@@ -237,6 +268,7 @@ fn request_refused(request: &Request<'_>, denial: &RequestDenial) -> Refused {
         rule: denial.rule().to_owned(),
         reason,
         is_fixable: denial.is_fixable(),
+        lacking: Vec::new(),
     }
 }
 

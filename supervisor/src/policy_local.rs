@@ -1,9 +1,11 @@
 //! `http://policy.local`: what an agent may ask its supervisor.
 //!
-//! Five routes, OpenShell's shapes, JSON and a real status for everything. Answers from what was pushed here; only a
-//! submission goes to the gateway. There is nothing here that decides.
+//! OpenShell's routes and shapes, and some more, JSON and a real status for everything. Answers from what was pushed here; only
+//! what asks for something, or takes it back, goes to the gateway. There is nothing here that decides.
 
 mod answer;
+mod own;
+mod prove;
 pub mod routes;
 mod submit;
 mod wait;
@@ -22,7 +24,7 @@ use crate::identity::Holder;
 use crate::log::line::{cut, redact_queries};
 use crate::reply::{self, Body};
 use routes::{NoRoute, Route};
-pub(crate) use submit::summary;
+pub(crate) use submit::{proposed, summary};
 pub use wait::is_settled;
 
 /// The longest body, in bytes.
@@ -60,7 +62,14 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
     };
     match route {
         Route::CurrentPolicy => current_policy(context),
-        Route::Denials => denials(context, query.as_deref()),
+        Route::Denials => lines(context, "denials", query.as_deref()),
+        Route::Logs => lines(context, "lines", query.as_deref()),
+        Route::Proposals => own::list(context, query.as_deref()),
+        Route::Withdraw(id) => own::withdraw(context, holders, &id).await,
+        Route::Prove => match read_body(request).await {
+            Ok(body) => prove::prove(context, holders, &body).await,
+            Err(response) => response,
+        },
         Route::Submit => {
             let key = match idempotency_key(request.headers()) {
                 Ok(key) => key,
@@ -109,24 +118,23 @@ fn current_policy(context: &Context) -> Response<Body> {
     }
 }
 
-fn denials(context: &Context, query: Option<&str>) -> Response<Body> {
+/// The latest lines of the log, newest first: the denials, or all.
+fn lines(context: &Context, what: &str, query: Option<&str>) -> Response<Body> {
     let last =
         parameter(query, "last").and_then(|text| text.parse::<usize>().ok()).unwrap_or(10).clamp(1, 100);
-    let lines: Vec<String> = context
-        .log
-        .denials(last)
+    let latest = if what == "denials" { context.log.denials(last) } else { context.log.latest(last) };
+    let lines: Vec<String> = latest
         .iter()
         .map(|line| {
             let line = redact_queries(line);
             if line.len() > MAX_LINE { format!("{}[truncated]", cut(&line, MAX_LINE)) } else { line }
         })
         .collect();
-    let mut body = json!({"denials": lines, "log_available": context.log.is_available()});
+    let mut body = json!({what: lines, "log_available": context.log.is_available()});
     if !context.log.is_available()
         && let Some(fields) = body.as_object_mut()
     {
-        let note =
-            "the log file cannot be written; these are the denials of this run that are kept in memory";
+        let note = "the log file cannot be written; this is what is kept in memory of this run";
         fields.insert("note".to_owned(), note.into());
     }
     reply::json(StatusCode::OK, &body)

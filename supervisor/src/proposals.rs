@@ -23,6 +23,12 @@ impl Proposals {
         self.lock().get(&id).map(watch::Sender::subscribe)
     }
 
+    /// All of them, as they are now.
+    #[must_use]
+    pub fn all(&self) -> Vec<Proposal> {
+        self.lock().values().map(|sender| sender.borrow().clone()).collect()
+    }
+
     /// Adds what the gateway has just acknowledged, unless it was pushed already.
     pub fn add(&self, proposal: Proposal) {
         self.lock().entry(proposal.id).or_insert_with(|| watch::Sender::new(proposal));

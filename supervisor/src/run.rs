@@ -18,7 +18,9 @@ use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
 use crate::clock;
@@ -29,6 +31,7 @@ use crate::evidence::Evidence;
 use crate::isolation::{self, IsolationError};
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
+use crate::mapper;
 use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
@@ -41,6 +44,8 @@ mod trust;
 use surroundings::Surroundings;
 use trust::Trust;
 
+/// How long the last denials may take to be told.
+const LAST_DENIALS_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -243,6 +248,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
         settings: InForce::default(),
+        denied_tunnels: TaskTracker::new(),
         skill,
         log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
@@ -260,14 +266,40 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
+    let last = begin_mapping(&context, &args)?;
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
+    last.tell(&context).await;
     // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
     ended
+}
+
+/// The mapper at work, and what ends it.
+struct Mapping {
+    stop: oneshot::Sender<()>,
+    mapper: JoinHandle<()>,
+}
+
+fn begin_mapping(context: &Arc<Context>, args: &RunArgs) -> Result<Mapping, RunError> {
+    let undelivered = log_folder(args)?.join(format!("undelivered-{}.json", args.sandbox));
+    let (stop, stopped) = oneshot::channel();
+    let mapper = tokio::spawn(mapper::run(Arc::clone(context), undelivered, stopped));
+    Ok(Mapping { stop, mapper })
+}
+
+impl Mapping {
+    /// What was denied in the command's last moment is told as well, before there is no run that it belongs to.
+    async fn tell(self, context: &Context) {
+        context.denied_tunnels.close();
+        // The command has ended: what is not told in time does not keep its exit code waiting.
+        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, context.denied_tunnels.wait()).await;
+        drop(self.stop);
+        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, self.mapper).await;
+    }
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.

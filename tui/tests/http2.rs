@@ -108,6 +108,20 @@ async fn an_origin_that_is_not_there_or_not_verified_is_told_to_each_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_denied_tunnel_is_answered_in_http2_and_dials_nothing() {
+    if !has_curl_http2() {
+        return;
+    }
+    let world = World::start();
+    let mut origin = origin::start(Speaks::Both).await;
+    origin.pin = origin.pin.replace("web.invalid", "other.invalid");
+    let script = "curl -sS --http2 -w ' %{http_version} %{http_code}\\n' https://other.invalid/a";
+    let seen = lines(&curl(&world, &origin, script));
+    assert!(seen[0].contains("policy_denied") && seen[0].ends_with(" 2 403"), "{seen:?}");
+    assert_eq!(origin.connections.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn grpc_streams_and_trailers_pass_and_a_denied_method_is_told() {
     let world = World::start();
     let origin = origin::start(Speaks::Both).await;

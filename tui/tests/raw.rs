@@ -62,7 +62,7 @@ fn what_has_no_single_reading_is_refused_with_a_reply() {
             "400",
             "request_authority_mismatch",
         ),
-        (request("CONNECT 127.1:443", "Host: 127.1:443\r\n"), "403", "ssrf_denied"),
+        (request("CONNECT 127.1:444", "Host: 127.1:444\r\n"), "403", "ssrf_denied"),
         (
             request("CONNECT [::ffff:169.254.169.254]:80", "Host: [::ffff:169.254.169.254]:80\r\n"),
             "403",

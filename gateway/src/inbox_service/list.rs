@@ -58,7 +58,13 @@ pub(super) fn page(
         .filter(|proposal| word.is_empty() || proposal.status.as_str() == word)
         .filter(|proposal| after.is_none_or(|after| place(proposal) < after))
         .collect();
-    matching.sort_unstable_by_key(|proposal| Reverse(place(proposal)));
+    let key = |proposal: &&Proposal| Reverse(place(proposal));
+    if matching.len() > limit + 1 {
+        // The page, and one more that says that there are more.
+        matching.select_nth_unstable_by_key(limit, key);
+        matching.truncate(limit + 1);
+    }
+    matching.sort_unstable_by_key(key);
     Ok(cut(state, &matching, limit))
 }
 

@@ -11,7 +11,6 @@ use openshell_domain::command::{Command, Refusal, Submit};
 use openshell_domain::event::RequestKey;
 use openshell_domain::id::{IdError, ProposalId, SandboxName};
 use openshell_domain::policy::read::Source;
-use openshell_domain::proposal::Origin;
 use openshell_domain::state::State;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::{WireError, policy, proposal};
@@ -130,12 +129,13 @@ fn command(
     let told = request.evidence.get(index).map_or(&[][..], |evidence| &evidence.seen);
     let evidence = told.iter().map(proposal::seen).collect::<Result<_, _>>();
     let evidence = evidence.map_err(unsound)?;
+    let origin = proposal::submitted_origin(&request.origin).map_err(unsound)?;
     let proposal =
         clock::proposal_id().map_err(|error| Unsound::Gateway(Status::unavailable(error.to_string())))?;
     Ok(Submit {
         sandbox: asking.name.clone(),
         proposal,
-        origin: Origin::AgentAuthored,
+        origin,
         submitted_by: request.submitted_by.clone(),
         rule_name,
         rule,

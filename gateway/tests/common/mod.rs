@@ -177,6 +177,7 @@ impl Attached {
 
     pub fn submission(&self, paths: &[&str]) -> pb::SubmitProposalsRequest {
         pb::SubmitProposalsRequest {
+            origin: String::new(),
             sandbox: self.sandbox.clone(),
             run_secret: self.secret.clone(),
             submitted_by: "/usr/bin/curl".into(),

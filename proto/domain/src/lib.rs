@@ -10,6 +10,7 @@ pub mod decide;
 pub mod event;
 pub mod id;
 pub mod inbox;
+pub mod mapper;
 pub mod node;
 pub mod policy;
 pub mod proposal;

@@ -101,6 +101,18 @@ pub fn seen(message: &pb::SeenDenial) -> Result<Seen, WireError> {
     })
 }
 
+/// The origin of what a supervisor submits; without a word it is an agent's.
+///
+/// # Errors
+/// [`WireError::Unknown`] for what no supervisor submits.
+pub fn submitted_origin(word: &str) -> Result<Origin, WireError> {
+    match word {
+        "" | "agent_authored" => Ok(Origin::AgentAuthored),
+        "mechanistic" => Ok(Origin::Mechanistic),
+        other => Err(unknown("origin", other, "agent_authored, mechanistic")),
+    }
+}
+
 impl From<&Credential> for pb::Credential {
     fn from(credential: &Credential) -> Self {
         Self { name: credential.name.clone(), hosts: credential.hosts.clone() }

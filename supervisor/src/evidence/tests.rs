@@ -1,4 +1,5 @@
-use openshell_domain::proposal::body;
+use openshell_domain::policy::risk::MAX_EVIDENCE;
+use openshell_domain::proposal::body::{self, AddRule};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -16,8 +17,9 @@ fn denial(binary: &str, at: (&str, u16), ask: Ask) -> Denial {
             rule: "-".into(),
             reason: "no".into(),
             is_fixable: true,
+            lacking: Vec::new(),
         },
-        holder: Some(Holder { pid: 9, caller: Caller { chain: vec![binary.into()] } }),
+        holders: vec![Holder { pid: 9, caller: Caller { chain: vec![binary.into()] } }],
         host: Host::parse(at.0).unwrap(),
         port: at.1,
         ask,
@@ -56,7 +58,7 @@ fn the_same_is_counted_and_the_latest_is_first() {
     evidence.record(&put_a);
     evidence.record(&denial(CURL, ("a.example", 443), Ask::Connect));
     evidence.record(&put_a);
-    evidence.record(&Denial { holder: None, ..put_a.clone() });
+    evidence.record(&Denial { holders: Vec::new(), ..put_a.clone() });
     evidence.record(&denial(CURL, ("a.example", 443), request(&"X".repeat(33), "/a")));
     let seen: Vec<Seen> = evidence.latest().iter().map(Seen::from).collect();
     assert_eq!(
@@ -116,7 +118,8 @@ fn there_are_few_and_what_is_asked_for_is_among_them() {
 #[test]
 fn what_was_longest_not_seen_goes() {
     let evidence = Evidence::default();
-    let one = |n: usize| denial(CURL, ("a.example", 443), request("PUT", &format!("/{n}")));
+    let one =
+        |n: usize| denial(CURL, (&format!("{}.example", n % 100), 443), request("PUT", &format!("/{n}")));
     for n in 0..KEPT {
         evidence.record(&one(n));
     }
@@ -126,4 +129,49 @@ fn what_was_longest_not_seen_goes() {
     assert_eq!(paths.len(), KEPT);
     assert_eq!(paths[..2], [format!("/{KEPT}"), "/0".to_owned()]);
     assert!(!paths.contains(&"/1".to_owned()), "it was the oldest");
+}
+
+/// Kills: samples without a bound of their own, or a bound without a counter.
+#[test]
+fn w27_one_key_has_few_samples_and_does_not_push_out_the_others() {
+    let evidence = Evidence::default();
+    evidence.record(&denial("/usr/bin/wget", ("b.example", 443), Ask::Connect));
+    for n in 0..10_000 {
+        evidence.record(&denial(CURL, ("a.example", 443), request("GET", &format!("/{n}"))));
+    }
+    let kept = evidence.latest();
+    assert_eq!(kept.len(), SAMPLES + 1);
+    assert_eq!(evidence.dropped(), 10_000 - SAMPLES as u64);
+    assert_eq!(Seen::from(&kept[SAMPLES]).binary, "/usr/bin/wget");
+    for n in 0..10_000_u32 {
+        evidence.record(&denial(CURL, (&format!("h{n}.example"), 443), Ask::Connect));
+    }
+    assert_eq!(evidence.latest().len(), KEPT);
+}
+
+/// Kills: counts that are set to nothing although more came while the rest was told.
+#[test]
+fn what_comes_while_the_rest_is_told_stays_news() {
+    let evidence = Evidence::default();
+    let one = denial(CURL, ("a.example", 443), request("PUT", "/a"));
+    evidence.record(&one);
+    evidence.record(&one);
+    let kept = evidence.latest();
+    evidence.record(&one);
+    evidence.told(&kept);
+    let left = evidence.latest();
+    assert_eq!((left[0].fresh(), Seen::from(&left[0]).count), (1, 3));
+}
+
+#[test]
+fn everybody_who_lacks_a_rule_is_counted_and_what_no_rule_can_fix_is_no_news() {
+    let evidence = Evidence::default();
+    let both = denial(CURL, ("a.example", 443), request("PUT", "/a"));
+    let other = Holder { pid: 10, caller: Caller { chain: vec!["/usr/bin/tail".into()] } };
+    evidence.record(&Denial { holders: vec![both.holders[0].clone(), other], ..both.clone() });
+    let refused = Refused { is_fixable: false, ..both.refused.clone() };
+    evidence.record(&Denial { refused, ask: request("GET", "/never"), ..both });
+    let fresh: Vec<(String, u64)> =
+        evidence.latest().iter().map(|kept| (Seen::from(kept).binary, kept.fresh())).collect();
+    assert_eq!(fresh, [(CURL.to_owned(), 0), ("/usr/bin/tail".to_owned(), 1), (CURL.to_owned(), 1)]);
 }

@@ -73,6 +73,7 @@ impl Unspent {
             rule: self.permit.rule.clone(),
             reason: reason.to_owned(),
             is_fixable,
+            lacking: Vec::new(),
         }
     }
 }

@@ -152,3 +152,17 @@ fn only_a_rule_that_is_written_out_makes_a_request_a_stream() {
         assert_eq!(admission.clear_upgrade(&get("/ws")).is_ok(), may, "{rules}");
     }
 }
+
+/// Kills: a refusal that names the first holder, whoever it is that lacks a rule.
+#[test]
+fn a_refusal_names_every_holder_that_lacks_a_rule_and_no_other() {
+    let snapshot = enforcement().snapshot();
+    let refused =
+        intent(&["/usr/bin/curl", "/usr/bin/tail", "/usr/bin/ssh", "/usr/bin/head"], "api.invalid", 443)
+            .admit(Arc::clone(&snapshot))
+            .unwrap_err();
+    assert_eq!(refused.lacking, [1, 3]);
+    let admission = intent(&["/usr/bin/ssh", "/usr/bin/curl"], "api.invalid", 443).admit(snapshot).unwrap();
+    let refused = admission.clear(&Request { method: "PUT", ..get("/x") }).unwrap_err();
+    assert_eq!((refused.lacking, refused.is_fixable), (vec![1], true));
+}

@@ -1,7 +1,8 @@
 //! The state of a proposal in OpenShell's words, for the routes that tell it.
 
+use chrono::SecondsFormat;
 use openshell_domain::event::ActorKind;
-use openshell_domain::proposal::{Proposal, Status};
+use openshell_domain::proposal::{Lease, Proposal, Status};
 use serde_json::{Value, json};
 
 use super::put;
@@ -35,6 +36,16 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
     }
     if let Some(detail) = detail {
         put(&mut body, "status_detail", detail);
+    }
+    match &proposal.status {
+        Status::Approved { lease: Lease::Until(end), .. } => {
+            put(&mut body, "lease_expires_at", end.to_rfc3339_opts(SecondsFormat::Secs, true));
+        }
+        Status::Rejected { hints, .. } if !hints.is_empty() => {
+            let hints: Vec<&str> = hints.iter().map(|hint| hint.as_str()).collect();
+            put(&mut body, "hints", hints);
+        }
+        _ => {}
     }
     if status == "approved" {
         put(&mut body, "policy_reloaded", is_reloaded(proposal, snapshot));

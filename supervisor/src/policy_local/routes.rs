@@ -15,8 +15,13 @@ pub const CURRENT_POLICY: &str = "/v1/policy/current";
 /// What was denied lately.
 pub const DENIALS: &str = "/v1/denials";
 
+/// What a proposal would change, without asking for it.
+pub const PROVE: &str = "/v1/prove";
+/// What this sandbox did lately.
+pub const LOGS: &str = "/v1/logs";
+
 /// The routes in words, for whoever asked for another.
-pub const LIST: &str = "there is no such route; there are GET /v1/policy/current, GET /v1/denials?last=N, POST /v1/proposals, GET /v1/proposals/{id} and GET /v1/proposals/{id}/wait?timeout=S";
+pub const LIST: &str = "there is no such route; there are GET /v1/policy/current, GET /v1/denials?last=N, GET /v1/logs?last=N, POST /v1/prove, POST /v1/proposals, GET /v1/proposals, GET and DELETE /v1/proposals/{id}, and GET /v1/proposals/{id}/wait?timeout=S";
 
 /// A route, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +30,18 @@ pub enum Route {
     CurrentPolicy,
     /// `GET /v1/denials?last=N`
     Denials,
+    /// `GET /v1/logs?last=N`
+    Logs,
+    /// `POST /v1/prove`
+    Prove,
     /// `POST /v1/proposals`
     Submit,
+    /// `GET /v1/proposals?limit=N&before=ID`
+    Proposals,
     /// `GET /v1/proposals/{id}`
     Status(String),
+    /// `DELETE /v1/proposals/{id}`
+    Withdraw(String),
     /// `GET /v1/proposals/{id}/wait?timeout=S`
     Wait(String),
 }
@@ -38,7 +51,7 @@ pub enum Route {
 pub enum NoRoute {
     /// No such path.
     NotFound,
-    /// The path takes this method only.
+    /// The path takes these methods only.
     MethodNotAllowed(&'static str),
 }
 
@@ -47,24 +60,33 @@ pub enum NoRoute {
 /// # Errors
 /// [`NoRoute`].
 pub fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
-    let (wanted, route) = match path {
-        CURRENT_POLICY => ("GET", Route::CurrentPolicy),
-        DENIALS => ("GET", Route::Denials),
-        PROPOSALS => ("POST", Route::Submit),
+    let verb = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let only = |wanted: &'static str, route: Route| {
+        if verb == wanted { Ok(route) } else { Err(NoRoute::MethodNotAllowed(wanted)) }
+    };
+    match path {
+        CURRENT_POLICY => only("GET", Route::CurrentPolicy),
+        DENIALS => only("GET", Route::Denials),
+        LOGS => only("GET", Route::Logs),
+        PROVE => only("POST", Route::Prove),
+        PROPOSALS => match verb {
+            "POST" => Ok(Route::Submit),
+            "GET" => Ok(Route::Proposals),
+            _ => Err(NoRoute::MethodNotAllowed("GET, POST")),
+        },
         _ => {
-            let rest = path
-                .strip_prefix(PROPOSALS)
-                .and_then(|rest| rest.strip_prefix('/'))
-                .ok_or(NoRoute::NotFound)?;
-            match rest.split('/').collect::<Vec<_>>().as_slice() {
-                [id] if !id.is_empty() => ("GET", Route::Status((*id).to_owned())),
-                [id, "wait"] if !id.is_empty() => ("GET", Route::Wait((*id).to_owned())),
-                _ => return Err(NoRoute::NotFound),
+            let rest = path.strip_prefix(PROPOSALS).and_then(|rest| rest.strip_prefix('/'));
+            match rest.ok_or(NoRoute::NotFound)?.split('/').collect::<Vec<_>>().as_slice() {
+                [id] if !id.is_empty() => match verb {
+                    "GET" => Ok(Route::Status((*id).to_owned())),
+                    "DELETE" => Ok(Route::Withdraw((*id).to_owned())),
+                    _ => Err(NoRoute::MethodNotAllowed("GET, DELETE")),
+                },
+                [id, "wait"] if !id.is_empty() => only("GET", Route::Wait((*id).to_owned())),
+                _ => Err(NoRoute::NotFound),
             }
         }
-    };
-    let fits = method.as_str() == wanted || (wanted == "GET" && method == Method::HEAD);
-    if fits { Ok(route) } else { Err(NoRoute::MethodNotAllowed(wanted)) }
+    }
 }
 
 /// What an agent may do about a denial, as data.
@@ -79,6 +101,7 @@ pub fn next_steps(advice: Advice<'_>, is_fixable: bool) -> Value {
         json!({"action": "inspect_recent_denials", "method": "GET", "url": format!("{}?last=5", url(DENIALS))}),
     ];
     if is_fixable {
+        steps.push(json!({"action": "prove_proposal", "method": "POST", "url": url(PROVE), "body_type": "PolicyMergeOperation"}));
         let url = url(PROPOSALS);
         steps.push(json!({"action": "submit_proposal", "method": "POST", "url": url, "body_type": "PolicyMergeOperation"}));
     }
@@ -131,7 +154,14 @@ mod tests {
         ] {
             assert_eq!(get(path), Err(NoRoute::NotFound), "{path}");
         }
-        assert_eq!(get("/v1/proposals"), Err(NoRoute::MethodNotAllowed("POST")));
+        assert_eq!(get("/v1/proposals"), Ok(Route::Proposals));
+        assert_eq!(get("/v1/logs"), Ok(Route::Logs));
+        assert_eq!(get("/v1/prove"), Err(NoRoute::MethodNotAllowed("POST")));
+        assert_eq!(route(&Method::POST, "/v1/prove"), Ok(Route::Prove));
+        assert_eq!(route(&Method::PUT, "/v1/proposals"), Err(NoRoute::MethodNotAllowed("GET, POST")));
+        assert_eq!(route(&Method::DELETE, "/v1/proposals/x"), Ok(Route::Withdraw("x".into())));
+        assert_eq!(route(&Method::POST, "/v1/proposals/x"), Err(NoRoute::MethodNotAllowed("GET, DELETE")));
+        assert_eq!(route(&Method::DELETE, "/v1/proposals/x/wait"), Err(NoRoute::MethodNotAllowed("GET")));
         assert_eq!(route(&Method::DELETE, "/v1/denials"), Err(NoRoute::MethodNotAllowed("GET")));
     }
 

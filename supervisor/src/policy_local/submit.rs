@@ -6,6 +6,7 @@ use openshell_domain::policy::read::Problems;
 use openshell_domain::policy::render::first_line;
 use openshell_domain::proposal::body::{self, AddRule};
 use openshell_domain::proposal::{Proposal, Status};
+use openshell_domain::review::Review;
 use openshell_wire::pb::inbox as pb;
 use serde_json::{Value, json};
 use tonic::Code;
@@ -23,6 +24,50 @@ enum Outcome {
     Refused { code: String, error: String },
 }
 
+/// A body with at least one operation that is sound.
+pub(super) struct Read {
+    body: body::Body,
+}
+
+/// Reads a body.
+pub(super) fn read(bytes: &[u8]) -> Result<Read, Response<Body>> {
+    let body = body::read(bytes).map_err(|problems| invalid(&problems))?;
+    if body.operations.iter().any(Result::is_ok) {
+        return Ok(Read { body });
+    }
+    let all = body.operations.into_iter().filter_map(Result::err).flat_map(|problems| problems.0).collect();
+    Err(invalid(&Problems(all)))
+}
+
+impl Read {
+    /// Every operation, in their order.
+    pub(super) fn operations(&self) -> impl Iterator<Item = &Result<AddRule, Problems>> {
+        self.body.operations.iter()
+    }
+
+    /// What the gateway is asked: the operations that are sound, with what was denied before.
+    pub(super) async fn request(
+        &self,
+        context: &Context,
+        holders: &[Holder],
+        idempotency_key: String,
+    ) -> pb::SubmitProposalsRequest {
+        let sound: Vec<&AddRule> =
+            self.operations().filter_map(|operation| operation.as_ref().ok()).collect();
+        let submitted_by = holders.first().and_then(|holder| holder.caller.binary()).unwrap_or_default();
+        pb::SubmitProposalsRequest {
+            sandbox: context.sandbox.to_string(),
+            run_secret: Vec::new(),
+            submitted_by: submitted_by.to_owned(),
+            rationale: self.body.intent_summary.clone(),
+            evidence: evidence(context, &sound).await,
+            operations: sound.into_iter().map(operation).collect(),
+            idempotency_key,
+            origin: String::new(),
+        }
+    }
+}
+
 /// Submits a body.
 pub(super) async fn submit(
     context: &Context,
@@ -30,35 +75,17 @@ pub(super) async fn submit(
     bytes: &[u8],
     idempotency_key: String,
 ) -> Response<Body> {
-    let body = match body::read(bytes) {
-        Ok(body) => body,
-        Err(problems) => return invalid(&problems),
+    let read = match read(bytes) {
+        Ok(read) => read,
+        Err(response) => return response,
     };
-    let sound: Vec<&AddRule> =
-        body.operations.iter().filter_map(|operation| operation.as_ref().ok()).collect();
-    if sound.is_empty() {
-        let all =
-            body.operations.into_iter().filter_map(Result::err).flat_map(|problems| problems.0).collect();
-        return invalid(&Problems(all));
-    }
-    let submitted_by = holders.first().and_then(|holder| holder.caller.binary()).unwrap_or_default();
-    let evidence = evidence(context, &sound).await;
-    let request = pb::SubmitProposalsRequest {
-        sandbox: context.sandbox.to_string(),
-        run_secret: Vec::new(),
-        submitted_by: submitted_by.to_owned(),
-        rationale: body.intent_summary.clone(),
-        operations: sound.iter().map(|add| operation(add)).collect(),
-        evidence,
-        idempotency_key,
-    };
+    let request = read.request(context, holders, idempotency_key).await;
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),
         Err(status) => return gateway_refused(&status),
     };
-    let outcomes: Vec<Outcome> = body
-        .operations
-        .iter()
+    let outcomes: Vec<Outcome> = read
+        .operations()
         .map(|operation| match operation {
             Err(problems) => {
                 Outcome::Refused { code: "invalid_proposal".to_owned(), error: problems.to_string() }
@@ -136,13 +163,19 @@ fn accepted(outcomes: &[Outcome]) -> Response<Body> {
     reply::json(status, &body)
 }
 
-/// The result of an accepted operation: what it would change, in the words that the reviewer reads.
+/// The result of an accepted operation.
 fn result(index: usize, proposal: &Proposal) -> Value {
     let status = match &proposal.status {
         Status::Closed { reason, .. } => reason.as_str(),
         _ => "submitted",
     };
-    let review = proposal.review.as_deref();
+    let mut result = json!({"operation": index, "status": status, "chunk_id": proposal.id.to_string()});
+    reviewed(&mut result, proposal.review.as_deref());
+    result
+}
+
+/// What it would change, and the findings, in the words that the reviewer reads.
+pub(super) fn reviewed(result: &mut Value, review: Option<&Review>) {
     let difference = review.and_then(|review| review.difference.as_ref());
     let lines = |list: fn(&Difference) -> &Vec<Item>| -> Vec<String> {
         difference.map(list).into_iter().flatten().map(ToString::to_string).collect()
@@ -152,22 +185,16 @@ fn result(index: usize, proposal: &Proposal) -> Value {
         .flat_map(|review| &review.findings)
         .map(|finding| json!({"code": finding.code.as_str(), "sentence": finding.sentence}))
         .collect();
-    let mut result = json!({
-        "operation": index,
-        "status": status,
-        "chunk_id": proposal.id.to_string(),
-        "widens": lines(|difference| &difference.added),
-        "findings": findings,
-    });
+    put(result, "widens", lines(|difference| &difference.added));
+    put(result, "findings", findings);
     for (key, lines) in [
         ("latent", lines(|difference| &difference.latent)),
         ("narrows", lines(|difference| &difference.removed)),
     ] {
         if !lines.is_empty() {
-            put(&mut result, key, lines);
+            put(result, key, lines);
         }
     }
-    result
 }
 
 fn invalid(problems: &Problems) -> Response<Body> {
@@ -178,7 +205,7 @@ fn invalid(problems: &Problems) -> Response<Body> {
     reply::json(StatusCode::BAD_REQUEST, &body)
 }
 
-fn gateway_refused(status: &tonic::Status) -> Response<Body> {
+pub(super) fn gateway_refused(status: &tonic::Status) -> Response<Body> {
     let http = match status.code() {
         Code::ResourceExhausted => {
             let word = match word(status) {
@@ -215,7 +242,8 @@ fn retry_after(status: &tonic::Status) -> String {
     seconds.unwrap_or(2).max(1).to_string()
 }
 
-fn proposed(proposal: &Proposal) -> Line {
+/// The line that tells of a proposal that the gateway has taken.
+pub(crate) fn proposed(proposal: &Proposal) -> Line {
     Line::Config {
         state: "PROPOSED",
         severity: Severity::Info,

@@ -123,19 +123,13 @@ pub fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
     }
 }
 
-fn find(context: &Context, id: &str) -> Result<watch::Receiver<Proposal>, Response<Body>> {
+pub(super) fn find(context: &Context, id: &str) -> Result<watch::Receiver<Proposal>, Response<Body>> {
     let known = id.parse::<ProposalId>().ok().and_then(|id| context.proposals.watch(id));
-    known.ok_or_else(|| {
-        if context.gateway.is_attached() {
-            reply::error(
-                StatusCode::NOT_FOUND,
-                "chunk_not_found",
-                "this sandbox has no proposal with that id",
-            )
-        } else {
-            gateway_unavailable()
-        }
-    })
+    known.ok_or_else(|| if context.gateway.is_attached() { chunk_not_found() } else { gateway_unavailable() })
+}
+
+pub(super) fn chunk_not_found() -> Response<Body> {
+    reply::error(StatusCode::NOT_FOUND, "chunk_not_found", "this sandbox has no proposal with that id")
 }
 
 #[cfg(test)]

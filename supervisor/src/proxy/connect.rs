@@ -1,7 +1,10 @@
 //! CONNECT: judged before it is answered, then read (TLS opened with the sandbox's authority, or plain HTTP), passed
-//! unread, or answered here (`policy.local:80`).
+//! unread, or answered here (`policy.local:80`, and where it is denied on a port that speaks TLS).
+
+mod inside;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -9,9 +12,10 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use openshell_domain::policy::host::{Host, parse_authority};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::alpn::{self, Opened};
+use super::alpn;
 use super::exchange::{Origin, exchange};
 use super::forward::host_header;
 use super::http2;
@@ -22,9 +26,10 @@ use super::{HEAD_DEADLINE, Session, serve_http};
 use crate::denial::{self, Ask};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
-use crate::pipeline::{Intent, Permission, Standing};
+use crate::pipeline::{Intent, Permission, Refused, Standing};
 use crate::policy_local::{self, routes};
 use crate::reply::{self, Body};
+use inside::Denied;
 
 /// The first byte of a TLS record that begins a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -44,39 +49,71 @@ pub(super) async fn handle(
         tokio::spawn(policy_local_tunnel(session, holders, upgrade));
         return established();
     }
-    let intent = Intent { holders: Arc::clone(&holders), host: host.clone(), port };
-    let standing_intent = intent.clone();
-    let context = Arc::clone(&session.context);
-    let deny = |refused| context.deny(refused, holders.first(), (&host, port), Ask::Connect);
-    let admission = match intent.admit(context.enforcement.snapshot()) {
-        Ok(admission) => admission,
-        Err(refused) => return deny(refused),
-    };
-    if admission.is_inspected() {
-        tokio::spawn(inspect(session, holders, (host, port), upgrade));
-        return established();
+    match open(&session, &holders, (&host, port)).await {
+        Ok(Opened::Read) => {
+            tokio::spawn(inspect(session, holders, (host, port), upgrade));
+        }
+        Ok(Opened::Unread(upstream, standing)) => {
+            tokio::spawn(async move {
+                if let Ok(client) = upgrade.await {
+                    let streams = (TokioIo::new(client), upstream);
+                    tunnel::relay(&session, holders.first(), (&host, port), streams, *standing).await;
+                }
+            });
+        }
+        Err(Closed::Refused(refused)) if session.context.denies_inside(port) => {
+            let context = Arc::clone(&session.context);
+            let denied = Denied { holders, host, port, refused };
+            context.denied_tunnels.spawn(inside::deny(session, denied, upgrade));
+        }
+        Err(Closed::Refused(refused)) => {
+            return session.context.deny(refused, &holders, (&host, port), Ask::Connect);
+        }
+        Err(Closed::Unreached(detail)) => {
+            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &detail);
+        }
     }
-    let clearance = match admission.clear_stream() {
-        Ok(clearance) => clearance,
-        Err(refused) => return deny(refused),
-    };
-    let route = match clearance.route(&context.resolver).await {
-        Ok(route) => route,
-        Err(error) => {
-            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
-        }
-    };
-    let standing = Standing::new(standing_intent, None, route.clone());
-    let permit = match clearance.permit(&route).and_then(Permission::granted) {
-        Ok(permit) => permit,
-        Err(refused) => return deny(refused),
-    };
-    let upstream = match permit.dial().await {
-        Ok((upstream, _)) => upstream,
-        Err(error) => {
-            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &error.to_string());
-        }
-    };
+    established()
+}
+
+/// What becomes of a tunnel.
+enum Opened {
+    /// Its requests are judged one by one.
+    Read,
+    /// Its bytes go here as they are, for as long as it may.
+    Unread(TcpStream, Box<Standing>),
+}
+
+/// Why there is no tunnel.
+enum Closed {
+    Refused(Refused),
+    Unreached(String),
+}
+
+impl From<Refused> for Closed {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// Judges a stream and, where its bytes pass unread, dials.
+async fn open(
+    session: &Session,
+    holders: &Arc<Vec<Holder>>,
+    (host, port): (&Host, u16),
+) -> Result<Opened, Closed> {
+    let context = &session.context;
+    let intent = Intent { holders: Arc::clone(holders), host: host.clone(), port };
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
+    if admission.is_inspected() {
+        return Ok(Opened::Read);
+    }
+    let clearance = admission.clear_stream()?;
+    let route =
+        clearance.route(&context.resolver).await.map_err(|error| Closed::Unreached(error.to_string()))?;
+    let standing = Standing::new(intent, None, route.clone());
+    let permit = clearance.permit(&route).and_then(Permission::granted)?;
+    let (upstream, _) = permit.dial().await.map_err(|error| Closed::Unreached(error.to_string()))?;
     context.log.write(&Line::Net {
         activity: "OPEN",
         severity: Severity::Info,
@@ -86,13 +123,7 @@ pub(super) async fn handle(
         tag: Some((permit.rule.clone(), "opa")),
         reason: None,
     });
-    tokio::spawn(async move {
-        if let Ok(client) = upgrade.await {
-            let streams = (TokioIo::new(client), upstream);
-            tunnel::relay(&session, holders.first(), (&host, port), streams, standing).await;
-        }
-    });
-    established()
+    Ok(Opened::Unread(upstream, Box::new(standing)))
 }
 
 /// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).
@@ -139,21 +170,14 @@ async fn inspect(
     upgrade: OnUpgrade,
 ) {
     let Ok(client) = upgrade.await else { return };
-    let mut client: TokioIo<Upgraded> = TokioIo::new(client);
-    let mut first = [0];
-    if !matches!(timeout(HEAD_DEADLINE, client.read(&mut first)).await, Ok(Ok(1))) {
-        return;
-    }
-    let client = Prefixed::new(first.to_vec(), client);
+    let Some((client, is_tls)) = first_byte(client).await else { return };
     let origin = Origin::new(Arc::clone(&holders), host.clone(), port, Carrier::Plain);
-    if first != [TLS_HANDSHAKE] {
-        return requests(session, origin, client).await;
+    let has_asked = Arc::default();
+    if !is_tls {
+        return requests(session, origin, client, has_asked).await;
     }
-    match alpn::open(&session, &origin, client).await {
-        Ok(Opened { stream, carrier, has_http2: true }) => {
-            http2::serve(session, origin.over(carrier), stream).await;
-        }
-        Ok(Opened { stream, carrier, .. }) => requests(session, origin.over(carrier), stream).await,
+    match requests_in_tls(Arc::clone(&session), origin, client, has_asked).await {
+        Ok(()) => {}
         Err(reason) => session.context.log.write(&Line::Net {
             activity: "FAIL",
             severity: Severity::Low,
@@ -166,7 +190,36 @@ async fn inspect(
     }
 }
 
-async fn requests<S>(session: Arc<Session>, origin: Origin, stream: S)
+/// A client behind an answered CONNECT, with what was read of it still to be read.
+type Client = Prefixed<TokioIo<Upgraded>>;
+
+/// Whether the client begins a TLS handshake; `None` where it says nothing.
+async fn first_byte(client: Upgraded) -> Option<(Client, bool)> {
+    let mut client = TokioIo::new(client);
+    let mut first = [0];
+    let read = timeout(HEAD_DEADLINE, client.read(&mut first)).await;
+    matches!(read, Ok(Ok(1))).then(|| (Prefixed::new(first.to_vec(), client), first == [TLS_HANDSHAKE]))
+}
+
+/// Ends the client's TLS and judges the requests in it, in the protocol that it chose.
+async fn requests_in_tls(
+    session: Arc<Session>,
+    origin: Origin,
+    client: Client,
+    has_asked: Arc<AtomicBool>,
+) -> Result<(), String> {
+    let alpn::Opened { stream, carrier, has_http2 } = alpn::open(&session, &origin, client).await?;
+    let origin = origin.over(carrier);
+    if has_http2 {
+        http2::serve(session, origin, stream, has_asked).await;
+    } else {
+        requests(session, origin, stream, has_asked).await;
+    }
+    Ok(())
+}
+
+/// Judges the requests of a stream, each for itself. Says whether there was one.
+async fn requests<S>(session: Arc<Session>, origin: Origin, stream: S, has_asked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -174,6 +227,7 @@ where
     let serving = Arc::clone(&session);
     serve_http(&session, stream, move |request| {
         let (session, origin) = (Arc::clone(&serving), Arc::clone(&origin));
+        has_asked.store(true, Ordering::Release);
         async move {
             match check_authority(&request, origin.authority()) {
                 Ok(()) => exchange(&session, &origin, request).await,

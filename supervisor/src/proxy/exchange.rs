@@ -98,7 +98,7 @@ pub(super) async fn exchange(
     let (permit, standing) = match judge(context, origin, request.method(), &target).await {
         Ok(permitted) => permitted,
         Err(Stopped::Refused(refused)) => {
-            let response = context.deny(refused, origin.holders.first(), origin.authority(), ask);
+            let response = context.deny(refused, &origin.holders, origin.authority(), ask);
             return drained(request, response).await;
         }
         Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
@@ -109,7 +109,7 @@ pub(super) async fn exchange(
     let sent = tokio::select! {
         sent = session.pool.send(&permit, origin.carrier, &context.upstream, outgoing) => sent,
         refused = &mut ended => {
-            return context.deny(refused, origin.holder(), origin.authority(), ask);
+            return context.deny(refused, &origin.holders, origin.authority(), ask);
         }
     };
     match sent {
@@ -166,8 +166,6 @@ async fn judge(
     method: &Method,
     target: &Target,
 ) -> Result<(Permit, Option<Standing>), Stopped> {
-    let intent = origin.intent();
-    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Stopped::Refused(Refused {
             error: "policy_denied",
@@ -176,8 +174,11 @@ async fn judge(
             rule: "-".to_owned(),
             reason: format!("{method} {} is never forwarded", target.path),
             is_fixable: false,
+            lacking: Vec::new(),
         }));
     }
+    let intent = origin.intent();
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;

@@ -5,6 +5,7 @@
 //! and `:protocol` are never forwarded.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -36,14 +37,15 @@ const WINDOW: u32 = 1024 * 1024;
 /// Headers that say where a message ends: nothing else may look like one to who takes `_` for `-`.
 const FRAMING: [&str; 3] = ["content_length", "transfer_encoding", "transfer-encoding"];
 
-/// Speaks HTTP/2 with a client until either side is done.
-pub(super) async fn serve<S>(session: Arc<Session>, origin: Origin, stream: S)
+/// Speaks HTTP/2 with a client until either side is done. Says whether there was a request.
+pub(super) async fn serve<S>(session: Arc<Session>, origin: Origin, stream: S, has_asked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let origin = Arc::new(origin);
     let service = service_fn(|request| {
         let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
+        has_asked.store(true, Ordering::Release);
         async move { Ok::<_, std::convert::Infallible>(answer(&session, &origin, request).await) }
     });
     let served = http2::Builder::new(TokioExecutor::new())

@@ -66,7 +66,7 @@ pub(super) async fn relay(
     let sent = tokio::select! {
         sent = pool::send_alone(&permit, origin.carrier(), &context.upstream, outgoing) => sent,
         refused = &mut ended => {
-            return context.deny(refused, origin.holder(), origin.authority(), ask);
+            return context.deny(refused, &origin.holders(), origin.authority(), ask);
         }
     };
     let mut response = match sent {

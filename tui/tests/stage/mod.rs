@@ -122,6 +122,7 @@ impl Supervisor {
             binaries: vec![sandbox::NetworkBinary { path: "/usr/bin/curl".into() }],
         };
         let ask = pb::SubmitProposalsRequest {
+            origin: String::new(),
             sandbox: "demo".into(),
             run_secret: self.secret.clone(),
             submitted_by: "/usr/bin/curl".into(),
