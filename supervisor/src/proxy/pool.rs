@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openshell_domain::policy::host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -95,7 +95,7 @@ impl Pool {
         if let Some(shared) = open.shared() {
             self.put(shared, carrier).await;
         }
-        let response = open.sender.try_send(request).await.map_err(|failed| failed.into_error())?;
+        let response = open.sender.try_send(request).await.map_err(TrySendError::into_error)?;
         self.put(open, carrier).await;
         Ok(hop::incoming(response))
     }
@@ -212,7 +212,7 @@ impl Sender {
     async fn try_send(
         &mut self,
         request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<Incoming>>> {
+    ) -> Result<Response<Incoming>, TrySendError<Request<Incoming>>> {
         match self {
             Self::Http1(sender) => sender.try_send_request(hop::as_http1(request)).await,
             Self::Http2(sender) => sender.try_send_request(hop::as_http2(request)).await,
