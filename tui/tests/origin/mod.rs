@@ -148,7 +148,12 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             response.header("connection", "upgrade").body(tonic::body::Body::empty()).unwrap()
         }
         _ => {
-            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = request
+                .into_body()
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
             Response::new(tonic::body::Body::new(Full::new(body)))
         }
     }
