@@ -20,7 +20,7 @@ pub(super) async fn prove(context: &Context, holders: &[Holder], bytes: &[u8]) -
         Ok(read) => read,
         Err(response) => return response,
     };
-    let request = read.request(context, holders, String::new()).await;
+    let request = read.request(context, holders, String::new(), &context.evidence.latest()).await;
     match context.gateway.prove(request).await {
         Ok(results) => reply::json(StatusCode::OK, &answer(&read, results)),
         Err(status) => gateway_refused(&status),
@@ -66,12 +66,17 @@ fn refused(index: usize, code: &str, error: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use openshell_domain::id::Digest;
+    use openshell_domain::review::Review;
+
     use super::*;
 
     #[test]
     fn what_is_proven_says_what_a_submission_would_say() {
+        let review =
+            Review { digest: Digest([7; 32]), difference: None, findings: Vec::new(), breadth: Vec::new() };
         let covered = pb::ProveResult {
-            review: r#"{"difference":{"added":[],"removed":[],"latent":[]},"findings":[]}"#.to_owned(),
+            review: proposal::review_text(&review),
             validation_result: "prover: no new findings".to_owned(),
             covered_by: vec!["docs".to_owned()],
             ..pb::ProveResult::default()

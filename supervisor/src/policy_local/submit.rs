@@ -4,6 +4,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use openshell_domain::policy::authority::{Difference, Item};
 use openshell_domain::policy::read::Problems;
 use openshell_domain::policy::render::first_line;
+use openshell_domain::policy::risk::Seen;
 use openshell_domain::proposal::body::{self, AddRule};
 use openshell_domain::proposal::{Proposal, Status};
 use openshell_domain::review::Review;
@@ -13,7 +14,7 @@ use tonic::Code;
 
 use super::{gateway_unavailable, put};
 use crate::context::Context;
-use crate::evidence;
+use crate::evidence::{self, Kept};
 use crate::identity::Holder;
 use crate::log::line::{Line, Severity};
 use crate::reply::{self, Body};
@@ -51,6 +52,7 @@ impl Read {
         context: &Context,
         holders: &[Holder],
         idempotency_key: String,
+        latest: &[Kept],
     ) -> pb::SubmitProposalsRequest {
         let sound: Vec<&AddRule> =
             self.operations().filter_map(|operation| operation.as_ref().ok()).collect();
@@ -60,7 +62,7 @@ impl Read {
             run_secret: Vec::new(),
             submitted_by: submitted_by.to_owned(),
             rationale: self.body.intent_summary.clone(),
-            evidence: evidence(context, &sound).await,
+            evidence: evidence(latest.to_vec(), &sound).await,
             operations: sound.into_iter().map(operation).collect(),
             idempotency_key,
             origin: String::new(),
@@ -79,7 +81,9 @@ pub(super) async fn submit(
         Ok(read) => read,
         Err(response) => return response,
     };
-    let request = read.request(context, holders, idempotency_key).await;
+    let latest = context.evidence.latest();
+    let request = read.request(context, holders, idempotency_key, &latest).await;
+    let given: Vec<pb::SeenDenial> = request.evidence.iter().flat_map(|of| of.seen.clone()).collect();
     let mut answers = match context.gateway.submit(request).await {
         Ok(results) => results.into_iter(),
         Err(status) => return gateway_refused(&status),
@@ -93,6 +97,11 @@ pub(super) async fn submit(
             Ok(_) => answered(answers.next()),
         })
         .collect();
+    if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Accepted(_))) {
+        // Or the mapper would tell them too, and they would count twice.
+        let is_given = |kept: &Kept| given.contains(&(&Seen::from(kept)).into());
+        context.evidence.told(&latest.into_iter().filter(is_given).collect::<Vec<_>>());
+    }
     for outcome in &outcomes {
         if let Outcome::Accepted(proposal) = outcome {
             context.log.write(&proposed(proposal));
@@ -103,8 +112,7 @@ pub(super) async fn submit(
 }
 
 /// What was denied in this run and looks like each operation.
-async fn evidence(context: &Context, sound: &[&AddRule]) -> Vec<pb::Evidence> {
-    let latest = context.evidence.latest();
+async fn evidence(latest: Vec<Kept>, sound: &[&AddRule]) -> Vec<pb::Evidence> {
     let adds: Vec<AddRule> = sound.iter().map(|add| (*add).clone()).collect();
     // Patterns are compiled: that must not hold up anybody's denial.
     let found = tokio::task::spawn_blocking(move || {

@@ -80,11 +80,14 @@ def asked(*arguments, **options):
 METHODS = ["POST", "PUT", "PATCH", "DELETE", "APPROVE", "OPTIONS", "MERGE", "LINK"]
 PATHS = [f"/v1/proposals/{ID}{rest}" for rest in ("", "/approve", "/approved", "/decide", "/decision", "/status", "/undo", "/wait", "/../approve", "/%61pprove", "?status=approved", "/wait?status=approved&timeout=1")]
 PATHS += ["/v1/approve", "/v1/decisions", "/v1/inbox", "/v1/reviews", "/v1/policy/current", "/v1/policy", "/v1/settings", "/v1/denials", f"/v1/chunks/{ID}/approve", f"/v1/sandboxes/inside/proposals/{ID}/approve", f"/admin/proposals/{ID}", INBOX, "/", "*"]
+TAKES_BACK = [("DELETE", path) for path in PATHS if path.split("?")[0].rsplit("/v1/proposals/", 1)[-1] == ID]
 VERDICT = json.dumps({"status": "approved", "decision": "approve", "id": ID, "reviewer": "root", "review_token": "0" * 64}).encode()
 
 def http():
     for method in METHODS:
-        for path in PATHS: attempt(f"{method} {path}", asked(method, path, VERDICT))
+        for path in PATHS:
+            # An agent may take its own proposal back: that is no approval.
+            if (method, path) not in TAKES_BACK: attempt(f"{method} {path}", asked(method, path, VERDICT))
     for method in ("POST", "PUT"): attempt(f"{method} in a tunnel", asked(method, f"/v1/proposals/{ID}/approve", VERDICT, tunnel=True))
     for name in ("X-HTTP-Method-Override: PUT", "X-Original-URL: /v1/proposals/approve", "Authorization: Bearer root", "X-Reviewer: root", "X-Forwarded-For: 127.0.0.1", "Origin: http://policy.local", "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__"):
         attempt(name.split("\r")[0], asked("POST", f"/v1/proposals/{ID}/approve", VERDICT, more=name + "\r\n"))

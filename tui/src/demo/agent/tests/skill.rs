@@ -6,9 +6,10 @@ use openshell_domain::proposal::body;
 const SKILL: &str = include_str!("../../../../../skills/policy_advisor.md");
 const POINTER: &str = include_str!("../../../../../skills/policy-advisor/SKILL.md");
 
-const ROUTES: [&str; 5] = [
+const ROUTES: [&str; 6] = [
     "/v1/policy/current",
     "/v1/denials?last=5",
+    "/v1/prove",
     "/v1/proposals",
     "/v1/proposals/{id}",
     "/v1/proposals/{id}/wait?timeout=300",
