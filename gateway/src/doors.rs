@@ -79,7 +79,9 @@ pub(crate) fn open(socket: &Path) -> Result<[(Door, UnixListener); 2], DoorError
     // Both are free before either is taken, so that a refusal leaves nothing behind.
     clear(&socket)?;
     clear(&sandbox)?;
-    Ok([bind(socket.clone())?, bind(sandbox)?])
+    // The reviewers' door last: whoever waited for it finds the other one open too.
+    let sandbox = bind(sandbox)?;
+    Ok([bind(socket)?, sandbox])
 }
 
 /// Makes the directory, or checks that nobody else may change what is in it.
