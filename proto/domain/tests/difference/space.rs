@@ -54,6 +54,8 @@ const DESTINATIONS: [&[&str]; 5] = [
     &["10.9.9.9"],
     &["10.9.9.9", "10.0.0.1"],
 ];
+/// Segments.
+const PLAIN: [&str; 5] = ["a", "b", "c", "ab", "cb"];
 /// Segments with an encoded slash in them.
 const SLASHED: [&str; 4] = ["a%2Fb", "b%2Fa", "%2F", "a%2F"];
 /// What the values of a key are made of: none, one, or two of them.
@@ -89,28 +91,29 @@ fn paths(letters: &[char], length: usize) -> BTreeSet<String> {
 fn joined(most: usize) -> BTreeSet<String> {
     let mut all = BTreeSet::from([String::new()]);
     for _ in 0..most {
-        let longer = |path: &String| ["a", "b", "c", "ab", "cb"].map(|segment| format!("{path}/{segment}"));
+        let longer = |path: &String| PLAIN.map(|segment| format!("{path}/{segment}"));
         let longer: Vec<String> = all.iter().flat_map(longer).collect();
         all.extend(longer);
     }
     all.iter().flat_map(|path| [path.clone(), format!("{path}/")]).filter(|path| !path.is_empty()).collect()
 }
 
-/// Canonical paths with such a segment at any of up to three places.
+/// Canonical paths of up to three segments, one of which is such a one.
 fn slashed() -> BTreeSet<String> {
-    let plain = ["a", "b", "c", "ab"];
-    let mut all = BTreeSet::new();
-    for segment in SLASHED {
-        let middle = std::iter::once(format!("/{segment}"));
-        let behind = plain.iter().map(|end| format!("/{segment}/{end}"));
-        for rest in middle.chain(behind).collect::<Vec<String>>() {
-            all.extend(plain.iter().map(|begin| format!("/{begin}{rest}")));
-            all.insert(rest);
-        }
-        let last = plain.iter().flat_map(|a| plain.iter().map(move |b| format!("/{a}/{b}/{segment}")));
-        all.extend(last);
+    let mut plain = BTreeSet::from([String::new()]);
+    let mut all: BTreeSet<String> = BTreeSet::new();
+    for _ in 0..3 {
+        let longer = |paths: &BTreeSet<String>, segments: &[&str]| -> Vec<String> {
+            paths.iter().flat_map(|path| segments.iter().map(move |s| format!("{path}/{s}"))).collect()
+        };
+        let later = longer(&all, &PLAIN);
+        all.extend(later);
+        all.extend(longer(&plain, &SLASHED));
+        let next = longer(&plain, &PLAIN);
+        plain.extend(next);
     }
-    all.iter().flat_map(|path| [path.clone(), format!("{path}/")]).collect()
+    let is_short = |path: &&String| path.matches('/').count() <= 3;
+    all.iter().filter(is_short).flat_map(|path| [path.clone(), format!("{path}/")]).collect()
 }
 
 static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
