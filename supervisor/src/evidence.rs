@@ -69,7 +69,7 @@ struct Count {
 }
 
 impl Evidence {
-    /// Counts a denial, for everybody who lacks a rule. One of nobody, or with a method that no rule can name, is
+    /// Counts a denial, once for every program that lacks a rule. One of nobody, or with a method that no rule can name, is
     /// evidence for nothing.
     pub fn record(&self, denial: &Denial) {
         let request = match &denial.ask {
@@ -78,8 +78,12 @@ impl Evidence {
             Ask::Request { method, path } => Some((method.clone(), path.clone())),
         };
         let fresh = u64::from(denial.is_fixable());
+        let mut counted: Vec<&str> = Vec::new();
         for holder in &denial.holders {
-            let Some(binary) = holder.caller.binary() else { continue };
+            let Some(binary) = holder.caller.binary().filter(|binary| !counted.contains(binary)) else {
+                continue;
+            };
+            counted.push(binary);
             let (host, port, layer) = (denial.host.clone(), denial.port, denial.refused.layer);
             let key = Key { binary: binary.to_owned(), host, port, layer };
             let count = Count { times: 1, last: 0, fresh, caller: holder.caller.clone() };

@@ -69,6 +69,17 @@ fn the_same_is_counted_and_the_latest_is_first() {
 }
 
 #[test]
+fn a_denial_of_several_processes_of_one_program_counts_once() {
+    let evidence = Evidence::default();
+    let one = denial(CURL, ("a.example", 443), Ask::Connect);
+    let of = |pid, binary: &str| Holder { pid, caller: Caller { chain: vec![binary.into()] } };
+    let holders = vec![of(9, CURL), of(10, "/usr/bin/tee"), of(11, CURL)];
+    evidence.record(&Denial { holders, ..one });
+    let seen: Vec<Seen> = evidence.latest().iter().map(Seen::from).collect();
+    assert_eq!(shown(&seen), ["1x /usr/bin/tee a.example:443 - -", "1x /usr/bin/curl a.example:443 - -"]);
+}
+
+#[test]
 fn only_what_is_like_an_operation_is_its_evidence() {
     let evidence = Evidence::default();
     for (binary, at, ask) in [

@@ -181,12 +181,15 @@ proxy=${http_proxy#http://}
 echo "$proxy" > "$1/proxy.tmp"; mv "$1/proxy.tmp" "$1/proxy"
 while read -r n method target host body; do
   (
-    exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
-    size=$(wc -c < "$body")
+    # From here on nothing but builtins: a child would hold the connection too, and be a caller beside the shell.
+    content=$(cat "$body"; printf x); content=${content%x}
+    LC_ALL=C size=${#content}
     [ "$method" != CONNECT ] || size=0
-    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n' "$method" "$target" "$host" "$size" >&3
-    cat "$body" >&3
-    cat <&3 > "$1/$n.tmp"
+    exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
+    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$method" "$target" "$host" "$size" "$content" >&3
+    IFS= read -r -d '' -u 3 answer
+    exec 3<&-
+    printf %s "$answer" > "$1/$n.tmp"
     mv "$1/$n.tmp" "$1/$n"
   ) &
 done
