@@ -101,7 +101,7 @@ async fn a_log_that_was_moved_away_takes_nothing_until_it_is_put_back() {
 /// What a gateway leaves that had no time to clean up: the database and its write-ahead log.
 async fn killed(place: &Place) -> Vec<String> {
     let mut gateway = serve(place, Command::new(env!("CARGO_BIN_EXE_openshell-gateway")));
-    wait_for(place).await;
+    place.answers().await;
     let mut agent = place.run("demo", 1).await;
     let mut ids = Vec::new();
     for n in 0..20 {
@@ -119,15 +119,6 @@ fn serve(place: &Place, mut command: Command) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-async fn wait_for(place: &Place) {
-    let connected = async {
-        while InboxClient::connect(address(&place.socket())).await.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    within(connected).await;
 }
 
 fn wal(place: &Place) -> PathBuf {
@@ -252,7 +243,7 @@ impl SmallDisk {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
-        wait_for(place).await;
+        place.answers().await;
         Some(Self { shell, stdin, stdout })
     }
 
@@ -277,19 +268,6 @@ fn kept_for_decisions(refusal: &Status) {
     assert_eq!(refusal.metadata().get("retry-after").unwrap(), "60");
 }
 
-/// As much as a proposal may carry.
-fn evidence() -> pb::Evidence {
-    let seen = pb::SeenDenial {
-        binary: "/usr/bin/curl".into(),
-        host: "api.github.com".into(),
-        port: 443,
-        method: "PUT".into(),
-        path: format!("/{}", "x".repeat(4000)),
-        count: 1,
-    };
-    pb::Evidence { seen: vec![seen; 16] }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_agents_are_refused_and_decisions_go_on_from_what_was_kept_for_them() {
     let place = Place::new();
@@ -308,7 +286,7 @@ async fn on_a_full_disk_agents_are_refused_and_decisions_go_on_from_what_was_kep
     let mut count = 0;
     let refusal = loop {
         let mut request = agent.submission(&[&format!("/more/{count}")]);
-        request.evidence = vec![evidence()];
+        request.evidence = vec![bulky_evidence()];
         if let Err(refusal) = within(agent.client.submit_proposals(request)).await {
             break refusal;
         }

@@ -5,11 +5,9 @@
 mod common;
 
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use common::*;
 use openshell_wire::pb::inbox::directive::Directive;
-use openshell_wire::pb::inbox::inbox_client::InboxClient;
 use openshell_wire::pb::inbox::{self as pb, Verb};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -19,12 +17,7 @@ struct Program(Child);
 impl Program {
     async fn start(place: &Place) -> Self {
         let program = Self(command(place).stderr(Stdio::null()).spawn().unwrap());
-        within(async {
-            while InboxClient::connect(address(&place.socket())).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        place.answers().await;
         program
     }
 

@@ -6,7 +6,6 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use common::*;
 use openshell_gateway::Settings;
@@ -133,12 +132,7 @@ fn program(place: &Place) -> Command {
 
 async fn started(mut command: Command, place: &Place) -> Child {
     let child = command.spawn().unwrap();
-    within(async {
-        while GatewayClient::connect(address(&place.socket())).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    place.answers().await;
     child
 }
 

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use common::*;
 use load::Acknowledged;
-use openshell_wire::pb::inbox::inbox_client::InboxClient;
 
 /// Sandboxes that ask at the same time.
 const SANDBOXES: usize = 3;
@@ -56,12 +55,7 @@ impl Program {
         command.args(["--snapshot-events", "20"]);
         let program =
             Self(command.args(["--limit-pending", "1000000"]).stderr(Stdio::null()).spawn().unwrap());
-        let connected = async {
-            while InboxClient::connect(address(&place.socket())).await.is_err() {
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-            }
-        };
-        within(connected).await;
+        place.answers().await;
         program
     }
 }

@@ -7,14 +7,15 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop at once")]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openshell_inbox::client::Client;
+use common::{client, report, start_agent, start_gateway};
 use openshell_wire::pb::inbox as pb;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -104,7 +105,7 @@ fn floor() -> (std::net::SocketAddr, std::net::SocketAddr, Arc<ClientConfig>) {
     let tls = serve(move |stream| {
         answer(StreamOwned::new(ServerConnection::new(Arc::clone(&server)).unwrap(), stream));
     });
-    (clear, tls, client(provider, roots))
+    (clear, tls, trusting(provider, roots))
 }
 
 fn serve(each: impl Fn(TcpStream) + Send + 'static) -> std::net::SocketAddr {
@@ -129,11 +130,11 @@ fn answer<S: Read + Write>(mut stream: S) {
 fn client_tls(bundle: &str) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_file_iter(bundle).unwrap().flatten());
-    client(Arc::new(rustls::crypto::aws_lc_rs::default_provider()), roots)
+    trusting(Arc::new(rustls::crypto::aws_lc_rs::default_provider()), roots)
 }
 
 /// Without resumption: each is a whole handshake.
-fn client(provider: Arc<rustls::crypto::CryptoProvider>, roots: RootCertStore) -> Arc<ClientConfig> {
+fn trusting(provider: Arc<rustls::crypto::CryptoProvider>, roots: RootCertStore) -> Arc<ClientConfig> {
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
@@ -185,13 +186,7 @@ fn measure() {
 }
 
 async fn proposals(folder: &Path) -> Vec<Duration> {
-    let door = folder.join("g.sock");
-    let mut client = loop {
-        match Client::connect(&door).await {
-            Ok(client) => break client,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let mut client = client(folder).await;
     let mut agent = start_agent(folder);
     let mut said = BufReader::new(agent.stdout.take().unwrap());
     loop {
@@ -226,60 +221,4 @@ async fn submitted(watch: &mut tonic::Streaming<pb::InboxFrame>, host: &str) {
             return;
         }
     }
-}
-
-fn start_agent(folder: &Path) -> Child {
-    std::fs::write(folder.join("p.yaml"), "version: 1\nnetwork_policies: {}\n").unwrap();
-    Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .args(["run", "--advisor", "--sandbox", "bench", "--gateway"])
-        .arg(folder.join("g.sock"))
-        .arg("--policy")
-        .arg(folder.join("p.yaml"))
-        .arg("--log-dir")
-        .arg(folder.join("log"))
-        // The agent is this program, where it was built.
-        .args(["--isolation", "none"])
-        .arg("--")
-        .arg(std::env::current_exe().unwrap())
-        .arg("agent")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn start_gateway(folder: &Path) -> Child {
-    let limits = [
-        "--limit-submissions-burst",
-        "1000",
-        "--limit-submissions-per-minute",
-        "100000",
-        "--limit-pending",
-        "1000",
-    ];
-    Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .args(["gateway", "serve", "--db"])
-        .arg(folder.join("g.db"))
-        .arg("--socket")
-        .arg(folder.join("g.sock"))
-        .args(limits)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn report(name: &str, times: &[Duration], floor: &[Duration]) {
-    let at = |times: &[Duration], percent: usize| {
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
-    };
-    println!(
-        "{name:<50} p50 {:>7.2} ms   p99 {:>7.2} ms   {:>5.1} x floor",
-        at(times, 50),
-        at(times, 99),
-        at(times, 50) / at(floor, 50)
-    );
 }

@@ -7,13 +7,16 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop at once")]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use openshell_inbox::client::{Client, Decision, Verb};
+use common::{client, report, start_agent, start_gateway};
+use openshell_inbox::client::{Decision, Verb};
 use openshell_wire::pb::inbox as pb;
 use serde_json::{Value, json};
 
@@ -83,24 +86,7 @@ struct Agent {
 
 impl Agent {
     fn start(folder: &Path) -> Self {
-        std::fs::write(folder.join("p.yaml"), "version: 1\nnetwork_policies: {}\n").unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-            .args(["run", "--advisor", "--sandbox", "bench", "--gateway"])
-            .arg(folder.join("g.sock"))
-            .arg("--policy")
-            .arg(folder.join("p.yaml"))
-            .arg("--log-dir")
-            .arg(folder.join("log"))
-            // The agent is this program, where it was built.
-            .args(["--isolation", "none"])
-            .arg("--")
-            .arg(std::env::current_exe().unwrap())
-            .arg("agent")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = start_agent(folder);
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, stdin, stdout }
     }
@@ -114,26 +100,6 @@ impl Agent {
         self.stdout.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
-}
-
-fn start_gateway(folder: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .args(["gateway", "serve", "--db"])
-        .arg(folder.join("g.db"))
-        .arg("--socket")
-        .arg(folder.join("g.sock"))
-        .args([
-            "--limit-submissions-burst",
-            "1000",
-            "--limit-submissions-per-minute",
-            "100000",
-            "--limit-pending",
-            "1000",
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
 }
 
 fn measure() {
@@ -153,13 +119,7 @@ fn measure() {
 }
 
 async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {
-    let door = folder.join("g.sock");
-    let mut client = loop {
-        match Client::connect(&door).await {
-            Ok(client) => break client,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let mut client = client(folder).await;
     let mut agent = Agent::start(folder);
     let mut watch = client.watch(None).await.unwrap();
     let (mut wakes, mut events) = (Vec::new(), Vec::new());
@@ -215,18 +175,4 @@ fn appends(folder: &Path) -> Vec<Duration> {
             start.elapsed()
         })
         .collect()
-}
-
-fn report(name: &str, times: &[Duration], floor: &[Duration]) {
-    let at = |times: &[Duration], percent: usize| {
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
-    };
-    println!(
-        "{name:<45} p50 {:>7.2} ms   p99 {:>7.2} ms   {:>5.1} x floor",
-        at(times, 50),
-        at(times, 99),
-        at(times, 50) / at(floor, 50)
-    );
 }

@@ -84,6 +84,16 @@ impl Place {
         InboxClient::new(channel(&self.socket()).await)
     }
 
+    /// Waits for a gateway that was started as a program.
+    pub async fn answers(&self) {
+        let connected = async {
+            while InboxClient::connect(address(&self.socket())).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(connected).await;
+    }
+
     pub async fn supervisors(&self) -> SupervisorClient<Channel> {
         SupervisorClient::new(channel(&door::sandbox_door(&self.socket())).await)
     }
@@ -263,6 +273,19 @@ pub fn hello(sandbox: &str, run: u128) -> pb::Hello {
 }
 
 /// A rule that asks for one PUT.
+/// As much as a proposal may carry: 16 × 4 KB.
+pub fn bulky_evidence() -> pb::Evidence {
+    let seen = pb::SeenDenial {
+        binary: "/usr/bin/curl".into(),
+        host: "api.github.com".into(),
+        port: 443,
+        method: "PUT".into(),
+        path: format!("/{}", "x".repeat(4000)),
+        count: 1,
+    };
+    pb::Evidence { seen: vec![seen; 16] }
+}
+
 pub fn put(path: &str) -> NetworkPolicyRule {
     let allow = L7Allow { method: "PUT".into(), path: path.into(), ..Default::default() };
     NetworkPolicyRule {

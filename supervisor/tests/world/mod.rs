@@ -300,7 +300,7 @@ pub(crate) fn text(output: &Output) -> String {
 
 /// Waits until a claim holds.
 pub(crate) fn until(what: &str, claim: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if claim() {
             return;
         }
