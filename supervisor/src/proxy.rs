@@ -11,6 +11,7 @@ mod guard;
 mod hop;
 mod http2;
 mod malformed;
+mod outgoing;
 mod pool;
 mod tunnel;
 mod upgrade;

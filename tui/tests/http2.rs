@@ -20,7 +20,6 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use origin::Speaks;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic_prost::ProstCodec;
@@ -125,15 +124,7 @@ async fn a_denied_tunnel_is_answered_in_http2_and_dials_nothing() {
 async fn grpc_streams_and_trailers_pass_and_a_denied_method_is_told() {
     let world = World::start();
     let origin = origin::start(Speaks::Both).await;
-    let ca = world.path("origin.pem");
-    std::fs::write(&ca, &origin.pem).unwrap();
-    let ca = ca.display().to_string();
-    let options = [&["--resolve", &origin.pin, "--extra-ca", &ca][..], &NONE[..]].concat();
-    let program = std::env::current_exe().unwrap().display().to_string();
-    let command = [&program, "--ignored", "--exact", "the_grpc_client_inside", "--nocapture"];
-    let output = world.run("demo", CALL, &options, &command);
-    let said = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    origin.serve_inside(&world, CALL, "the_grpc_client_inside");
     let asked = origin.asked.lock().unwrap().clone();
     assert_eq!(asked.iter().filter(|line| line.contains("/Denied")).count(), 0, "{asked:?}");
     assert!(asked.iter().all(|line| line.starts_with("HTTP/2.0 POST web.invalid /test.Echo/")), "{asked:?}");
@@ -142,17 +133,7 @@ async fn grpc_streams_and_trailers_pass_and_a_denied_method_is_told() {
 
 /// A connection through the proxy of the sandbox that this runs in, in HTTP/2.
 async fn connect() -> hyper::client::conn::http2::SendRequest<tonic::body::Body> {
-    let proxy = std::env::var("https_proxy").unwrap();
-    let proxy = proxy.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let mut stream = tokio::net::TcpStream::connect(proxy).await.unwrap();
-    stream.write_all(b"CONNECT web.invalid:443 HTTP/1.1\r\nHost: web.invalid:443\r\n\r\n").await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
-    let bundle = std::fs::read(std::env::var("SSL_CERT_FILE").unwrap()).unwrap();
-    let stream = origin::client(&bundle, &["h2"], stream).await;
+    let stream = origin::tunnel(&["h2"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();

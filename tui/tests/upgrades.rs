@@ -8,7 +8,7 @@
 mod common;
 mod origin;
 
-use common::{NONE, World};
+use common::World;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -18,18 +18,10 @@ const ENDPOINT: &str = "host: web.invalid, port: 443, protocol: rest, ";
 async fn inside(rules: &str, client: &str) -> Vec<String> {
     let world = World::start();
     let origin = origin::start(origin::Speaks::Both).await;
-    let ca = world.path("origin.pem");
-    std::fs::write(&ca, &origin.pem).unwrap();
-    let ca = ca.display().to_string();
-    let options = [&["--resolve", &origin.pin, "--extra-ca", &ca][..], &NONE[..]].concat();
-    let program = std::env::current_exe().unwrap().display().to_string();
-    let command = [&program, "--ignored", "--exact", client, "--nocapture"];
     let policy = format!(
         "version: 1\nnetwork_policies:\n  web:\n    endpoints:\n      - {{{ENDPOINT}{rules}}}\n    binaries: [{{path: \"/**\"}}]\n"
     );
-    let output = world.run("demo", &policy, &options, &command);
-    let said = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    origin.serve_inside(&world, &policy, client);
     origin.asked.lock().unwrap().clone()
 }
 
@@ -50,36 +42,17 @@ async fn a_preset_or_an_audit_lets_a_get_pass_and_no_websocket() {
     }
 }
 
-async fn connect() -> TlsStream<TcpStream> {
-    let proxy = std::env::var("https_proxy").unwrap();
-    let proxy = proxy.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let mut stream = TcpStream::connect(proxy).await.unwrap();
-    let connect = b"CONNECT web.invalid:443 HTTP/1.1\r\nHost: web.invalid:443\r\n\r\n";
-    stream.write_all(connect).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
-    let bundle = std::fs::read(std::env::var("SSL_CERT_FILE").unwrap()).unwrap();
-    origin::client(&bundle, &["http/1.1"], stream).await
-}
-
 /// Sends the handshake of RFC 6455 §1.2, and gives the head of the answer.
 async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
     let handshake = "GET /socket HTTP/1.1\r\nHost: web.invalid\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     stream.write_all(handshake.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(head).unwrap().to_ascii_lowercase()
+    origin::head(stream).await.to_ascii_lowercase()
 }
 
 #[tokio::test]
 #[ignore = "a client of a test above: it needs a sandbox around it"]
 async fn the_client_that_gets_a_websocket() {
-    let mut stream = connect().await;
+    let mut stream = origin::tunnel(&["http/1.1"]).await;
     let head = ask(&mut stream).await;
     assert!(head.starts_with("http/1.1 101 ") && head.contains("\r\nupgrade: websocket\r\n"), "{head}");
     // Bytes that no HTTP parser would pass, both ways, in lockstep.
@@ -94,7 +67,7 @@ async fn the_client_that_gets_a_websocket() {
 #[tokio::test]
 #[ignore = "a client of a test above: it needs a sandbox around it"]
 async fn the_client_that_gets_an_answer() {
-    let mut stream = connect().await;
+    let mut stream = origin::tunnel(&["http/1.1"]).await;
     let head = ask(&mut stream).await;
     assert!(head.starts_with("http/1.1 200 ") && !head.contains("upgrade"), "{head}");
     // What follows is HTTP still.

@@ -105,6 +105,7 @@ pub(super) async fn exchange(
     };
     log_allowed(context, origin, &request, &target, &permit);
     let outgoing = hop::outgoing(request, &target, origin.authority(), origin.carrier);
+    let broken = outgoing.body().broken();
     let mut ended = ended(context, standing);
     let sent = tokio::select! {
         sent = session.pool.send(&permit, origin.carrier, &context.upstream, outgoing) => sent,
@@ -114,7 +115,10 @@ pub(super) async fn exchange(
     };
     match sent {
         Ok(response) => answered(context, origin, response, ended),
-        Err(error) => relay_failed(&error),
+        Err(error) => match broken.malformed() {
+            Some(malformed) => session.refuse(&malformed, origin.holder()),
+            None => relay_failed(&error),
+        },
     }
 }
 

@@ -22,7 +22,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::malformed::Malformed;
 use chunked::Chunked;
+pub(super) use chunked::may_trail;
 use head::Framing;
+pub(super) use head::{is_token, unknown_expectation};
 
 /// How long a client may take to send a request's head, from its first byte.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::path::Target;
 
+use super::outgoing::Outgoing;
 use super::pool::Carrier;
 
 /// Headers that are about one connection only.
@@ -30,7 +31,7 @@ pub(super) fn outgoing(
     target: &Target,
     (host, port): (&Host, u16),
     carrier: Carrier,
-) -> Request<Incoming> {
+) -> Request<Outgoing> {
     let (mut parts, body) = request.into_parts();
     let is_chunked = match parts.version {
         Version::HTTP_2 => !parts.headers.contains_key(header::CONTENT_LENGTH) && !body.is_end_stream(),
@@ -62,7 +63,7 @@ pub(super) fn outgoing(
     }
     parts.uri = Uri::try_from(target.as_sent()).unwrap_or_default();
     parts.version = Version::HTTP_11;
-    Request::from_parts(parts, body)
+    Request::from_parts(parts, Outgoing::new(body))
 }
 
 /// Whether the client takes trailers, which a gRPC origin insists on.
@@ -70,7 +71,7 @@ pub(super) fn outgoing(
 struct TakesTrailers;
 
 /// The request for a connection that speaks HTTP/2: the host is in `:authority`, the frames say where it ends.
-pub(super) fn as_http2(request: Request<Incoming>) -> Request<Incoming> {
+pub(super) fn as_http2(request: Request<Outgoing>) -> Request<Outgoing> {
     let (mut parts, body) = request.into_parts();
     if let Some(host) = parts.headers.remove(header::HOST) {
         let target = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -87,7 +88,7 @@ pub(super) fn as_http2(request: Request<Incoming>) -> Request<Incoming> {
 }
 
 /// The request for a connection that speaks HTTP/1.1, also after it could not be sent on one that speaks HTTP/2.
-pub(super) fn as_http1(request: Request<Incoming>) -> Request<Incoming> {
+pub(super) fn as_http1(request: Request<Outgoing>) -> Request<Outgoing> {
     if request.version() != Version::HTTP_2 {
         return request;
     }

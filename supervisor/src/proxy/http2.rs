@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::uri::Scheme;
-use http::{Method, Request, Response, header};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connect::check_authority;
 use super::exchange::{Origin, exchange};
+use super::guard::{self, is_token};
 use super::malformed::Malformed;
 use super::{MAX_HEADERS, Session};
 use crate::reply::Body;
@@ -67,37 +68,63 @@ where
 
 async fn answer(session: &Arc<Session>, origin: &Origin, request: Request<Incoming>) -> Response<Body> {
     let checked = check(&request).and_then(|()| check_authority(&request, origin.authority()));
-    match checked {
+    let mut response = match checked {
         Ok(()) => exchange(session, origin, request).await,
-        Err(malformed) => {
-            let mut response = session.refuse(&malformed, origin.holder());
-            // The other streams are whole: the connection stays, and HTTP/2 has no such header.
-            response.headers_mut().remove(header::CONNECTION);
-            response
-        }
-    }
+        Err(malformed) => session.refuse(&malformed, origin.holder()),
+    };
+    // The other streams are whole: the connection stays, and HTTP/2 has no such header.
+    response.headers_mut().remove(header::CONNECTION);
+    response
 }
 
 /// Whether a request has one reading only.
 fn check(request: &Request<Incoming>) -> Result<(), Malformed> {
-    let headers = request.headers();
-    if FRAMING.iter().any(|name| headers.contains_key(*name)) {
-        let detail = "a header looks like one that frames the message, and is not";
-        return Err(Malformed::bad("invalid_header", detail));
-    }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    request.headers().iter().try_for_each(|(name, value)| check_field(name, value))?;
+    let mut lengths = request.headers().get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next();
-    let is_number = |value: &http::HeaderValue| {
-        !value.is_empty()
-            && value.as_bytes().iter().all(u8::is_ascii_digit)
-            && value.to_str().is_ok_and(|text| text.parse::<u64>().is_ok())
-    };
     if lengths.next().is_some() || length.is_some_and(|value| !is_number(value)) {
         return Err(Malformed::bad("invalid_framing", "Content-Length is not one number of bytes"));
     }
     // CONNECT has no scheme; it is refused with all other methods that are never forwarded.
-    if request.method() != Method::CONNECT && request.uri().scheme() != Some(&Scheme::HTTPS) {
+    if request.method() == Method::CONNECT {
+        return Ok(());
+    }
+    if request.uri().authority().is_none() {
+        return Err(Malformed::bad("invalid_host", "the request names no host in `:authority`"));
+    }
+    if request.uri().scheme() != Some(&Scheme::HTTPS) {
         return Err(Malformed::bad("invalid_request_target", "inside TLS the scheme is `https`"));
     }
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str);
+    if !target.is_some_and(|target| target.starts_with('/')) {
+        return Err(Malformed::bad("invalid_request_target", "the path does not begin with `/`"));
+    }
     Ok(())
+}
+
+/// What HTTP/1 could not say in the same way: the library is laxer about names than RFC 9110 §5.6.2, and leaves the
+/// blanks around a value that RFC 9113 §8.2.1 forbids.
+fn check_field(name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
+    let bad = |detail: &str| Err(Malformed::bad("invalid_header", detail));
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let bytes = value.as_bytes();
+    if !name.as_str().bytes().all(|byte| is_token(&byte)) {
+        return bad("a header's name is no token");
+    }
+    if is_blank(bytes.first()) || is_blank(bytes.last()) {
+        return bad("a header's value begins or ends with a blank");
+    }
+    if FRAMING.contains(&name.as_str()) {
+        return bad("a header looks like one that frames the message, and is not");
+    }
+    if name == header::EXPECT && !bytes.eq_ignore_ascii_case(b"100-continue") {
+        return Err(guard::unknown_expectation());
+    }
+    Ok(())
+}
+
+fn is_number(value: &HeaderValue) -> bool {
+    !value.is_empty()
+        && value.as_bytes().iter().all(u8::is_ascii_digit)
+        && value.to_str().is_ok_and(|text| text.parse::<u64>().is_ok())
 }

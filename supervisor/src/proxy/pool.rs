@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
 use super::hop;
+use super::outgoing::Outgoing;
 use crate::pipeline::relay::DialError;
 use crate::pipeline::{Opening, Permit};
 use crate::upstream::{Offer, Upstream, chose_http2};
@@ -44,8 +45,8 @@ struct Kept {
 
 #[derive(Debug)]
 enum Sender {
-    Http1(http1::SendRequest<Incoming>),
-    Http2(http2::SendRequest<Incoming>),
+    Http1(http1::SendRequest<Outgoing>),
+    Http2(http2::SendRequest<Outgoing>),
 }
 
 /// How a destination is spoken with: over TLS with this offer, or without.
@@ -73,7 +74,7 @@ impl Pool {
         permit: &Permit,
         carrier: Carrier,
         upstream: &Upstream,
-        request: Request<Incoming>,
+        request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, RelayError> {
         let mut request = request;
         if let Some(mut open) = self.take(permit, carrier).await
@@ -211,8 +212,8 @@ impl Sender {
 
     async fn try_send(
         &mut self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Incoming>>> {
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
         match self {
             Self::Http1(sender) => sender.try_send_request(hop::as_http1(request)).await,
             Self::Http2(sender) => sender.try_send_request(hop::as_http2(request)).await,
@@ -225,7 +226,7 @@ pub(super) async fn send_alone(
     permit: &Permit,
     carrier: Carrier,
     upstream: &Upstream,
-    request: Request<Incoming>,
+    request: Request<Outgoing>,
 ) -> Result<Response<Incoming>, RelayError> {
     let mut sender = match carrier {
         Carrier::Plain => alone(permit.dial().await?.0).await?,
@@ -234,7 +235,7 @@ pub(super) async fn send_alone(
     Ok(sender.send_request(request).await?)
 }
 
-async fn alone<S>(stream: S) -> Result<http1::SendRequest<Incoming>, hyper::Error>
+async fn alone<S>(stream: S) -> Result<http1::SendRequest<Outgoing>, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -187,9 +187,13 @@ while read -r n method target host body; do
     [ "$method" != CONNECT ] || size=0
     exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
     printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$method" "$target" "$host" "$size" "$content" >&3
-    IFS= read -r -d '' -u 3 answer
+    # A part of an answer is kept when it comes; only its end ends the reading.
+    code=142
+    while [ "$code" -gt 128 ]; do
+      IFS= read -r -d '' -t 0.1 -u 3 part; code=$?
+      printf %s "$part" >> "$1/$n.tmp"
+    done
     exec 3<&-
-    printf %s "$answer" > "$1/$n.tmp"
     mv "$1/$n.tmp" "$1/$n"
   ) &
 done

@@ -21,12 +21,15 @@ use openshell_inbox::demo::origin::authority::Authority;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::StreamExt as _;
 use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
+
+use super::common::{NONE, World};
 
 pub const HOST: &str = "web.invalid";
 
@@ -48,6 +51,18 @@ pub struct Origin {
 }
 
 pub async fn start(speaks: Speaks) -> Origin {
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let all = Arc::clone(&asked);
+    let origin = start_with(speaks, move |stream| serve(stream, Arc::clone(&all))).await;
+    Origin { asked, ..origin }
+}
+
+/// An origin whose connections `serve` answers; it notes nothing.
+pub async fn start_with<F, R>(speaks: Speaks, serve: F) -> Origin
+where
+    F: Fn(tokio_rustls::server::TlsStream<TcpStream>) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
     let authority = Authority::new("the test's origin").unwrap();
     let leaf = authority.leaf(HOST).unwrap();
     let mut config = ServerConfig::builder_with_provider(provider())
@@ -62,26 +77,71 @@ pub async fn start(speaks: Speaks) -> Origin {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let pin = format!("{HOST}:443:{}", listener.local_addr().unwrap());
-    let (asked, connections) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
+    let connections = Arc::<AtomicUsize>::default();
     let origin = Origin {
         pin,
         pem: authority.pem().to_owned(),
-        asked: Arc::clone(&asked),
+        asked: Arc::default(),
         connections: Arc::clone(&connections),
     };
     let acceptor = TlsAcceptor::from(Arc::new(config));
+    let serve = Arc::new(serve);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, asked) = (acceptor.clone(), Arc::clone(&asked));
+            let (acceptor, serve) = (acceptor.clone(), Arc::clone(&serve));
             connections.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream, asked).await;
+                    serve(stream).await;
                 }
             });
         }
     });
     origin
+}
+
+impl Origin {
+    /// Runs a test of this very program as the command of a sandbox without isolation, with this origin behind it.
+    pub fn serve_inside(&self, world: &World, policy: &str, test: &str) {
+        let ca = world.path("origin.pem");
+        std::fs::write(&ca, &self.pem).unwrap();
+        let ca = ca.display().to_string();
+        let options = [&["--advisor", "--resolve", &self.pin, "--extra-ca", &ca][..], &NONE[..]].concat();
+        let program = std::env::current_exe().unwrap().display().to_string();
+        let command = [&program, "--ignored", "--exact", test, "--nocapture"];
+        let output = world.run("demo", policy, &options, &command);
+        let said =
+            [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}
+
+/// A connection through the proxy of the sandbox that this runs in, after `CONNECT` to [`HOST`] was answered.
+pub async fn connected() -> TcpStream {
+    let proxy = std::env::var("https_proxy").unwrap();
+    let proxy = proxy.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut stream = TcpStream::connect(proxy).await.unwrap();
+    let connect = format!("CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n");
+    stream.write_all(connect.as_bytes()).await.unwrap();
+    let head = head(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    stream
+}
+
+/// Everything up to and with the first empty line.
+pub async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// TLS with [`HOST`] through the proxy of the sandbox that this runs in.
+pub async fn tunnel(protocols: &[&str]) -> TlsStream<TcpStream> {
+    let stream = connected().await;
+    let bundle = std::fs::read(std::env::var("SSL_CERT_FILE").unwrap()).unwrap();
+    client(&bundle, protocols, stream).await
 }
 
 async fn serve(stream: tokio_rustls::server::TlsStream<TcpStream>, asked: Arc<Mutex<Vec<String>>>) {

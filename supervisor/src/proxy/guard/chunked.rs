@@ -116,11 +116,16 @@ impl Chunked {
         }
         self.trailers += line.len();
         let (name, _) = field(line)?;
-        if self.trailers > MAX_TRAILERS || NO_TRAILERS.contains(&name.as_str()) {
+        if self.trailers > MAX_TRAILERS || !may_trail(&name) {
             return Err(bad("a trailer that may not be one, or too many of them"));
         }
         Ok(())
     }
+}
+
+/// Whether a field of this name, in lower case, may stand behind a body.
+pub(in crate::proxy) fn may_trail(name: &str) -> bool {
+    !NO_TRAILERS.contains(&name.replace('_', "-").as_str())
 }
 
 fn bad(detail: &str) -> Malformed {

@@ -148,7 +148,7 @@ fn has_user(target: &[u8]) -> bool {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token(byte: &u8) -> bool {
+pub(in crate::proxy) fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
@@ -205,8 +205,7 @@ impl Found {
             "upgrade" => self.is_upgrade = true,
             "connection" => self.take_connection(value)?,
             "expect" if !value.eq_ignore_ascii_case(b"100-continue") => {
-                let detail = "Expect may be `100-continue`";
-                return Err(Malformed::new(StatusCode::EXPECTATION_FAILED, "unknown_expectation", detail));
+                return Err(unknown_expectation());
             }
             _ => {}
         }
@@ -246,6 +245,11 @@ impl Found {
             (false, _) => Ok(Framing::Length(self.length.unwrap_or(0))),
         }
     }
+}
+
+/// RFC 9110 §10.1.1.
+pub(in crate::proxy) fn unknown_expectation() -> Malformed {
+    Malformed::new(StatusCode::EXPECTATION_FAILED, "unknown_expectation", "Expect may be `100-continue`")
 }
 
 /// The members of a list.
