@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::policy::host::Host;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -36,6 +37,10 @@ pub struct Context {
     pub settings: InForce,
     /// Denied tunnels that are not told yet: what was asked in them decides how.
     pub denied_tunnels: TaskTracker,
+    /// The connections of clients, as long as requests may come on them.
+    pub clients: TaskTracker,
+    /// When the command has ended: nobody is served any more, and what is under way is answered.
+    pub ending: CancellationToken,
     /// Where the skill is, for agents to read.
     pub skill: PathBuf,
     /// The shorthand log.

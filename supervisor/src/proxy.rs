@@ -4,14 +4,17 @@
 //! `policy.local` are the adapters; what may pass is decided in [`crate::pipeline`] alone.
 
 mod alpn;
+mod busy;
 mod connect;
 mod exchange;
 mod forward;
 mod guard;
 mod hop;
 mod http2;
+mod limits;
 mod malformed;
 mod outgoing;
+mod patience;
 mod pool;
 mod tunnel;
 mod upgrade;
@@ -19,6 +22,7 @@ mod watched;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +33,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::context::Context;
 use crate::denial;
@@ -37,7 +41,9 @@ use crate::identity::{Holder, IdentityError};
 use crate::log::line::{Actor, Line, Severity};
 use crate::policy_local;
 use crate::reply::{self, Body};
+use busy::Busy;
 use guard::{After, Guarded};
+use limits::{Limits, Room};
 use malformed::Malformed;
 use pool::Pool;
 
@@ -45,12 +51,14 @@ use pool::Pool;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after accepting failed: without descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How much of a connection hyper reads ahead, in bytes.
-const BUFFER: usize = 64 * 1024;
+/// How much of a connection hyper reads ahead, and keeps to be written, in bytes: a whole head, and some more.
+const BUFFER: usize = 36 * 1024;
+/// How much TLS keeps to be written, in bytes: one record.
+const TLS_BUFFER: usize = 16 * 1024;
 /// The longest list of headers in HTTP/2, in bytes: as long as a head may be in HTTP/1.
 const MAX_HEADERS: u32 = 32 * 1024;
-/// The most connections at once, tunnels included.
-const MAX_CONNECTIONS: usize = 1024;
+/// The most clients at once that are told why they are not served; more are closed without a word.
+const MAX_REFUSALS: usize = 64;
 
 /// One client connection and who holds it.
 #[derive(Debug)]
@@ -58,26 +66,37 @@ pub(crate) struct Session {
     pub(crate) context: Arc<Context>,
     pub(crate) holders: Result<Arc<Vec<Holder>>, IdentityError>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) limits: Arc<Limits>,
     /// Its place among the connections, kept by its tunnel too.
-    _place: OwnedSemaphorePermit,
+    _room: Room,
 }
 
-/// Accepts connections until the listener is dropped.
+/// Accepts connections until the run ends; then nobody listens any more, and what is under way is answered.
 pub async fn serve(context: Arc<Context>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (limits, refusals) = (Arc::new(Limits::new()), Arc::new(Semaphore::new(MAX_REFUSALS)));
+    let Ok(own) = listener.local_addr() else { return };
     let mut has_complained = false;
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, client)) => {
-                let context = Arc::clone(&context);
-                let listener = listener.local_addr();
-                tokio::spawn(async move {
-                    if let Ok(listener) = listener {
-                        connection(context, (stream, client), listener, place).await;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = context.ending.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, client)) => match limits.client() {
+                Some(room) => {
+                    let serving =
+                        connection(Arc::clone(&context), (stream, client), own, (Arc::clone(&limits), room));
+                    context.clients.spawn(serving);
+                }
+                None => {
+                    if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                        tokio::spawn(async move {
+                            Busy::Connections.tell(stream).await;
+                            drop(place);
+                        });
                     }
-                });
-            }
+                }
+            },
             // Out of descriptors, or a connection that was gone before it was taken: the next may work.
             Err(error) => {
                 if !std::mem::replace(&mut has_complained, true) {
@@ -93,15 +112,15 @@ async fn connection(
     context: Arc<Context>,
     (stream, client): (TcpStream, SocketAddr),
     listener: SocketAddr,
-    place: OwnedSemaphorePermit,
+    (limits, room): (Arc<Limits>, Room),
 ) {
     // Only latency is at stake.
     let _ = stream.set_nodelay(true);
     let asking = Arc::clone(&context);
     let identified = tokio::task::spawn_blocking(move || asking.identifier.identify(client, listener)).await;
     let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
-    let session =
-        Arc::new(Session { context, holders: holders.map(Arc::new), pool: Arc::default(), _place: place });
+    let pool = Arc::new(Pool::new(Arc::clone(&limits)));
+    let session = Arc::new(Session { context, holders: holders.map(Arc::new), pool, limits, _room: room });
     let serving = Arc::clone(&session);
     serve_http(&session, stream, move |request| Arc::clone(&serving).handle(request)).await;
 }
@@ -137,11 +156,16 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let served = http1::Builder::new()
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(guarded), service)
-        .with_upgrades()
-        .await;
+    let connection =
+        http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(guarded), service);
+    let mut connection = pin!(connection.with_upgrades());
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = session.context.ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!("a client connection ended: {error}");
     }

@@ -20,6 +20,7 @@ use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authority::{AuthorityError, CertificateAuthority};
@@ -44,6 +45,8 @@ mod trust;
 use surroundings::Surroundings;
 use trust::Trust;
 
+/// How long requests that are under way when the command ends may take to be answered.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the last denials may take to be told.
 const LAST_DENIALS_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the first policy may take to be in force.
@@ -249,6 +252,8 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         proposals: Proposals::default(),
         settings: InForce::default(),
         denied_tunnels: TaskTracker::new(),
+        clients: TaskTracker::new(),
+        ending: CancellationToken::new(),
         skill,
         log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
@@ -272,10 +277,19 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
+    drain(&context).await;
     last.tell(&context).await;
     // Also where the command did not start: the name is free for the next run.
     context.gateway.end().await;
     ended
+}
+
+/// Lets what is under way be answered: what outlives the command without isolation, and what origins are still told.
+async fn drain(context: &Context) {
+    context.ending.cancel();
+    context.clients.close();
+    // Who is not done by then is cut off: the command has ended, and its exit code is waited for.
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, context.clients.wait()).await;
 }
 
 /// The mapper at work, and what ends it.

@@ -12,9 +12,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::exchange::Origin;
+use super::limits::Room;
 use super::pool::Carrier;
 use super::tunnel::check_server_name;
-use super::{HEAD_DEADLINE, Session};
+use super::{HEAD_DEADLINE, Session, TLS_BUFFER};
 use crate::upstream::{Offer, chose_http2};
 
 /// How long a client waits in its handshake for the origin.
@@ -27,6 +28,8 @@ pub(super) struct Opened<S> {
     pub(super) carrier: Carrier,
     /// Whether it speaks HTTP/2.
     pub(super) has_http2: bool,
+    /// What HTTP/2 may hold beyond HTTP/1, where it could be spoken.
+    pub(super) room: Option<Room>,
 }
 
 /// Ends the client's TLS. The name that it asks for must be the one that was judged.
@@ -43,16 +46,19 @@ where
         .map_err(|error| format!("no TLS handshake: {error}"))?;
     check_server_name(hello.client_hello().server_name(), host)?;
     let wanted = hello.client_hello().alpn().map_or(Offer::Http1, Offer::read);
-    let offer = if wanted.has_http2() { learn(session, origin, wanted).await } else { wanted };
+    // Where HTTP/2 finds no room, a client that speaks both speaks HTTP/1.1, and one that does not ends its handshake.
+    let room = if wanted.has_http2() { session.limits.http2() } else { None };
+    let offer = if room.is_some() { learn(session, origin, wanted).await } else { Offer::Http1 };
     let config = session.context.authority.server_config(host, offer).map_err(|error| error.to_string())?;
-    let stream = timeout(HEAD_DEADLINE, hello.into_stream(config))
+    let mut stream = timeout(HEAD_DEADLINE, hello.into_stream(config))
         .await
         .map_err(late)?
         .map_err(|error| format!("the TLS handshake failed: {error}"))?;
+    stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
     // A client of HTTP/1.1 keeps the protocol upstream too, whatever an origin that comes back may prefer.
     let carrier = Carrier::Tls(if has_http2 { Offer::Both } else { Offer::Http1 });
-    Ok(Opened { stream, carrier, has_http2 })
+    Ok(Opened { stream, carrier, has_http2, room: room.filter(|_| has_http2) })
 }
 
 /// What the client is offered of what it wants.

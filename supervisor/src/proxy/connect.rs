@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::alpn;
+use super::busy::Busy;
 use super::exchange::{Origin, exchange};
 use super::forward::host_header;
 use super::http2;
@@ -46,12 +47,17 @@ pub(super) async fn handle(
     };
     let upgrade = hyper::upgrade::on(&mut request);
     if host == Host::Name(routes::HOST.to_owned()) && port == 80 {
-        tokio::spawn(policy_local_tunnel(session, holders, upgrade));
+        let context = Arc::clone(&session.context);
+        context.clients.spawn(policy_local_tunnel(session, holders, upgrade));
         return established();
     }
     match open(&session, &holders, (&host, port)).await {
         Ok(Opened::Read) => {
-            tokio::spawn(inspect(session, holders, (host, port), upgrade));
+            if !session.limits.handshake().await {
+                return Busy::Handshakes.reply();
+            }
+            let context = Arc::clone(&session.context);
+            context.clients.spawn(inspect(session, holders, (host, port), upgrade));
         }
         Ok(Opened::Unread(upstream, standing)) => {
             tokio::spawn(async move {
@@ -61,7 +67,7 @@ pub(super) async fn handle(
                 }
             });
         }
-        Err(Closed::Refused(refused)) if session.context.denies_inside(port) => {
+        Err(Closed::Refused(refused)) if denies_inside(&session, port).await => {
             let context = Arc::clone(&session.context);
             let denied = Denied { holders, host, port, refused };
             context.denied_tunnels.spawn(inside::deny(session, denied, upgrade));
@@ -74,6 +80,11 @@ pub(super) async fn handle(
         }
     }
     established()
+}
+
+/// Whether what is denied is answered inside the tunnel. A handshake too many is not worth a denial.
+async fn denies_inside(session: &Session, port: u16) -> bool {
+    session.context.denies_inside(port) && session.limits.handshake().await
 }
 
 /// What becomes of a tunnel.
@@ -208,13 +219,14 @@ async fn requests_in_tls(
     client: Client,
     has_asked: Arc<AtomicBool>,
 ) -> Result<(), String> {
-    let alpn::Opened { stream, carrier, has_http2 } = alpn::open(&session, &origin, client).await?;
+    let alpn::Opened { stream, carrier, has_http2, room } = alpn::open(&session, &origin, client).await?;
     let origin = origin.over(carrier);
     if has_http2 {
         http2::serve(session, origin, stream, has_asked).await;
     } else {
         requests(session, origin, stream, has_asked).await;
     }
+    drop(room);
     Ok(())
 }
 

@@ -229,6 +229,7 @@ pub(super) fn relay_failed(error: &RelayError) -> Response<Body> {
         RelayError::Dial(DialError::TimedOut(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_unreachable"),
         RelayError::Dial(DialError::Unreachable { .. }) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
         RelayError::Exchange(_) => (StatusCode::BAD_GATEWAY, "upstream_failed"),
+        RelayError::Busy(busy) => return busy.reply(),
     };
     reply::error(status, code, &error.to_string())
 }

@@ -4,6 +4,7 @@
 //! header may have ends the stream. What it lets through and has two readings is refused here. CONNECT in any form
 //! and `:protocol` are never forwarded.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,11 +16,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::connect::check_authority;
 use super::exchange::{Origin, exchange};
 use super::guard::{self, is_token};
 use super::malformed::Malformed;
+use super::patience::Patience;
 use super::{MAX_HEADERS, Session};
 use crate::reply::Body;
 
@@ -35,6 +38,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_DEADLINE: Duration = Duration::from_secs(20);
 /// How much one request, and one connection, may have under way before the origin takes it, in bytes.
 const WINDOW: u32 = 1024 * 1024;
+/// How long a client that is not served any more may take to hear of it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Headers that say where a message ends: nothing else may look like one to who takes `_` for `-`.
 const FRAMING: [&str; 3] = ["content_length", "transfer_encoding", "transfer-encoding"];
 
@@ -43,13 +48,18 @@ pub(super) async fn serve<S>(session: Arc<Session>, origin: Origin, stream: S, h
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let origin = Arc::new(origin);
+    let (origin, patience) = (Arc::new(origin), Arc::new(Patience::default()));
     let service = service_fn(|request| {
-        let (session, origin) = (Arc::clone(&session), Arc::clone(&origin));
+        let (session, origin, patience) = (Arc::clone(&session), Arc::clone(&origin), Arc::clone(&patience));
         has_asked.store(true, Ordering::Release);
-        async move { Ok::<_, std::convert::Infallible>(answer(&session, &origin, request).await) }
+        async move {
+            let under_way = patience.begin();
+            let response = answer(&session, &origin, request).await;
+            under_way.answered();
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
-    let served = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
@@ -59,8 +69,22 @@ where
         .initial_connection_window_size(WINDOW)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_DEADLINE)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = session.context.ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = patience.over() => {
+            let detail = "the client takes back more requests than it lets be answered";
+            // Nobody is there to read the reply.
+            drop(session.refuse(&Malformed::bad("too_many_resets", detail), origin.holder()));
+            connection.as_mut().graceful_shutdown();
+            timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
+        }
+    };
     if let Err(error) = served {
         tracing::debug!("a client's HTTP/2 connection ended: {error}");
     }

@@ -5,6 +5,7 @@
 //! client speaks HTTP/1.1 too, so that no request of an HTTP/2 client waits for another one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -13,10 +14,14 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openshell_domain::policy::host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio_rustls::client::TlsStream;
 
-use super::hop;
+use super::busy::Busy;
+use super::limits::{Limits, Room};
 use super::outgoing::Outgoing;
+use super::{BUFFER, TLS_BUFFER, hop};
 use crate::pipeline::relay::DialError;
 use crate::pipeline::{Opening, Permit};
 use crate::upstream::{Offer, Upstream, chose_http2};
@@ -29,9 +34,10 @@ const PING_DEADLINE: Duration = Duration::from_secs(20);
 const WINDOW: u32 = 1024 * 1024;
 
 /// The connection kept, if any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
     kept: Mutex<Option<Kept>>,
+    limits: Arc<Limits>,
 }
 
 #[derive(Debug)]
@@ -65,9 +71,20 @@ pub(crate) enum RelayError {
     /// The origin did not answer properly.
     #[error("the origin did not answer properly: {0}")]
     Exchange(#[from] hyper::Error),
+    /// There is no room for one more connection.
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 impl Pool {
+    pub(super) fn new(limits: Arc<Limits>) -> Self {
+        Self { kept: Mutex::default(), limits }
+    }
+
+    fn room(&self) -> Result<Room, Busy> {
+        self.limits.origin().ok_or(Busy::Buffers)
+    }
+
     /// Sends a request that was permitted and judged.
     pub(super) async fn send(
         &self,
@@ -92,7 +109,7 @@ impl Pool {
                 },
             }
         }
-        let mut open = Kept::dial(permit, carrier, upstream).await?;
+        let mut open = Kept::dial(permit, carrier, upstream, self.room()?).await?;
         if let Some(shared) = open.shared() {
             self.put(shared, carrier).await;
         }
@@ -109,9 +126,10 @@ impl Pool {
         upstream: &Upstream,
         offer: Offer,
     ) -> Result<bool, RelayError> {
+        let room = self.room()?;
         let (stream, address) = opening.dial_tls(upstream.offering(offer)).await?;
         let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
-        let sender = if has_http2 { Sender::http2(stream).await? } else { Sender::http1(stream).await? };
+        let sender = Sender::over_tls(stream, room).await?;
         let open = Kept { host: host.clone(), port, address, is_tls: true, sender };
         *self.kept.lock().await = Some(open);
         Ok(has_http2)
@@ -150,18 +168,20 @@ impl Kept {
         Some(Self { host: host.clone(), port: *port, address: *address, is_tls: *is_tls, sender })
     }
 
-    async fn dial(permit: &Permit, carrier: Carrier, upstream: &Upstream) -> Result<Self, RelayError> {
+    async fn dial(
+        permit: &Permit,
+        carrier: Carrier,
+        upstream: &Upstream,
+        room: Room,
+    ) -> Result<Self, RelayError> {
         let (sender, address) = match carrier {
             Carrier::Plain => {
                 let (stream, address) = permit.dial().await?;
-                (Sender::http1(stream).await?, address)
+                (Sender::http1(stream, room).await?, address)
             }
             Carrier::Tls(offer) => {
                 let (stream, address) = permit.dial_tls(upstream.offering(offer)).await?;
-                let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
-                let sender =
-                    if has_http2 { Sender::http2(stream).await? } else { Sender::http1(stream).await? };
-                (sender, address)
+                (Sender::over_tls(stream, room).await?, address)
             }
         };
         let is_tls = carrier != Carrier::Plain;
@@ -170,16 +190,26 @@ impl Kept {
 }
 
 impl Sender {
-    async fn http1<S>(stream: S) -> Result<Self, hyper::Error>
+    async fn over_tls(mut stream: TlsStream<TcpStream>, room: Room) -> Result<Self, hyper::Error> {
+        stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+        if chose_http2(stream.get_ref().1.alpn_protocol()) {
+            Self::http2(stream, room).await
+        } else {
+            Self::http1(stream, room).await
+        }
+    }
+
+    async fn http1<S>(stream: S, room: Room) -> Result<Self, hyper::Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        spawn(connection);
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await?;
+        spawn(connection, room);
         Ok(Self::Http1(sender))
     }
 
-    async fn http2<S>(stream: S) -> Result<Self, hyper::Error>
+    async fn http2<S>(stream: S, room: Room) -> Result<Self, hyper::Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -192,7 +222,7 @@ impl Sender {
             .max_header_list_size(super::MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await?;
-        spawn(connection);
+        spawn(connection, room);
         Ok(Self::Http2(sender))
     }
 
@@ -221,33 +251,40 @@ impl Sender {
     }
 }
 
-/// Sends a request that was permitted and may leave HTTP, on a connection of its own.
-pub(super) async fn send_alone(
-    permit: &Permit,
-    carrier: Carrier,
-    upstream: &Upstream,
-    request: Request<Outgoing>,
-) -> Result<Response<Incoming>, RelayError> {
-    let mut sender = match carrier {
-        Carrier::Plain => alone(permit.dial().await?.0).await?,
-        Carrier::Tls(_) => alone(permit.dial_tls(upstream.offering(Offer::Http1)).await?.0).await?,
-    };
-    Ok(sender.send_request(request).await?)
+impl Pool {
+    /// Sends a request that was permitted and may leave HTTP, on a connection of its own.
+    pub(super) async fn send_alone(
+        &self,
+        permit: &Permit,
+        carrier: Carrier,
+        upstream: &Upstream,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, RelayError> {
+        let room = self.room()?;
+        let mut sender = match carrier {
+            Carrier::Plain => alone(permit.dial().await?.0, room).await?,
+            Carrier::Tls(_) => alone(permit.dial_tls(upstream.offering(Offer::Http1)).await?.0, room).await?,
+        };
+        Ok(sender.send_request(request).await?)
+    }
 }
 
-async fn alone<S>(stream: S) -> Result<http1::SendRequest<Outgoing>, hyper::Error>
+async fn alone<S>(stream: S, room: Room) -> Result<http1::SendRequest<Outgoing>, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    spawn(connection.with_upgrades());
+    let (sender, connection) =
+        http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await?;
+    spawn(connection.with_upgrades(), room);
     Ok(sender)
 }
 
-fn spawn(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
+/// Its room is given back when it ends.
+fn spawn(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static, room: Room) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("an upstream connection ended: {error}");
         }
+        drop(room);
     });
 }

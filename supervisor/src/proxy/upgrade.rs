@@ -13,7 +13,7 @@ use openshell_domain::policy::path::Target;
 use openshell_domain::policy::verdict;
 
 use super::exchange::{Origin, answered, ended, log_allowed, relay_failed};
-use super::{Session, hop, pool};
+use super::{Session, hop};
 use crate::context::Context;
 use crate::denial::{self, Ask};
 use crate::pipeline::{Permission, Permit, Standing};
@@ -64,7 +64,7 @@ pub(super) async fn relay(
     hop::switch_to_websocket(outgoing.headers_mut());
     let mut ended = ended(context, Some(standing));
     let sent = tokio::select! {
-        sent = pool::send_alone(&permit, origin.carrier(), &context.upstream, outgoing) => sent,
+        sent = session.pool.send_alone(&permit, origin.carrier(), &context.upstream, outgoing) => sent,
         refused = &mut ended => {
             return context.deny(refused, &origin.holders(), origin.authority(), ask);
         }

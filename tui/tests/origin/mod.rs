@@ -196,6 +196,7 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             };
             grpc.streaming(tower::service_fn(talk), request).await
         }
+        "/hang" => std::future::pending().await,
         "/socket" if request.headers().contains_key("upgrade") => {
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
