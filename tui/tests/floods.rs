@@ -45,6 +45,7 @@ async fn is_served() -> bool {
 /// Waits until everything that was sent before is read.
 async fn settle(stream: &mut TlsStream<TcpStream>) -> Option<()> {
     stream.write_all(&frame(PING, 0, 0, b"are here")).await.ok()?;
+    stream.flush().await.ok()?;
     loop {
         let frame = frames::next(stream).await?;
         match frame.kind {
