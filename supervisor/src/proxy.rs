@@ -31,6 +31,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -57,6 +58,8 @@ const BUFFER: usize = 36 * 1024;
 const TLS_BUFFER: usize = 16 * 1024;
 /// The longest list of headers in HTTP/2, in bytes: as long as a head may be in HTTP/1.
 const MAX_HEADERS: u32 = 32 * 1024;
+/// Two for each connection, HTTP/2's to origins of HTTP/1.1, and some.
+const DESCRIPTORS: u64 = 8192;
 /// The most clients at once that are told why they are not served; more are closed without a word.
 const MAX_REFUSALS: usize = 64;
 
@@ -69,6 +72,16 @@ pub(crate) struct Session {
     pub(crate) limits: Arc<Limits>,
     /// Its place among the connections, kept by its tunnel too.
     _room: Room,
+}
+
+/// Lets this process have as many descriptors as its connections may need, where the system allows it.
+pub fn make_room_for_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Fewer connections are accepted then.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
 }
 
 /// Accepts connections until the run ends; then nobody listens any more, and what is under way is answered.

@@ -224,6 +224,7 @@ pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
 async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     isolation::close_to_others()
         .map_err(|error| RunError::System("closing this process to others", error))?;
+    proxy::make_room_for_connections();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
     let own_provider = Arc::clone(&provider);

@@ -12,9 +12,10 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use openshell_inbox::demo::origin::authority::Authority;
@@ -113,6 +114,7 @@ impl Origin {
         let said =
             [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        println!("{said}");
     }
 }
 
@@ -197,6 +199,13 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             grpc.streaming(tower::service_fn(talk), request).await
         }
         "/hang" => std::future::pending().await,
+        "/sink" => {
+            Response::new(tonic::body::Body::new(Full::from(drained(request.into_body()).await.to_string())))
+        }
+        "/bulk" => {
+            let parts = request.uri().query().unwrap().parse().unwrap();
+            Response::new(tonic::body::Body::new(bulk(parts)))
+        }
         "/socket" if request.headers().contains_key("upgrade") => {
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
@@ -218,6 +227,24 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             Response::new(tonic::body::Body::new(Full::new(body)))
         }
     }
+}
+
+/// How much a bulk has in one part, in bytes.
+pub const PART: usize = 64 * 1024;
+
+/// A body of so many parts.
+pub fn bulk(parts: usize) -> impl Body<Data = Bytes, Error = Infallible> + Send + 'static {
+    let part = Bytes::from(vec![b'x'; PART]);
+    StreamBody::new(tokio_stream::iter((0..parts).map(move |_| Ok(Frame::data(part.clone())))))
+}
+
+/// How many bytes a body has; none of them is kept.
+pub async fn drained<B: Body<Data = Bytes> + Unpin>(mut body: B) -> usize {
+    let mut count = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        count += frame.data_ref().map_or(0, Bytes::len);
+    }
+    count
 }
 
 /// TLS with [`HOST`] as a client that trusts these roots and offers these protocols.
