@@ -16,9 +16,11 @@ mod malformed;
 mod outgoing;
 mod patience;
 mod pool;
+mod refuse;
 mod tunnel;
 mod upgrade;
 mod watched;
+mod websocket;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -37,15 +39,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::context::Context;
-use crate::denial;
 use crate::identity::{Holder, IdentityError};
-use crate::log::line::{Actor, Line, Severity};
 use crate::policy_local;
-use crate::reply::{self, Body};
+use crate::reply::Body;
 use busy::Busy;
 use guard::{After, Guarded};
 use limits::{Limits, Room};
-use malformed::Malformed;
 use pool::Pool;
 
 /// How long a client may take to begin what a tunnel is for, its TLS handshake included.
@@ -200,37 +199,5 @@ impl Session {
             }
             Err(malformed) => self.refuse(&malformed, holders.first()),
         }
-    }
-
-    /// Logs what has no single reading, and answers it.
-    fn refuse(&self, malformed: &Malformed, holder: Option<&Holder>) -> Response<Body> {
-        let known = || self.holders.as_ref().ok().and_then(|holders| holders.first());
-        self.context.log.write(&Line::Net {
-            activity: "REFUSE",
-            severity: Severity::Medium,
-            action: "DENIED",
-            actor: denial::actor(holder.or_else(known)),
-            destination: "-".to_owned(),
-            tag: Some(("-".to_owned(), "http")),
-            reason: Some(malformed.to_string()),
-        });
-        malformed.reply()
-    }
-
-    fn refuse_peer(&self, error: &IdentityError, request: &Request<Incoming>) -> Response<Body> {
-        self.context.log.write(&Line::Net {
-            activity: "REFUSE",
-            severity: Severity::Medium,
-            action: "DENIED",
-            actor: Actor::unknown(),
-            destination: request.uri().authority().map_or_else(|| "-".to_owned(), ToString::to_string),
-            tag: Some(("-".to_owned(), "supervisor")),
-            reason: Some(error.to_string()),
-        });
-        reply::error(
-            StatusCode::FORBIDDEN,
-            "peer_refused",
-            &format!("{error}: only processes started by this sandbox's command may use this proxy"),
-        )
     }
 }

@@ -5,11 +5,12 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-use common::{POLICY, World, until};
+use common::{NONE, POLICY, World, until};
 use serde_json::{Value, json};
 
 /// `run -- bash -c SCRIPT` under the test's policy, to its end.
@@ -112,6 +113,7 @@ fn w07_every_denial_has_the_same_fields() {
         ("blocked-clear", false, "curl -s http://169.254.169.254/x"),
         ("control-plane", false, "curl -s http://denied.example:6443/x"),
         ("trace", false, "curl -s -X TRACE http://denied.example/x"),
+        ("misdirected", false, "curl -s --http1.1 -H 'Host: other.example' https://denied.example/x"),
     ] {
         let denied = body(&script(&world, name, &["--advisor"], command));
         assert_eq!(
@@ -127,6 +129,41 @@ fn w07_every_denial_has_the_same_fields() {
     }
     for (name, keys) in &shapes {
         assert_eq!(keys, &shapes[0].1, "{name}");
+    }
+}
+
+/// Kills: a refusal of who is no process of the sandbox, or of a misdirected request, that has a shape of its own, and
+/// an error whose words are under another key than `detail`.
+#[test]
+fn w26_what_is_refused_before_it_is_judged_has_the_same_fields_as_a_denial() {
+    let world = World::start();
+    let mut sandbox = world.sandbox("demo", &[&["--advisor"][..], &NONE[..]].concat());
+    let keys = |body: &Value| {
+        let mut keys: Vec<String> = body.as_object().unwrap().keys().cloned().collect();
+        keys.retain(|key| key != "proposal");
+        keys
+    };
+    let wanted = keys(&sandbox.get("http://denied.example/x").body);
+    let mut stranger = std::net::TcpStream::connect(sandbox.proxy()).unwrap();
+    let request = "PUT http://denied.example/y HTTP/1.1\r\nHost: denied.example\r\nConnection: close\r\n\r\n";
+    stranger.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stranger.read_to_string(&mut reply).unwrap();
+    let refused: Value = serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(keys(&refused), wanted);
+    for (key, want) in [
+        ("error", json!("peer_refused")),
+        ("fixable", json!(false)),
+        ("method", json!("PUT")),
+        ("path", json!("/y")),
+        ("host", json!("denied.example")),
+        ("binary", Value::Null),
+    ] {
+        assert_eq!(refused[key], want, "{key}: {refused}");
+    }
+    for url in ["http://policy.local/nowhere", "http://docs.invalid/%00"] {
+        let error = sandbox.get(url).body;
+        assert!(error["detail"].is_string() && error.get("message").is_none(), "{error}");
     }
 }
 

@@ -23,6 +23,10 @@ fn origin() -> u16 {
                         let _ = stream.write_all(
                             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n",
                         );
+                    } else if line.contains("/socket") {
+                        let _ = stream.write_all(
+                            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x81\x05begun",
+                        );
                     } else if line == "hello" {
                         let _ = stream.write_all(b"begun\n");
                     }
@@ -60,7 +64,9 @@ fn grant(world: &World, sandbox: &mut Sandbox, body: &str) -> String {
 fn begun(world: &World, asked: &[Asked]) {
     for asked in asked {
         let part = world.work(&format!("answers-demo/{}.tmp", asked.number()));
-        until("an answer begins", || fs::read_to_string(&part).ok().filter(|text| text.contains("begun")));
+        until("an answer begins", || {
+            fs::read(&part).ok().filter(|bytes| String::from_utf8_lossy(bytes).contains("begun"))
+        });
     }
 }
 
@@ -99,4 +105,23 @@ fn w13_an_unrelated_approval_disturbs_nothing_and_w33_a_revoked_grant_takes_what
     let log = fs::read_to_string(log).unwrap();
     let closed: Vec<&str> = log.lines().filter(|line| line.contains("NET:CLOSE")).collect();
     assert!(closed.len() == 2 && closed.iter().all(|line| line.contains("the policy changed")), "{closed:?}");
+}
+
+/// Kills: a WebSocket that outlives its rule, one that just breaks off, and a close frame inside another frame.
+#[test]
+fn a_websocket_whose_grant_is_revoked_is_closed_with_code_1008_between_frames() {
+    let (world, port) = (World::start(), origin());
+    let pin = format!("docs.invalid:80:127.0.0.1:{port}");
+    let mut sandbox = world.sandbox("demo", &["--advisor", "--resolve", &pin]);
+    let id = grant(&world, &mut sandbox, &request("*", "/socket"));
+    let handshake = "GET /socket HTTP/1.1\r\nHost: docs.invalid\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let socket = sandbox.ask("CONNECT", "docs.invalid:80", handshake);
+    begun(&world, &[socket]);
+    assert!(world.inbox(&["revoke", &id]).status.success());
+    let answer = world.work(&format!("answers-demo/{}", socket.number()));
+    let answer = until("the end of the WebSocket", || fs::read(&answer).ok());
+    let at = answer.windows(7).position(|part| part == b"\x81\x05begun").unwrap();
+    let close = &answer[at + 7..];
+    assert_eq!((close[0], usize::from(close[1]), &close[2..4]), (0x88, close.len() - 2, &b"\x03\xf0"[..]));
+    assert!(String::from_utf8_lossy(&close[4..]).contains("/socket may not become a stream"), "{close:?}");
 }

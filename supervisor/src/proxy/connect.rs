@@ -5,13 +5,14 @@ mod inside;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use openshell_domain::policy::host::{Host, parse_authority};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -32,6 +33,10 @@ use crate::policy_local::{self, routes};
 use crate::reply::{self, Body};
 use inside::Denied;
 
+/// How much of what a client sends into a tunnel that ends is read.
+const DRAIN: u64 = 64 * 1024;
+/// How long that may take.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// The first byte of a TLS record that begins a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -164,9 +169,10 @@ async fn policy_local_tunnel(session: Arc<Session>, holders: Arc<Vec<Holder>>, u
     serve_http(&session, TokioIo::new(client), move |request| {
         let (session, holders) = (Arc::clone(&serving), Arc::clone(&holders));
         async move {
-            match check_authority(&request, (&Host::Name(routes::HOST.to_owned()), 80)) {
+            let own = (&Host::Name(routes::HOST.to_owned()), 80);
+            match check_authority(&request, own) {
                 Ok(()) => policy_local::serve(&session.context, &holders, request).await,
-                Err(malformed) => session.refuse(&malformed, holders.first()),
+                Err(malformed) => session.refuse_inside(&malformed, &request, &holders, own),
             }
         }
     })
@@ -212,6 +218,15 @@ async fn first_byte(client: Upgraded) -> Option<(Client, bool)> {
     matches!(read, Ok(Ok(1))).then(|| (Prefixed::new(first.to_vec(), client), first == [TLS_HANDSHAKE]))
 }
 
+/// Ends a tunnel so that its client sees the 200 and an end, and not a reset in place of both.
+async fn close(mut client: Client) {
+    let _ = timeout(CLOSE_DEADLINE, async {
+        client.shutdown().await?;
+        tokio::io::copy(&mut client.take(DRAIN), &mut tokio::io::sink()).await
+    })
+    .await;
+}
+
 /// Ends the client's TLS and judges the requests in it, in the protocol that it chose.
 async fn requests_in_tls(
     session: Arc<Session>,
@@ -243,7 +258,9 @@ where
         async move {
             match check_authority(&request, origin.authority()) {
                 Ok(()) => exchange(&session, &origin, request).await,
-                Err(malformed) => session.refuse(&malformed, origin.holder()),
+                Err(malformed) => {
+                    session.refuse_inside(&malformed, &request, &origin.holders(), origin.authority())
+                }
             }
         }
     })

@@ -94,7 +94,7 @@ async fn answer(session: &Arc<Session>, origin: &Origin, request: Request<Incomi
     let checked = check(&request).and_then(|()| check_authority(&request, origin.authority()));
     let mut response = match checked {
         Ok(()) => exchange(session, origin, request).await,
-        Err(malformed) => session.refuse(&malformed, origin.holder()),
+        Err(malformed) => session.refuse_inside(&malformed, &request, &origin.holders(), origin.authority()),
     };
     // The other streams are whole: the connection stays, and HTTP/2 has no such header.
     response.headers_mut().remove(header::CONNECTION);

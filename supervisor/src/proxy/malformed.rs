@@ -23,6 +23,11 @@ impl Malformed {
         Self::new(StatusCode::BAD_REQUEST, error, detail)
     }
 
+    /// The code for machines.
+    pub(super) fn error(&self) -> &'static str {
+        self.error
+    }
+
     /// The reply. Nothing that follows on the connection can be trusted to be what it looks like, so it ends.
     pub(super) fn reply(&self) -> Response<Body> {
         let mut response = reply::error(self.status, self.error, &self.detail);

@@ -2,22 +2,30 @@
 //!
 //! Where none does (a preset, an audit or a grant for one request is none) it is a request like any other, without its
 //! `Upgrade`. What passes has a connection of its own upstream; both ways are copied unread, for as long as the policy
-//! lets it. Only `websocket` is forwarded: what else an upgrade may lead to is HTTP that nobody would judge.
+//! lets it; then the client gets a close frame with the code 1008. Only `websocket` is forwarded: what else an upgrade may lead to is HTTP that nobody would judge.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use openshell_domain::policy::path::Target;
 use openshell_domain::policy::verdict;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use super::exchange::{Origin, answered, ended, log_allowed, relay_failed};
+use super::watched::Ended;
+use super::websocket::Frames;
 use super::{Session, hop};
 use crate::context::Context;
 use crate::denial::{self, Ask};
-use crate::pipeline::{Permission, Permit, Standing};
+use crate::pipeline::{Permission, Permit, Refused, Standing};
 use crate::reply::{self, Body};
+
+/// How long a client may take to be told that its WebSocket ends.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Whether a request asks for a WebSocket (RFC 6455 §4.1).
 pub(super) fn is_wanted(request: &Request<Incoming>) -> bool {
@@ -82,19 +90,63 @@ pub(super) async fn relay(
     let (session, holders) = (Arc::clone(session), origin.holders());
     let (host, port) = (permit.host().clone(), permit.port());
     tokio::spawn(async move {
-        let streams = async {
-            let (client, upstream) = tokio::try_join!(client, upstream)?;
-            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-            // Either side may go away at any time; there is nobody to tell.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
-            Ok::<_, hyper::Error>(())
-        };
-        tokio::select! {
-            _ = streams => {}
-            refused = ended => session.context.log.write(&denial::closed(&refused, holders.first(), (&host, port))),
+        let Ok((client, upstream)) = tokio::try_join!(client, upstream) else { return };
+        if let Some(refused) = pass(TokioIo::new(client), TokioIo::new(upstream), ended).await {
+            session.context.log.write(&denial::closed(&refused, holders.first(), (&host, port)));
         }
     });
     let mut response = hop::incoming(response).map(|_| reply::full(bytes::Bytes::new()));
     hop::switch_to_websocket(response.headers_mut());
     response
+}
+
+/// Copies both ways until both sides are done, or until it may not go on: then the client is told why, with a close
+/// frame where one may stand.
+async fn pass<C, U>(client: C, upstream: U, ended: Ended) -> Option<Refused>
+where
+    C: AsyncRead + AsyncWrite,
+    U: AsyncRead + AsyncWrite,
+{
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_upstream, mut to_upstream) = tokio::io::split(upstream);
+    let mut frames = Frames::default();
+    let up = async {
+        // Either side may go away at any time; there is nobody to tell.
+        let _ = tokio::io::copy(&mut from_client, &mut to_upstream).await;
+        let _ = to_upstream.shutdown().await;
+    };
+    let down = down(&mut from_upstream, &mut to_client, &mut frames);
+    let refused = tokio::select! {
+        _ = async { tokio::join!(up, down) } => return None,
+        refused = ended => refused,
+    };
+    let _ = timeout(CLOSE_DEADLINE, async {
+        if let Some(close) = frames.close(&refused.reason) {
+            to_client.write_all(&close).await?;
+        }
+        to_client.shutdown().await
+    })
+    .await;
+    Some(refused)
+}
+
+/// What was given to the client is followed, also where it is not all taken at once.
+async fn down<U, C>(from: &mut U, to: &mut C, frames: &mut Frames)
+where
+    U: AsyncRead + Unpin,
+    C: AsyncWrite + Unpin,
+{
+    let mut space = [0; 8192];
+    while let Ok(count @ 1..) = from.read(&mut space).await {
+        let mut rest = space.get(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            let Ok(taken @ 1..) = to.write(rest).await else { return };
+            frames.follow(rest.get(..taken).unwrap_or_default());
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        if to.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
 }

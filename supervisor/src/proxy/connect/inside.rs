@@ -13,7 +13,7 @@ use openshell_domain::policy::host::Host;
 use super::super::Session;
 use super::super::exchange::Origin;
 use super::super::pool::Carrier;
-use super::{first_byte, requests_in_tls};
+use super::{close, first_byte, requests_in_tls};
 use crate::denial::Ask;
 use crate::identity::Holder;
 use crate::pipeline::Refused;
@@ -38,7 +38,10 @@ pub(super) async fn deny(session: Arc<Session>, denied: Denied, upgrade: OnUpgra
                 Some((client, true)) => {
                     requests_in_tls(Arc::clone(&session), origin, client, Arc::clone(&has_asked)).await
                 }
-                Some((_, false)) => Err("what came is no TLS handshake".to_owned()),
+                Some((client, false)) => {
+                    close(client).await;
+                    Err("what came is no TLS handshake".to_owned())
+                }
                 None => Err("nothing came".to_owned()),
             };
             read.err().unwrap_or_else(|| "no request came".to_owned())
