@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use openshell_domain::policy::verdict::Caller;
+pub(crate) use process::inode_in;
 
 /// A process that holds a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub mod denial;
 pub mod enforcement;
 pub mod environment;
 pub mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod identity;
 pub mod isolation;
 pub mod lease;

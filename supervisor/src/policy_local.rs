@@ -36,6 +36,11 @@ const MAX_KEY: usize = 64;
 /// The longest line that `/v1/denials` gives, in bytes.
 const MAX_LINE: usize = 4096;
 
+/// How many operations of a proposal's body are sound; `None` where the whole is refused.
+pub(crate) fn sound_operations(bytes: &[u8]) -> Option<usize> {
+    submit::read(bytes).ok().map(|read| read.operations().filter(|operation| operation.is_ok()).count())
+}
+
 /// Answers one request.
 pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incoming>) -> Response<Body> {
     if !context.is_advisor_on() {
@@ -148,7 +153,10 @@ fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
 }
 
 /// The whole body of a request, or why it was not read.
-async fn read_body(request: Request<Incoming>) -> Result<Bytes, Response<Body>> {
+async fn read_body<B>(request: Request<B>) -> Result<Bytes, Response<Body>>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<reply::BoxError>>,
+{
     check_content_type(request.headers())?;
     let too_long = || {
         let detail = format!("a body may have {MAX_BODY} bytes");
@@ -213,6 +221,17 @@ fn put(body: &mut Value, key: &str, value: impl Into<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Kills: a body that stalls for ever, and one whose time is up without a word.
+    #[tokio::test(start_paused = true)]
+    async fn w18_a_body_that_stalls_is_told_with_a_408() {
+        let stalls = futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, reply::BoxError>>();
+        let request = Request::new(http_body_util::StreamBody::new(stalls));
+        let refused = read_body(request).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "body_timeout");
+    }
 
     #[test]
     fn the_first_parameter_of_a_name_counts() {

@@ -8,6 +8,7 @@ mod busy;
 mod connect;
 mod exchange;
 mod forward;
+pub(crate) mod fuzzing;
 mod guard;
 mod hop;
 mod http2;

@@ -6,10 +6,14 @@ mod common;
 
 use std::fs;
 
-use common::{POLICY, World};
+use common::{POLICY, World, proposal};
 
 /// Sends each text on a connection of its own and gives the replies.
 fn replies(requests: &[String]) -> Vec<String> {
+    replies_under(POLICY, &["--advisor"], requests)
+}
+
+fn replies_under(policy: &str, options: &[&str], requests: &[String]) -> Vec<String> {
     let world = World::start();
     for (index, request) in requests.iter().enumerate() {
         fs::write(world.work(&format!("{index}.request")), request).unwrap();
@@ -19,7 +23,7 @@ fn replies(requests: &[String]) -> Vec<String> {
         requests.len() - 1,
         dir = world.work("").display()
     );
-    let output = world.run("demo", POLICY, &["--advisor"], &["bash", "-c", &script]);
+    let output = world.run("demo", policy, options, &["bash", "-c", &script]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |index| {
         String::from_utf8_lossy(&fs::read(world.work(&format!("{index}.reply"))).unwrap()).into_owned()
@@ -32,8 +36,9 @@ fn request(line: &str, headers: &str) -> String {
     format!("{line} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n")
 }
 
+/// Kills: a request that cannot be read and whose connection is just closed.
 #[test]
-fn what_has_no_single_reading_is_refused_with_a_reply() {
+fn w17_what_has_no_single_reading_is_refused_with_a_reply() {
     let put = "PUT http://docs.invalid/x";
     let table = [
         (request("GET /v1/denials", "Host: evil.example\r\n"), "400", "invalid_request_target"),
@@ -110,6 +115,88 @@ fn policy_local_answers_through_a_tunnel_and_by_host_header_to_its_own_name_only
         assert!(
             reply.starts_with(&format!("HTTP/1.1 {status} ")) && !reply.contains("\"denials\""),
             "{reply}"
+        );
+    }
+}
+
+/// Kills: a tunnel, or a request, whose origin cannot be dialled and that just ends.
+#[test]
+fn w16_an_origin_that_cannot_be_dialled_is_told_with_a_502() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let pins = ["raw.invalid:9000", "docs.invalid:80"].map(|at| format!("{at}:{gone}"));
+    let policy = format!(
+        "{POLICY}  raw:\n    endpoints: [{{host: raw.invalid, port: 9000}}, {{host: nowhere.invalid, port: 9000}}]\n    binaries: [{{path: \"/**\"}}]\n"
+    );
+    let requests = [
+        request("CONNECT raw.invalid:9000", "Host: raw.invalid:9000\r\n"),
+        request("CONNECT nowhere.invalid:9000", "Host: nowhere.invalid:9000\r\n"),
+        request("GET http://docs.invalid/x", "Host: docs.invalid\r\n"),
+        format!(
+            "CONNECT docs.invalid:80 HTTP/1.1\r\nHost: docs.invalid:80\r\n\r\n{}",
+            request("GET /x", "Host: docs.invalid\r\n")
+        ),
+    ];
+    let options = ["--resolve", &pins[0], "--resolve", &pins[1]];
+    for (request, reply) in requests.iter().zip(replies_under(&policy, &options, &requests)) {
+        let reply = reply
+            .strip_prefix("HTTP/1.1 200 OK\r\n")
+            .map_or(reply.as_str(), |rest| rest.split_once("\r\n\r\n").unwrap().1);
+        assert!(reply.starts_with("HTTP/1.1 502 "), "{request}\n{reply}");
+        assert!(reply.contains("upstream_unreachable") && reply.contains("\"detail\""), "{request}\n{reply}");
+    }
+}
+
+/// Kills: a body that is cut at a limit and read all the same, and one that is refused with a closed connection.
+#[test]
+fn w18_a_body_that_is_too_long_for_policy_local_is_told_with_a_413() {
+    let post = "POST http://policy.local/v1/proposals";
+    let long = "x".repeat(64 * 1024 + 1);
+    let requests = [
+        format!(
+            "{}{long}",
+            request(post, &format!("Host: policy.local\r\nContent-Length: {}\r\n", long.len()))
+        ),
+        format!(
+            "{}{:x}\r\n{long}\r\n0\r\n\r\n",
+            request(post, "Host: policy.local\r\nTransfer-Encoding: chunked\r\n"),
+            long.len()
+        ),
+        request(post, "Host: policy.local\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n"),
+    ];
+    for (request, reply) in requests.iter().zip(replies(&requests)) {
+        let request = &request[..request.len().min(200)];
+        assert!(reply.starts_with("HTTP/1.1 413 ") && reply.contains("body_too_large"), "{request}\n{reply}");
+    }
+}
+
+/// Kills: a chunked body that counts as empty, and a client that waits for `100 Continue` for ever.
+#[test]
+fn w19_a_chunked_body_and_one_that_is_asked_for_are_read_by_policy_local() {
+    let post = "POST http://policy.local/v1/proposals";
+    let [first, second] = ["/a.md", "/b.md"].map(|path| proposal(path, "for the test").to_string());
+    let (half, rest) = first.split_at(first.len() / 2);
+    let requests = [
+        format!(
+            "{}{:x}\r\n{half}\r\n{:x};x=1\r\n{rest}\r\n0\r\n\r\n",
+            request(post, "Host: policy.local\r\nTransfer-Encoding: chunked\r\n"),
+            half.len(),
+            rest.len()
+        ),
+        format!(
+            "{}{second}",
+            request(
+                post,
+                &format!(
+                    "Host: policy.local\r\nExpect: 100-continue\r\nContent-Length: {}\r\n",
+                    second.len()
+                )
+            )
+        ),
+    ];
+    for (request, reply) in requests.iter().zip(replies(&requests)) {
+        assert!(
+            reply.contains("HTTP/1.1 202 ") && reply.contains("\"accepted_chunks\":1"),
+            "{request}\n{reply}"
         );
     }
 }

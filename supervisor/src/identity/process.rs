@@ -150,13 +150,18 @@ fn parent(pid: i32) -> Option<i32> {
 pub(super) fn inode_from_proc(pid: i32, local: SocketAddr, remote: SocketAddr) -> Result<u64, IdentityError> {
     let table = format!("/proc/{pid}/net/{}", if local.is_ipv4() { "tcp" } else { "tcp6" });
     let text = fs::read_to_string(&table).map_err(|error| IdentityError::NoSocket(error.to_string()))?;
+    inode_in(&text, local, remote).ok_or_else(|| IdentityError::NoSocket(format!("not in {table}")))
+}
+
+/// The inode in the row of a connection.
+pub(crate) fn inode_in(text: &str, local: SocketAddr, remote: SocketAddr) -> Option<u64> {
     let (local, remote) = (proc_form(local), proc_form(remote));
     let row = text.lines().find_map(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let is_it = fields.next() == Some(&local) && fields.next() == Some(&remote);
         is_it.then(|| fields.nth(6).and_then(|inode| inode.parse::<u64>().ok())).flatten()
     });
-    row.filter(|inode| *inode > 0).ok_or_else(|| IdentityError::NoSocket(format!("not in {table}")))
+    row.filter(|inode| *inode > 0)
 }
 
 /// Addresses in `/proc` are 32-bit words in the byte order of the machine.

@@ -143,7 +143,7 @@ async fn open(
 }
 
 /// The host and port of a CONNECT. A `Host` header, where there is one, must name the same (RFC 9110 §7.2).
-fn destination(request: &Request<Incoming>) -> Result<(Host, u16), Malformed> {
+pub(super) fn destination<B>(request: &Request<B>) -> Result<(Host, u16), Malformed> {
     let bad = |detail: String| Malformed::bad("invalid_request_target", detail);
     let authority = request.uri().authority().ok_or_else(|| bad("CONNECT needs host:port".to_owned()))?;
     let (host, port) = parse_authority(authority.as_str()).map_err(|error| bad(error.to_string()))?;

@@ -62,7 +62,7 @@ pub(super) fn target(request: &Request<Incoming>) -> Result<Target, Malformed> {
 }
 
 /// The one `Host` header, read.
-pub(super) fn host_header(request: &Request<Incoming>) -> Result<Option<(Host, Option<u16>)>, Malformed> {
+pub(super) fn host_header<B>(request: &Request<B>) -> Result<Option<(Host, Option<u16>)>, Malformed> {
     let mut values = request.headers().get_all(header::HOST).iter();
     let (first, second) = (values.next(), values.next());
     let bad = |detail: &str| Malformed::bad("invalid_host", detail);

@@ -21,10 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::malformed::Malformed;
-use chunked::Chunked;
-pub(super) use chunked::may_trail;
-use head::Framing;
-pub(super) use head::{is_token, unknown_expectation};
+pub(super) use chunked::{Chunked, may_trail};
+pub(super) use head::{Framing, early, is_token, read, unknown_expectation};
 
 /// How long a client may take to send a request's head, from its first byte.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);

@@ -123,7 +123,10 @@ async fn upward<C: AsyncRead>(
 }
 
 /// The first bytes that a client sends; all of a ClientHello, if they begin one.
-async fn first_bytes<C: AsyncRead>(host: &Host, client: &mut ReadHalf<C>) -> Result<Vec<u8>, String> {
+pub(super) async fn first_bytes<C: AsyncRead + Unpin>(
+    host: &Host,
+    client: &mut C,
+) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut acceptor = Acceptor::default();
     let mut chunk = [0; 4096];

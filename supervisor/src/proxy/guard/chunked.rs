@@ -29,7 +29,7 @@ const NO_TRAILERS: [&str; 11] = [
 
 /// Where in a chunked body the next byte stands.
 #[derive(Debug)]
-pub(super) struct Chunked {
+pub(in crate::proxy) struct Chunked {
     at: At,
     line: Vec<u8>,
     trailers: usize,
@@ -46,17 +46,17 @@ enum At {
 }
 
 impl Chunked {
-    pub(super) fn new() -> Self {
+    pub(in crate::proxy) fn new() -> Self {
         Self { at: At::Size, line: Vec::new(), trailers: 0 }
     }
 
     /// Whether its last byte was seen.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::proxy) fn is_done(&self) -> bool {
         self.at == At::Done
     }
 
     /// Takes the next bytes and gives how many of them are part of the body: fewer than there are at its end only.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    pub(in crate::proxy) fn take(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut rest = bytes;
         while let (Some((byte, behind)), false) = (rest.split_first(), self.is_done()) {
             rest = match self.at {

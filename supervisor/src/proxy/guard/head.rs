@@ -17,7 +17,7 @@ const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "host"];
 
 /// What follows a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::proxy) enum Framing {
     /// A body of so many bytes; 0: the next head.
     Length(u64),
     /// A chunked body.
@@ -38,7 +38,7 @@ struct Found {
 }
 
 /// Reads a head: every byte up to and with the empty line.
-pub(super) fn read(head: &[u8]) -> Result<Framing, Malformed> {
+pub(in crate::proxy) fn read(head: &[u8]) -> Result<Framing, Malformed> {
     let lines = lines(head)?;
     let (first, fields) = lines.split_first().ok_or_else(|| request_line("there is none"))?;
     let (method, is_1_1) = read_request_line(first)?;
@@ -50,7 +50,7 @@ pub(super) fn read(head: &[u8]) -> Result<Framing, Malformed> {
 }
 
 /// What is wrong with the beginning of a head whatever follows: its lines do not end as they must.
-pub(super) fn early(begun: &[u8]) -> Option<Malformed> {
+pub(in crate::proxy) fn early(begun: &[u8]) -> Option<Malformed> {
     // The LF of the last byte may be on its way.
     let begun = begun.strip_suffix(b"\r").unwrap_or(begun);
     let ends = begun.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\r' | b'\n' | 0));

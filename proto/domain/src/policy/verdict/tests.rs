@@ -176,6 +176,28 @@ fn destinations_are_checked_all_of_them() {
     assert_eq!(check("db.example", 5432, &["8.8.8.8"]), Err(DestinationDenial::NotListed(ip("8.8.8.8"))));
 }
 
+/// Kills: a port of a control plane that is open in some mode, or by the first of several endpoints.
+#[test]
+fn w30_the_ports_of_control_planes_are_refused_in_every_mode_and_order() {
+    let ports = "[443, 2379, 2380, 6443, 10250, 10255]";
+    for (first, second) in [("", ", allowed_ips: [8.8.0.0/16]"), (", allowed_ips: [8.8.0.0/16]", "")] {
+        let rules = format!(
+            "  a: {{endpoints: [{{host: a.example, ports: {ports}{first}}}], binaries: [{{path: \"/**\"}}]}}\n  b: {{endpoints: [{{host: b.example, ports: {ports}{second}}}], binaries: [{{path: \"/**\"}}]}}\n"
+        );
+        let policy = compiled(&rules);
+        for host in ["a.example", "b.example"] {
+            let check = |port: u16| {
+                let Connect::Opaque(at) = connect(&policy, CURL, host, port) else { panic!() };
+                policy.destination(&at, &["8.8.8.8".parse().unwrap()], port).map(drop)
+            };
+            assert_eq!(check(443), Ok(()), "{rules}");
+            for port in [2379, 2380, 6443, 10250, 10255] {
+                assert_eq!(check(port), Err(DestinationDenial::ControlPlane(port)), "{rules}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_always_blocked_is_blocked_before_any_rule() {
     let policy =
