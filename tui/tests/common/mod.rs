@@ -187,9 +187,8 @@ while read -r n method target host body; do
     [ "$method" != CONNECT ] || size=0
     exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
     printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$method" "$target" "$host" "$size" "$content" >&3
-    IFS= read -r -d '' -u 3 answer
-    exec 3<&-
-    printf %s "$answer" > "$1/$n.tmp"
+    # Line by line, so that a part of an answer can be waited for.
+    { while IFS= read -r -u 3 line; do printf '%s\n' "$line"; done; printf %s "$line"; } > "$1/$n.tmp"
     mv "$1/$n.tmp" "$1/$n"
   ) &
 done
