@@ -25,7 +25,7 @@ fn origin() -> u16 {
                         );
                     } else if line.contains("/socket") {
                         let _ = stream.write_all(
-                            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x81\x05begun",
+                            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x81\x06begun\n",
                         );
                     } else if line == "hello" {
                         let _ = stream.write_all(b"begun\n");
@@ -120,8 +120,8 @@ fn a_websocket_whose_grant_is_revoked_is_closed_with_code_1008_between_frames() 
     assert!(world.inbox(&["revoke", &id]).status.success());
     let answer = world.work(&format!("answers-demo/{}", socket.number()));
     let answer = until("the end of the WebSocket", || fs::read(&answer).ok());
-    let at = answer.windows(7).position(|part| part == b"\x81\x05begun").unwrap();
-    let close = &answer[at + 7..];
+    let at = answer.windows(8).position(|part| part == b"\x81\x06begun\n").unwrap();
+    let close = &answer[at + 8..];
     assert_eq!((close[0], usize::from(close[1]), &close[2..4]), (0x88, close.len() - 2, &b"\x03\xf0"[..]));
     assert!(String::from_utf8_lossy(&close[4..]).contains("/socket may not become a stream"), "{close:?}");
 }

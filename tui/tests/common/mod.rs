@@ -187,13 +187,8 @@ while read -r n method target host body; do
     [ "$method" != CONNECT ] || size=0
     exec 3<>"/dev/tcp/${proxy%:*}/${proxy##*:}"
     printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$method" "$target" "$host" "$size" "$content" >&3
-    # A part of an answer is kept when it comes; only its end ends the reading.
-    code=142
-    while [ "$code" -gt 128 ]; do
-      IFS= read -r -d '' -t 0.1 -u 3 part; code=$?
-      printf %s "$part" >> "$1/$n.tmp"
-    done
-    exec 3<&-
+    # Line by line, so that a part of an answer can be waited for.
+    { while IFS= read -r -u 3 line; do printf '%s\n' "$line"; done; printf %s "$line"; } > "$1/$n.tmp"
     mv "$1/$n.tmp" "$1/$n"
   ) &
 done
