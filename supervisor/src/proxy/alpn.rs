@@ -50,10 +50,13 @@ where
     let room = if wanted.has_http2() { session.limits.http2() } else { None };
     let offer = if room.is_some() { learn(session, origin, wanted).await } else { Offer::Http1 };
     let config = session.context.authority.server_config(host, offer).map_err(|error| error.to_string())?;
-    let mut stream = timeout(HEAD_DEADLINE, hello.into_stream(config))
-        .await
-        .map_err(late)?
-        .map_err(|error| format!("the TLS handshake failed: {error}"))?;
+    let mut stream =
+        timeout(HEAD_DEADLINE, hello.into_stream(config)).await.map_err(late)?.map_err(|error| {
+            match (&room, wanted) {
+                (None, Offer::Http2) => "there is no room for one more connection of HTTP/2".to_owned(),
+                _ => format!("the TLS handshake failed: {error}"),
+            }
+        })?;
     stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
     // A client of HTTP/1.1 keeps the protocol upstream too, whatever an origin that comes back may prefer.

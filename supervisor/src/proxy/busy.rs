@@ -1,11 +1,11 @@
 //! What is told where a limit of the sandbox is reached: 503, with when to come again. Never a silent close.
 
+use std::time::Duration;
+
 use http::{Response, StatusCode, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use std::time::Duration;
 
 use crate::reply::{self, Body};
 

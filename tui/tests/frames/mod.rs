@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::string_slice,
     reason = "each test file uses its part; a test that cannot go on has failed"
 )]
 

@@ -206,17 +206,7 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             let parts = request.uri().query().unwrap().parse().unwrap();
             Response::new(tonic::body::Body::new(bulk(parts)))
         }
-        "/socket" if request.headers().contains_key("upgrade") => {
-            let upgrade = hyper::upgrade::on(&mut request);
-            tokio::spawn(async move {
-                if let Ok(stream) = upgrade.await {
-                    let (mut from, mut to) = tokio::io::split(TokioIo::new(stream));
-                    let _ = tokio::io::copy(&mut from, &mut to).await;
-                }
-            });
-            let response = Response::builder().status(101).header("upgrade", "websocket");
-            response.header("connection", "upgrade").body(tonic::body::Body::empty()).unwrap()
-        }
+        "/socket" if request.headers().contains_key("upgrade") => echoing(&mut request),
         _ => {
             let body = request
                 .into_body()
@@ -227,6 +217,19 @@ async fn answer(mut request: Request<Incoming>) -> Response<tonic::body::Body> {
             Response::new(tonic::body::Body::new(Full::new(body)))
         }
     }
+}
+
+/// A WebSocket that gives back what it gets.
+fn echoing(request: &mut Request<Incoming>) -> Response<tonic::body::Body> {
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(stream) = upgrade.await {
+            let (mut from, mut to) = tokio::io::split(TokioIo::new(stream));
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+        }
+    });
+    let response = Response::builder().status(101).header("upgrade", "websocket");
+    response.header("connection", "upgrade").body(tonic::body::Body::empty()).unwrap()
 }
 
 /// How much a bulk has in one part, in bytes.
