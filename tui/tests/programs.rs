@@ -95,7 +95,7 @@ async fn backend(root: PathBuf, request: Request<Incoming>) -> Result<Response<F
     for line in String::from_utf8_lossy(&answer[..end]).lines() {
         let (name, value) = line.split_once(": ").unwrap();
         response = match name {
-            "Status" => response.status(&value[..3]),
+            "Status" => response.status(value.split(' ').next().unwrap()),
             _ => response.header(name, value),
         };
     }
