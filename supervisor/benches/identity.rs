@@ -38,8 +38,9 @@ struct Outside(Vec<Pid>);
 
 impl Outside {
     fn start() -> Self {
-        let script = format!("for ((n = 0; n < {OUTSIDE}; n++)); do sleep 3600 >/dev/null & echo $!; done");
-        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let script =
+            format!("for ((n = 0; n < {OUTSIDE}; n++)); do sleep 3600 >/dev/null 2>&1 & echo $!; done");
+        let output = Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
         let pids = String::from_utf8(output.stdout).unwrap();
         Self(pids.lines().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect())
     }

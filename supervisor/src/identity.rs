@@ -8,6 +8,7 @@
 mod pinned;
 mod process;
 mod program;
+mod remembered;
 mod sock_diag;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use openshell_domain::policy::verdict::Caller;
 use pinned::Pinned;
 pub use program::FirstUse;
 use program::Programs;
+use remembered::Remembered;
 
 /// A process that holds a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub struct Identifier {
     tree: process::Tree,
     diag: Option<sock_diag::SockDiag>,
     programs: Programs,
+    remembered: Remembered,
 }
 
 impl Identifier {
@@ -68,7 +71,13 @@ impl Identifier {
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
         let diag = sock_diag::SockDiag::open().ok();
-        Self { root, tree: process::Tree::Host, diag, programs: Programs::new() }
+        Self {
+            root,
+            tree: process::Tree::Host,
+            diag,
+            programs: Programs::new(),
+            remembered: Remembered::default(),
+        }
     }
 
     /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
@@ -76,7 +85,13 @@ impl Identifier {
     #[must_use]
     pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
         let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
-        Self { root: init, tree: process::Tree::Sandbox, diag, programs: Programs::new() }
+        Self {
+            root: init,
+            tree: process::Tree::Sandbox,
+            diag,
+            programs: Programs::new(),
+            remembered: Remembered::default(),
+        }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -90,7 +105,7 @@ impl Identifier {
             }
             None => process::inode_from_proc(self.root, client, listener),
         }?;
-        let settled = settle(self.root, inode, self.tree)?;
+        let settled = self.settle(inode)?;
         let holder = |pinned: Pinned| {
             for program in &pinned.chain {
                 self.programs.used(program);
@@ -101,55 +116,54 @@ impl Identifier {
         Ok(settled.into_iter().map(holder).collect())
     }
 
+    /// Looks until every process that holds the socket has been named, and then once more: one that came late is named
+    /// too, one that is gone by the next look does not count, and one that is another by then is named anew.
+    fn settle(&self, inode: u64) -> Result<Vec<Pinned>, IdentityError> {
+        let (root, tree) = (self.root, self.tree);
+        let mut named: Vec<Pinned> = Vec::new();
+        let mut was_empty = false;
+        let mut last = IdentityError::Unsettled;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                // Whoever is coming or going may need a processor to get there.
+                std::thread::yield_now();
+            }
+            let holding = match process::holders(root, inode, &self.remembered) {
+                Ok(holding) => holding,
+                Err(error) => {
+                    last = error;
+                    continue;
+                }
+            };
+            if holding.is_empty() {
+                if !std::mem::replace(&mut was_empty, true) {
+                    // Whoever moves it to another descriptor while it is looked through may have been missed.
+                    continue;
+                }
+                return Err(IdentityError::NotOurs);
+            }
+            named.retain(|pinned| holding.contains(&pinned.pid) && pinned.is_as_it_was(root, tree));
+            let strangers: Vec<i32> =
+                holding.into_iter().filter(|pid| named.iter().all(|pinned| pinned.pid != *pid)).collect();
+            if strangers.is_empty() {
+                return Ok(named);
+            }
+            for pid in strangers {
+                match Pinned::open(root, pid, tree) {
+                    Ok(pinned) => named.push(pinned),
+                    Err(error) => last = error,
+                }
+            }
+        }
+        Err(last)
+    }
+
     /// The programs that call for the first time, as they come, for the one who reads them; `None` where somebody
     /// does already.
     #[must_use]
     pub fn first_uses(&self) -> Option<Receiver<FirstUse>> {
         self.programs.unread()
     }
-}
-
-/// Looks until every process that holds the socket has been named, and then once more: one that came late is named
-/// too, one that is gone by the next look does not count, and one that is another by then is named anew.
-fn settle(root: i32, inode: u64, tree: process::Tree) -> Result<Vec<Pinned>, IdentityError> {
-    let mut search = process::Search::new(inode);
-    let mut named: Vec<Pinned> = Vec::new();
-    let mut was_empty = false;
-    let mut last = IdentityError::Unsettled;
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            // Whoever is coming or going may need a processor to get there.
-            std::thread::yield_now();
-        }
-        let holding = match search.look(root) {
-            Ok(holding) => holding,
-            Err(error) => {
-                last = error;
-                continue;
-            }
-        };
-        if holding.is_empty() {
-            if !std::mem::replace(&mut was_empty, true) {
-                // Whoever moves it to another descriptor while it is looked through may have been missed.
-                search.begin_anew();
-                continue;
-            }
-            return Err(IdentityError::NotOurs);
-        }
-        named.retain(|pinned| holding.contains(&pinned.pid) && pinned.is_as_it_was(root, tree));
-        let strangers: Vec<i32> =
-            holding.into_iter().filter(|pid| named.iter().all(|pinned| pinned.pid != *pid)).collect();
-        if strangers.is_empty() {
-            return Ok(named);
-        }
-        for pid in strangers {
-            match Pinned::open(root, pid, tree) {
-                Ok(pinned) => named.push(pinned),
-                Err(error) => last = error,
-            }
-        }
-    }
-    Err(last)
 }
 
 /// Whether the kernel can be asked exactly, tried on a connection of this process with itself.

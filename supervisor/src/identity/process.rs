@@ -1,6 +1,5 @@
 //! What `/proc` says of the processes below a root: who holds a socket, which executables are behind it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,6 +10,7 @@ use rustix::io::Errno;
 
 use super::IdentityError;
 use super::program::{FileId, Program};
+use super::remembered::Remembered;
 
 /// Whose tree of mounts the processes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,47 +25,22 @@ pub(super) enum Tree {
 const MAX_PROCESSES: usize = 16 * 1024;
 const MAX_CHAIN: usize = 64;
 
-/// Who holds one socket, looked for as often as need be.
+/// The descendants of `root` (not `root` itself) that have the socket open, lowest pid first.
 ///
-/// Who has been seen not to hold it is not looked through again: there are thousands of descriptors, and each costs
-/// microseconds. A child has a number of its own and is looked through; who is handed the socket later still, by
-/// another process, could as well be handed it after the verdict.
-#[derive(Debug)]
-pub(super) struct Search {
-    socket: String,
-    without: BTreeSet<i32>,
-}
-
-impl Search {
-    pub(super) fn new(inode: u64) -> Self {
-        Self { socket: format!("socket:[{inode}]"), without: BTreeSet::new() }
-    }
-
-    /// Looks through everybody again.
-    pub(super) fn begin_anew(&mut self) {
-        self.without.clear();
-    }
-
-    /// The descendants of `root` (not `root` itself) that have the socket open, lowest pid first.
-    ///
-    /// A process that cannot be looked into may hold it: that is an error, not an absence. One on its way out gives
-    /// its memory back before its descriptors, which can take as long as the machine is busy: it has no executable
-    /// any more, calls nobody, and does not count.
-    pub(super) fn look(&mut self, root: i32) -> Result<Vec<i32>, IdentityError> {
-        let mut holders = Vec::new();
-        for pid in descendants(root)? {
-            if self.without.contains(&pid) {
-                continue;
-            }
-            if holds(pid, self.socket.as_bytes())? && !has_ended(pid) {
-                holders.push(pid);
-            } else {
-                self.without.insert(pid);
-            }
+/// A process that cannot be looked into may hold it: that is an error, not an absence. One on its way out gives its
+/// memory back before its descriptors, which can take as long as the machine is busy: it has no executable any more,
+/// calls nobody, and does not count.
+pub(super) fn holders(root: i32, inode: u64, remembered: &Remembered) -> Result<Vec<i32>, IdentityError> {
+    let mut holders = Vec::new();
+    let mut below = descendants(root)?;
+    below.sort_unstable();
+    for pid in &below {
+        if remembered.holds(*pid, inode)? && !has_ended(*pid) {
+            holders.push(*pid);
         }
-        holders.sort_unstable();
-        Ok(holders)
     }
+    remembered.forget_others(&below);
+    Ok(holders)
 }
 
 fn descendants(root: i32) -> Result<Vec<i32>, IdentityError> {
@@ -137,32 +112,40 @@ impl Stat {
     }
 }
 
-fn holds(pid: i32, socket: &[u8]) -> Result<bool, IdentityError> {
+/// The sockets that `pid` has open, by inode; none where it has ended.
+pub(super) fn sockets(pid: i32) -> Result<Vec<u64>, IdentityError> {
+    let mut sockets = Vec::new();
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = match rustix::fs::openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()) {
         Ok(folder) => folder,
-        Err(error) => return gone(pid, &error.into()).map(|()| false),
+        Err(error) => return gone(pid, &error.into()).map(|()| sockets),
     };
     // By their numbers in an open folder, without a name made for each: this is where the time goes.
     let mut entries = [MaybeUninit::uninit(); 4096];
     let mut descriptors = RawDir::new(&folder, &mut entries);
     while let Some(descriptor) = descriptors.next() {
+        let descriptor = match descriptor {
+            Ok(descriptor) => descriptor,
+            // It would be said again for ever.
+            Err(error) => return gone(pid, &error.into()).map(|()| sockets),
+        };
+        let name = descriptor.file_name();
         // Longer than any socket's; what is cut is not one.
         let mut link = [MaybeUninit::uninit(); 64];
-        let read = descriptor.and_then(|descriptor| match descriptor.file_name() {
-            name if name.to_bytes().starts_with(b".") => Ok(false),
-            name => {
-                let (link, _) = rustix::fs::readlinkat_raw(&folder, name, &mut link[..])?;
-                Ok(*link == *socket)
-            }
-        });
-        match read {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
+        match rustix::fs::readlinkat_raw(&folder, name, &mut link[..]) {
+            Ok((link, _)) => sockets.extend(socket(link)),
+            // The folder itself and the one above it.
+            Err(Errno::INVAL) => {}
             Err(error) => gone(pid, &error.into())?,
         }
     }
-    Ok(false)
+    Ok(sockets)
+}
+
+/// The inode in `socket:[inode]`.
+fn socket(link: &[u8]) -> Option<u64> {
+    let inode = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(inode).ok()?.parse().ok()
 }
 
 /// The executable of `pid` and of its ancestors below `root`.
