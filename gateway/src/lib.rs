@@ -12,6 +12,7 @@ mod config;
 mod doorkeeper;
 mod doors;
 mod gateway;
+mod health;
 mod idle;
 mod inbox_service;
 mod keys;

@@ -4,7 +4,6 @@
 //! sandbox, an agent or a reviewer wrote, and no name of theirs, is ever one. Called by the ledger, the reviews,
 //! both doors, and by [`crate::probes`], which serves the text.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openshell_domain::command::Refusal;
@@ -16,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
+use tokio::sync::watch;
 
 use crate::status;
 use crate::store::writer::NotDone;
@@ -76,7 +76,7 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabel, Counter>,
     reviews: Counter,
     gauges: Gauges,
-    is_writable: AtomicBool,
+    writable: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +130,7 @@ impl Default for Metrics {
                 Counter::default(),
             ),
             gauges,
-            is_writable: AtomicBool::new(true),
+            writable: watch::Sender::new(true),
             registry,
         }
     }
@@ -164,7 +164,7 @@ impl Gauges {
 impl Metrics {
     /// An append has ended.
     pub(crate) fn appended(&self, events: usize, took: Duration, is_stored: bool) {
-        self.is_writable.store(is_stored, Ordering::Relaxed);
+        self.set_writable(is_stored);
         if !is_stored {
             self.failures.inc();
             return;
@@ -197,13 +197,22 @@ impl Metrics {
 
     /// The log can be written again, and held so many events of the failed append.
     pub(crate) fn recovered(&self, events: usize) {
-        self.is_writable.store(true, Ordering::Relaxed);
+        self.set_writable(true);
         self.events.inc_by(events as u64);
     }
 
     /// Whether the last append reached the disk.
     pub(crate) fn is_writable(&self) -> bool {
-        self.is_writable.load(Ordering::Relaxed)
+        *self.writable.borrow()
+    }
+
+    /// The same, and whenever that changes.
+    pub(crate) fn writable(&self) -> watch::Receiver<bool> {
+        self.writable.subscribe()
+    }
+
+    fn set_writable(&self, is_writable: bool) {
+        self.writable.send_if_modified(|known| std::mem::replace(known, is_writable) != is_writable);
     }
 
     /// A command was answered.

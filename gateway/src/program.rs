@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::logs;
+use rustix::process::DumpableBehavior;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Effective, Origin, ServeArgs, ShowFormat, environment};
@@ -33,6 +34,10 @@ const DETACHED_IDLE_EXIT: Duration = Duration::from_secs(600);
 pub fn program(args: ServeArgs) -> u8 {
     if args.is_detached() {
         let_go();
+    }
+    // The key that signs checkpoints will be in this process's memory.
+    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        return fail(&format!("this process cannot be closed to others: {error}"), CANNOT_START);
     }
     let Effective { mut settings, warnings, .. } = match args.settle(&environment()) {
         Ok(effective) if args.is_detached() => effective.for_nobody(),

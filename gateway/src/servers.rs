@@ -18,6 +18,7 @@ use tonic::transport::Server;
 
 use crate::doorkeeper::Doorkeeper;
 use crate::gateway::Shared;
+use crate::health;
 use crate::inbox_service::InboxService;
 use crate::peer;
 use crate::presence::Crowd;
@@ -57,8 +58,15 @@ pub(crate) fn serve_all(
         InboxServer::new(InboxService::new(shared.clone())).max_decoding_message_size(MAX_REQUEST);
     let supervisors =
         SupervisorServer::new(SupervisorService::new(shared)).max_decoding_message_size(MAX_REQUEST);
-    let reviewers = Routes::new(reviewers).add_service(standing);
-    servers.spawn(listen(reviewers, inbox, keeper.clone(), closing.clone()));
+    let mut at_reviewers = Routes::builder();
+    at_reviewers.add_service(reviewers).add_service(standing);
+    let reporter = health::add(&mut at_reviewers);
+    let reporting = health::report(reporter, keeper.metrics.writable(), keeper.stopping.clone());
+    servers.spawn(async move {
+        reporting.await;
+        Ok(())
+    });
+    servers.spawn(listen(at_reviewers.routes(), inbox, keeper.clone(), closing.clone()));
     servers.spawn(listen(Routes::new(supervisors), sandbox, keeper, closing));
     servers
 }

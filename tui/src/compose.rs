@@ -189,6 +189,10 @@ async fn reviewing<F: Future<Output = u8>>(
     start: Start,
     work: impl FnOnce(PathBuf) -> F,
 ) -> u8 {
+    // What a reviewer's process holds is the reviewer's.
+    if let Err(error) = openshell_supervisor::isolation::close_to_others() {
+        return fail(&format!("this process cannot be closed to others: {error}"), "", REFUSED);
+    }
     if let Some(door) = door {
         return work(door).await;
     }

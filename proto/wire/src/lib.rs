@@ -34,6 +34,9 @@ mod generated {
     }
 }
 
+/// The protocol as it is described to clients that ask: a `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 pub mod pb {
     //! The generated types, by package.
     pub use crate::generated::inbox::v1 as inbox;
