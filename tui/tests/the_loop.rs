@@ -100,6 +100,25 @@ fn w23_a_plain_get_tells_policy_reloaded() {
     assert!(told.get("policy_reloaded").is_none(), "{told}");
 }
 
+/// Kills: no thread that reads them; a line for each connection; the hash of another file.
+#[test]
+fn a_program_that_calls_is_logged_once_with_the_hash_of_its_file() {
+    let world = World::start();
+    let mut sandbox = advised(&world, "demo");
+    let mut lines = || sandbox.get("http://policy.local/v1/logs?last=100").body["lines"].clone();
+    let told = common::until("the line", || {
+        let lines = lines();
+        let line = lines.as_array()?.iter().find(|line| line.to_string().contains("CONFIG:PROGRAM"))?;
+        Some(line.as_str()?.to_owned())
+    });
+    let path = told.split("First use of ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let sum = std::process::Command::new("sha256sum").arg(&path).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    assert!(told.contains(&format!("[sha256:{} size:", sum.split(' ').next().unwrap())), "{told} {sum}");
+    let first_use = format!("First use of {path} ");
+    assert_eq!(lines().to_string().matches(&first_use).count(), 1);
+}
+
 /// Kills: anything that puts the policy of the start in force again once another one was.
 #[test]
 fn w14_nothing_reverts_to_the_policy_of_the_start() {
