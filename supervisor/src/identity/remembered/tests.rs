@@ -1,8 +1,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::*;
+use crate::clock;
 
 /// A shell that connects whenever it is told to, and hangs up when it is told that.
 fn shell(listener: &TcpListener) -> Child {
@@ -34,8 +36,8 @@ fn connected(child: &mut Child, listener: &TcpListener) -> (TcpStream, u64) {
 
 /// Looks until the process is remembered: it has something to do before it sleeps.
 fn remembered(all: &Remembered, pid: i32, inode: u64) -> bool {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while std::time::Instant::now() < end {
+    let end = clock::reading().boot + Duration::from_secs(10);
+    while clock::reading().boot < end {
         let holds = all.holds(pid, inode).unwrap();
         if all.lock().contains_key(&pid) {
             return holds;
