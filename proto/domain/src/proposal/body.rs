@@ -224,11 +224,13 @@ mod tests {
             body.operations[0].as_ref().unwrap_err().to_string()
         };
         for place in [r#"{"#, r#"[{"#, r#""rules":[{"#, r#""allow":{"#, r#""binaries":[{"#] {
-            for key in ["params", "graphqlFields", "allowed_methods"] {
+            for key in ["queryParams", "graphqlFields", "allowed_methods"] {
                 let message = with(place, key);
                 assert!(message.contains(&format!("{key}: unknown key")), "{place}: {message}");
             }
         }
+        let message = with(r#""allow":{"#, "params");
+        assert!(message.contains("params: belongs to a protocol that is not supported"), "{message}");
     }
 
     #[test]
