@@ -91,7 +91,7 @@ fn events_are_written_while_the_setting_is_on() {
     find("an allowed request", &|event| event["type_uid"] == 400_203 && event["action_id"] == 1);
     find("a loaded policy", &|event| event["state"] == "loaded" && event["policy"]["version"] == "v2");
     find("who decided", &|event| {
-        event["state"] == "approved" && event["unmapped"]["reviewer_kind"] == "human"
+        event["state"] == "approved" && event["unmapped"]["reviewer_kind"] == "reviewer"
     });
     assert!(!read(&folder, "openshell").contains("secret"));
     let shorthand = read(&folder, "openshell.");

@@ -94,7 +94,7 @@ fn a_decision_is_a_change_of_state_with_proposal_reviewer_and_revision() {
         state: "APPROVED",
         severity: Severity::Info,
         message: "chunk:x approved".into(),
-        facts: vec![("by", "human".into()), ("version", "v2".into())],
+        facts: vec![("by", "reviewer".into()), ("version", "v2".into())],
         proposal: Some(ProposalId(Uuid::nil())),
     };
     let wanted = json!({
@@ -102,8 +102,8 @@ fn a_decision_is_a_change_of_state_with_proposal_reviewer_and_revision() {
         "activity_id": 1, "activity_name": "Log", "type_uid": 501_901, "type_name": "Device Config State Change: Log",
         "severity_id": 1, "severity": "Informational", "status_id": 1, "status": "Success",
         "state_id": 99, "state": "approved", "policy": {"name": "network_policies", "version": "v2"},
-        "message": "CONFIG:APPROVED [INFO] chunk:x approved [by:human version:v2]",
-        "unmapped": {"proposal_id": Uuid::nil().to_string(), "reviewer_kind": "human"},
+        "message": "CONFIG:APPROVED [INFO] chunk:x approved [by:reviewer version:v2]",
+        "unmapped": {"proposal_id": Uuid::nil().to_string(), "reviewer_kind": "reviewer"},
     });
     assert_eq!(event(&line, at(), &source()), with_common(wanted));
 }
