@@ -335,8 +335,9 @@ async fn proposals_can_be_switched_off() {
     running.stop().await;
 }
 
+/// Kills: a door without a rate, at which one agent keeps the gateway from all others.
 #[tokio::test]
-async fn a_sandbox_that_submits_too_fast_is_told_when_to_come_back_and_others_are_not() {
+async fn w20_a_sandbox_that_submits_too_fast_is_told_when_to_come_back_and_others_are_not() {
     let limits = Limits { submissions_burst: 3, submissions_per_minute: 1, ..Limits::default() };
     let place = Place { limits, ..Place::new() };
     let running = place.start().await;

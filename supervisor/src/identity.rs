@@ -1,17 +1,27 @@
 //! Who is calling: from an accepted connection to the binaries behind it.
 //!
 //! Socket → inode (an exact `sock_diag` lookup) → the processes of this sandbox that hold it → executable and
-//! ancestors up to the command. A connection that no process of the sandbox holds has no caller and gets nothing.
-//! argv is never read; an interpreter is the binary. Blocking: called through `spawn_blocking`.
+//! ancestors up to the command, each the file that its path leads to in the tree as it was built. A connection that no
+//! process of the sandbox holds has no caller and gets nothing. Each holder is pinned while it is read and looked at
+//! again at the end. argv is never read; an interpreter is the binary. Blocking: called through `spawn_blocking`.
 
+mod pinned;
 mod process;
+mod program;
+mod remembered;
 mod sock_diag;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::Receiver;
 
 use openshell_domain::policy::verdict::Caller;
 pub(crate) use process::inode_in;
+
+use pinned::Pinned;
+pub use program::FirstUse;
+use program::Programs;
+use remembered::Remembered;
 
 /// A process that holds a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +61,8 @@ pub struct Identifier {
     root: i32,
     tree: process::Tree,
     diag: Option<sock_diag::SockDiag>,
+    programs: Programs,
+    remembered: Remembered,
 }
 
 impl Identifier {
@@ -59,7 +71,14 @@ impl Identifier {
     #[must_use]
     pub fn new() -> Self {
         let root = i32::try_from(std::process::id()).unwrap_or_default();
-        Self { root, tree: process::Tree::Host, diag: sock_diag::SockDiag::open().ok() }
+        let diag = sock_diag::SockDiag::open().ok();
+        Self {
+            root,
+            tree: process::Tree::Host,
+            diag,
+            programs: Programs::new(),
+            remembered: Remembered::default(),
+        }
     }
 
     /// Looks for callers among the descendants of the sandbox's first process, whose orphans it adopts; sockets are
@@ -67,7 +86,13 @@ impl Identifier {
     #[must_use]
     pub fn inside(init: i32, diag: Option<OwnedFd>) -> Self {
         let diag = diag.and_then(|socket| sock_diag::SockDiag::from_socket(socket).ok());
-        Self { root: init, tree: process::Tree::Sandbox, diag }
+        Self {
+            root: init,
+            tree: process::Tree::Sandbox,
+            diag,
+            programs: Programs::new(),
+            remembered: Remembered::default(),
+        }
     }
 
     /// Every process that holds the client's end of a connection: `client` is its address, `listener` ours.
@@ -81,44 +106,65 @@ impl Identifier {
             }
             None => process::inode_from_proc(self.root, client, listener),
         }?;
-        settle(self.root, inode, self.tree)
-    }
-}
-
-/// Looks until every process that holds the socket has been named. One that came late is named too, one that is gone
-/// by the next look does not count.
-fn settle(root: i32, inode: u64, tree: process::Tree) -> Result<Vec<Holder>, IdentityError> {
-    let mut named: Vec<Holder> = Vec::new();
-    let mut last = IdentityError::Unsettled;
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            // Whoever is coming or going may need a processor to get there.
-            std::thread::yield_now();
-        }
-        let holding = match process::holders(root, inode) {
-            Ok(holding) => holding,
-            Err(error) => {
-                last = error;
-                continue;
+        let settled = self.settle(inode)?;
+        let holder = |pinned: Pinned| {
+            for program in &pinned.chain {
+                self.programs.used(program);
             }
+            let chain = pinned.chain.into_iter().map(|program| program.path).collect();
+            Holder { pid: pinned.pid, caller: Caller { chain } }
         };
-        if holding.is_empty() {
-            return Err(IdentityError::NotOurs);
-        }
-        named.retain(|holder| holding.contains(&holder.pid));
-        let strangers: Vec<i32> =
-            holding.into_iter().filter(|pid| named.iter().all(|holder| holder.pid != *pid)).collect();
-        if strangers.is_empty() {
-            return Ok(named);
-        }
-        for pid in strangers {
-            match process::chain(root, pid, tree) {
-                Ok(chain) => named.push(Holder { pid, caller: Caller { chain } }),
-                Err(error) => last = error,
+        Ok(settled.into_iter().map(holder).collect())
+    }
+
+    /// Looks until every process that holds the socket has been named, and then once more: one that came late is named
+    /// too, one that is gone by the next look does not count, and one that is another by then is named anew.
+    fn settle(&self, inode: u64) -> Result<Vec<Pinned>, IdentityError> {
+        let (root, tree) = (self.root, self.tree);
+        let mut named: Vec<Pinned> = Vec::new();
+        let mut was_empty = false;
+        let mut last = IdentityError::Unsettled;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                // Whoever is coming or going may need a processor to get there.
+                std::thread::yield_now();
+            }
+            let holding = match process::holders(root, inode, &self.remembered) {
+                Ok(holding) => holding,
+                Err(error) => {
+                    last = error;
+                    continue;
+                }
+            };
+            if holding.is_empty() {
+                if !std::mem::replace(&mut was_empty, true) {
+                    // Whoever moves it to another descriptor while it is looked through may have been missed.
+                    continue;
+                }
+                return Err(IdentityError::NotOurs);
+            }
+            named.retain(|pinned| holding.contains(&pinned.pid) && pinned.is_as_it_was(root, tree));
+            let strangers: Vec<i32> =
+                holding.into_iter().filter(|pid| named.iter().all(|pinned| pinned.pid != *pid)).collect();
+            if strangers.is_empty() {
+                return Ok(named);
+            }
+            for pid in strangers {
+                match Pinned::open(root, pid, tree) {
+                    Ok(pinned) => named.push(pinned),
+                    Err(error) => last = error,
+                }
             }
         }
+        Err(last)
     }
-    Err(last)
+
+    /// The programs that call for the first time, as they come, for the one who reads them; `None` where somebody
+    /// does already.
+    #[must_use]
+    pub fn first_uses(&self) -> Option<Receiver<FirstUse>> {
+        self.programs.unread()
+    }
 }
 
 /// Whether the kernel can be asked exactly, tried on a connection of this process with itself.
@@ -139,104 +185,4 @@ impl Default for Identifier {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{TcpListener, TcpStream};
-    use std::process::{Command, Stdio};
-
-    use super::*;
-
-    /// Connects from a child of this test and identifies it.
-    fn from_child(program: &str, script: &str) -> Result<Vec<Holder>, IdentityError> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let script = script.replace("PORT", &address.port().to_string());
-        let mut child = Command::new(program)
-            .args(["-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (mut stream, client) = listener.accept().unwrap();
-        // The child says a word when it has done all that the test is about.
-        std::io::Read::read_exact(&mut stream, &mut [0]).unwrap();
-        let found = Identifier::new().identify(client, address);
-        drop(stream);
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        found
-    }
-
-    #[test]
-    fn the_executable_is_the_kernels_not_argv() {
-        let holders = from_child(
-            "/bin/bash",
-            "exec -a /usr/bin/curl bash -c 'exec 3<>/dev/tcp/127.0.0.1/PORT; echo >&3; read x'",
-        )
-        .unwrap();
-        let bash = std::fs::canonicalize("/bin/bash").unwrap();
-        assert_eq!(holders.len(), 1);
-        assert_eq!(holders[0].caller.binary(), bash.to_str());
-    }
-
-    #[test]
-    fn every_holder_is_found_with_its_ancestors() {
-        let holders = from_child(
-            "/bin/bash",
-            "exec 3<>/dev/tcp/127.0.0.1/PORT; (tail -f /dev/null & echo >&3; read x; kill $!)",
-        )
-        .unwrap();
-        let names: Vec<&str> = holders.iter().filter_map(|h| h.caller.binary()).collect();
-        assert!(holders.len() >= 2, "{holders:?}");
-        assert!(names.iter().any(|name| name.ends_with("/bash")), "{names:?}");
-        assert!(holders.iter().all(|h| h.caller.chain.last().unwrap().ends_with("/bash")), "{holders:?}");
-    }
-
-    #[test]
-    fn holders_that_end_while_they_are_looked_at_do_not_cost_the_connection() {
-        // Children that inherit the connection come and go the whole time.
-        let script =
-            "exec 3<>/dev/tcp/127.0.0.1/PORT; echo >&3; for i in {1..400}; do /bin/true; done; read x";
-        for _ in 0..5 {
-            let holders = from_child("/bin/bash", script).unwrap();
-            assert!(holders.iter().any(|h| h.caller.binary().unwrap().ends_with("/bash")), "{holders:?}");
-        }
-    }
-
-    #[test]
-    fn a_process_that_takes_long_to_end_does_not_cost_the_connection() {
-        // Its last act is what this test waits for; then it has a lot of memory to give back.
-        let script =
-            "exec 3<>/dev/tcp/127.0.0.1/PORT; dd if=/dev/zero of=/dev/null bs=256M count=1 2>&3; read x";
-        for _ in 0..5 {
-            let holders = from_child("/bin/bash", script).unwrap();
-            assert!(holders.iter().any(|h| h.caller.binary().unwrap().ends_with("/bash")), "{holders:?}");
-        }
-    }
-
-    #[test]
-    fn a_connection_of_this_process_itself_is_nobodys() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let found = Identifier::new().identify(stream.local_addr().unwrap(), listener.local_addr().unwrap());
-        assert_eq!(found, Err(IdentityError::NotOurs));
-    }
-
-    #[test]
-    fn a_connection_that_does_not_exist_has_no_socket() {
-        let found =
-            Identifier::new().identify("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
-        assert!(matches!(found, Err(IdentityError::NoSocket(_))), "{found:?}");
-    }
-
-    #[test]
-    fn proc_finds_the_same_inode_as_sock_diag() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (client, server) = (stream.local_addr().unwrap(), listener.local_addr().unwrap());
-        let exact = sock_diag::SockDiag::open().unwrap().inode(client, server).unwrap();
-        assert_eq!(
-            process::inode_from_proc(std::process::id().cast_signed(), client, server).unwrap(),
-            exact
-        );
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ impl Log {
         let event =
             self.settings.borrow().ocsf_json.then(|| ocsf::event(record, at, &self.source).to_string());
         let facts = record.is_denial().then(|| kept::facts(record, denial, at));
-        let weight = if matches!(record, Line::Config { .. }) { Weight::Policy } else { Weight::Ordinary };
+        let weight = weight(record);
         let mut inner = self.lock();
         if !inner.is_news(record) {
             return;
@@ -133,6 +133,14 @@ impl Log {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Programs are made by the sandbox, so that it could use the reserve up with them.
+fn weight(record: &Line) -> Weight {
+    match record {
+        Line::Config { state: "PROGRAM", .. } | Line::Net { .. } | Line::Http { .. } => Weight::Ordinary,
+        Line::Config { .. } => Weight::Policy,
     }
 }
 

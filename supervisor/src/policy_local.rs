@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use openshell_domain::id::Revision;
 use openshell_domain::policy::write;
 use serde_json::{Value, json};
 
@@ -101,8 +102,13 @@ fn refuse_browser(headers: &HeaderMap) -> Option<Response<Body>> {
 fn current_policy(context: &Context) -> Response<Body> {
     let snapshot = context.enforcement.snapshot();
     let Some(policy) = &snapshot.policy else {
-        let detail = snapshot.quarantine().unwrap_or("no policy was received yet");
-        return reply::error(StatusCode::NOT_FOUND, "policy_unavailable", detail);
+        let reason = snapshot.quarantine().unwrap_or("no policy was received yet");
+        let mut body = json!({"error": "policy_unavailable", "detail": reason});
+        if snapshot.revision > Revision::default() {
+            put(&mut body, "revision", snapshot.revision.0);
+            put(&mut body, "quarantine", reason);
+        }
+        return reply::json(StatusCode::NOT_FOUND, &body);
     };
     match write::to_yaml(policy) {
         Ok(yaml) => {
@@ -112,8 +118,8 @@ fn current_policy(context: &Context) -> Response<Body> {
                 "revision": snapshot.revision.0,
                 "policy_hash": policy.hash().to_string(),
             });
-            if let (Some(reason), Some(fields)) = (snapshot.quarantine(), body.as_object_mut()) {
-                fields.insert("quarantine".to_owned(), reason.into());
+            if let Some(reason) = snapshot.quarantine() {
+                put(&mut body, "quarantine", reason);
             }
             reply::json(StatusCode::OK, &body)
         }
@@ -232,8 +238,9 @@ mod tests {
         }
     }
 
+    /// Kills: answering a page in a browser inside, which would ask in the agent's name.
     #[test]
-    fn pages_are_refused_and_curl_is_not() {
+    fn w20_pages_are_refused_and_curl_is_not() {
         let headers = |pairs: &[(&'static str, &str)]| {
             pairs
                 .iter()

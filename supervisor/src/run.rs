@@ -274,6 +274,7 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         .await
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
+    tell_programs(&context)?;
     tokio::spawn(proxy::serve(Arc::clone(&context), listener));
     let last = begin_mapping(&context, &args)?;
     // Without isolation, the files of the run go away with the command.
@@ -281,19 +282,30 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
-    drain(&context).await;
-    last.tell(&context).await;
-    // Also where the command did not start: the name is free for the next run.
-    context.gateway.end().await;
+    finish(&context, last).await;
     ended
 }
 
-/// Lets what is under way be answered: what outlives the command without isolation, and what origins are still told.
-async fn drain(context: &Context) {
+/// Lets what is under way be answered (what outlives the command without isolation, and what origins are still told),
+/// tells the last denials, and frees the name for the next run.
+async fn finish(context: &Arc<Context>, last: Mapping) {
     context.ending.cancel();
     context.clients.close();
     // Who is not done by then is cut off: the command has ended, and its exit code is waited for.
     let _ = tokio::time::timeout(DRAIN_DEADLINE, context.clients.wait()).await;
+    last.tell(context).await;
+    // Also where the command did not start.
+    context.gateway.end().await;
+}
+
+/// Writes down which programs call, as they do for the first time, in a thread of its own: a hundred megabytes take
+/// time that no verdict has.
+fn tell_programs(context: &Arc<Context>) -> Result<(), RunError> {
+    let Some(first_uses) = context.identifier.first_uses() else { return Ok(()) };
+    let context = Arc::clone(context);
+    let tell = move || first_uses.iter().for_each(|first| context.log.write(&first.line()));
+    let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(tell);
+    thread.map(drop).map_err(|error| RunError::System("starting a thread", error))
 }
 
 /// The mapper at work, and what ends it.

@@ -1,10 +1,20 @@
 //! What a reviewer is told of how a sandbox's command is kept in: one wording for screen and verbs.
 //!
 //! Two things are warned of wherever a sandbox is named to a reviewer: a command that may go round the proxy, and
-//! one that is root outside. Called by the detail, `list` and `show`.
+//! one that is root outside. Beside them, that nothing passes at all, since its policy does not load. Called by the
+//! header, the detail, `list`, `show` and `sandboxes`.
 
 use openshell_domain::event::Isolation;
 use openshell_domain::inbox::SandboxView;
+
+/// What holds for a sandbox whose latest policy its supervisor could not load.
+pub const QUARANTINE: &str = "! quarantine: everything is denied";
+
+/// Why a sandbox is in quarantine, if it is: as its supervisor has told it, and not after its run.
+#[must_use]
+pub fn quarantine(view: &SandboxView) -> Option<&str> {
+    view.load_error.as_deref().filter(|_| view.ended.is_none())
+}
 
 /// How the command is kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,8 +153,26 @@ fn a_credential_that_is_none_is_usage_with_how_to_write_it() {
     }
 }
 
+/// Kills: keeping the place of an agent that has hung up until its time is over.
 #[test]
-fn a_limit_of_waits_holds_at_once_for_those_that_come_after_it() {
+fn w11_an_agent_that_hangs_up_while_it_waits_is_seen_to_leave() {
+    let world = World::start();
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let id = sandbox.submit("/a", "to write it");
+    let waiting = sandbox.wait(&id, 300);
+    let waiters = |number: u64| {
+        let told = || world.inbox_json(&["sandboxes"]);
+        until("that many to wait", || (told()[0]["agents_waiting"] == number).then_some(()));
+    };
+    waiters(1);
+    sandbox.hang_up(waiting);
+    waiters(0);
+    assert!(!sandbox.has_answer(waiting), "it has left, nothing was answered");
+}
+
+/// Kills: waits without an end to their number.
+#[test]
+fn w11_a_limit_of_waits_holds_at_once_for_those_that_come_after_it() {
     let world = World::start();
     let mut sandbox = world.sandbox("demo", &["--advisor"]);
     let id = sandbox.submit("/a", "to write it");

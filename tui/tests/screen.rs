@@ -104,6 +104,8 @@ async fn from_a_proposal_to_a_loaded_policy() {
         supervisor.submit(&path, "write\u{1b}[2J it\u{202e}").await;
         screen.shows(&format!("allow PUT {path}]"));
         screen.shows("write\\u{1b}[2J it\\u{202e}");
+        // Nothing is approved before it is known what it would allow.
+        screen.shows("all of it");
         screen.press("a");
         screen.shows("loaded by demo in");
         screen.shows("Nothing is waiting.");
@@ -139,6 +141,7 @@ async fn it_comes_back_by_itself_and_knows_what_it_missed() {
     let id = supervisor.submit("/v1/before", "").await;
     let screen = Screen::open(&stage, 80, 24);
     screen.shows("allow PUT /v1/before]");
+    screen.shows("all of it");
     screen.shows("● live");
     drop(supervisor);
     stage.stop().await;

@@ -77,6 +77,74 @@ fn a_wait_that_times_out_says_so_and_is_still_pending() {
     );
 }
 
+/// Kills: `policy_reloaded` that is told by `/wait` alone, or made up of the decision instead of what is in force.
+#[test]
+fn w23_a_plain_get_tells_policy_reloaded() {
+    let world = World::start();
+    let mut sandbox = advised(&world, "demo");
+    let id = sandbox.submit("/a.md", "write");
+    let url = format!("http://policy.local/v1/proposals/{id}");
+    assert!(sandbox.get(&url).body.get("policy_reloaded").is_none(), "nothing is approved");
+    assert!(world.inbox(&["approve", &id]).status.success());
+    // Nobody waits: the plain GET is all that the agent asks.
+    let told = common::until("the approval to be told", || {
+        let body = sandbox.get(&url).body;
+        (body["status"] == "approved").then_some(body)
+    });
+    assert_eq!(told["policy_reloaded"], true, "it was loaded before the approval was told: {told}");
+    assert!(world.inbox(&["revoke", &id]).status.success());
+    let told = common::until("the revocation to be told", || {
+        let body = sandbox.get(&url).body;
+        (body["status"] == "rejected").then_some(body)
+    });
+    assert!(told.get("policy_reloaded").is_none(), "{told}");
+}
+
+/// Kills: no thread that reads them; a line for each connection; the hash of another file.
+#[test]
+fn a_program_that_calls_is_logged_once_with_the_hash_of_its_file() {
+    let world = World::start();
+    let mut sandbox = advised(&world, "demo");
+    let mut lines = || sandbox.get("http://policy.local/v1/logs?last=100").body["lines"].clone();
+    let told = common::until("the line", || {
+        let lines = lines();
+        let line = lines.as_array()?.iter().find(|line| line.to_string().contains("CONFIG:PROGRAM"))?;
+        Some(line.as_str()?.to_owned())
+    });
+    let path = told.split("First use of ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let sum = std::process::Command::new("sha256sum").arg(&path).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    assert!(told.contains(&format!("[sha256:{} size:", sum.split(' ').next().unwrap())), "{told} {sum}");
+    let first_use = format!("First use of {path} ");
+    assert_eq!(lines().to_string().matches(&first_use).count(), 1);
+}
+
+/// Kills: anything that puts the policy of the start in force again once another one was.
+#[test]
+fn w14_nothing_reverts_to_the_policy_of_the_start() {
+    let mut world = World::start();
+    let mut sandbox = advised(&world, "demo");
+    let id = sandbox.submit("/a.md", "write");
+    assert!(world.inbox(&["approve", &id]).status.success());
+    world.kill_gateway();
+    let url = format!("http://policy.local/v1/proposals/{id}");
+    common::until("the supervisor to notice", || (sandbox.get(&url).status == 503).then_some(()));
+    world.restart_gateway();
+    common::until("the supervisor to come back", || (sandbox.get(&url).status == 200).then_some(()));
+    assert_eq!(sandbox.get(&url).body["policy_reloaded"], true);
+    let current = sandbox.get("http://policy.local/v1/policy/current").body;
+    assert_eq!(
+        (&current["revision"], current["policy_yaml"].as_str().unwrap().contains("/a.md")),
+        (&json!(2), true)
+    );
+    let lines = sandbox.get("http://policy.local/v1/logs?last=100").body["lines"].to_string();
+    assert_eq!(
+        (lines.matches("version:v1").count(), lines.matches("CONFIG:LOADED").count()),
+        (1, 2),
+        "{lines}"
+    );
+}
+
 #[test]
 fn two_waiters_on_one_id_both_wake_and_a_wrong_id_is_404() {
     let world = World::start();
@@ -119,8 +187,9 @@ fn a_rejected_proposal_and_its_redraft_are_two_and_both_are_found() {
     assert_eq!(world.inbox_json(&["show", &second])["status"], "pending");
 }
 
+/// Kills: ending a wait with the first error of the gateway's.
 #[test]
-fn a_killed_gateway_loses_nothing_and_the_waiting_agent_is_still_woken() {
+fn w10_a_killed_gateway_loses_nothing_and_the_waiting_agent_is_still_woken() {
     let mut world = World::start();
     let mut sandbox = advised(&world, "demo");
     let id = sandbox.submit("/a.md", "write");
@@ -141,8 +210,9 @@ fn a_killed_gateway_loses_nothing_and_the_waiting_agent_is_still_woken() {
     assert_eq!((&answer.body["status"], &answer.body["policy_reloaded"]), (&json!("approved"), &json!(true)));
 }
 
+/// Kills: reasons and ids that cannot be paired with the operation that they are about.
 #[test]
-fn one_bad_operation_does_not_sink_the_others_and_each_is_answered() {
+fn w22_one_bad_operation_does_not_sink_the_others_and_each_is_answered() {
     let world = World::start();
     let mut sandbox = advised(&world, "demo");
     let mut body = proposal("/a.md", "write");
@@ -233,8 +303,9 @@ fn forward_denials_of_both_layers_have_one_shape_and_become_evidence() {
     assert!(lines[1].contains(" OCSF HTTP:PUT [MED] DENIED ") && !lines[1].contains("secret"), "{lines:?}");
 }
 
+/// Kills: answering `policy.local` to whoever reaches the port, without asking who it is.
 #[test]
-fn a_process_that_the_command_did_not_start_is_refused_on_every_route() {
+fn w20_a_process_that_the_command_did_not_start_is_refused_on_every_route() {
     let world = World::start();
     let sandbox = beside(&world);
     for request in [

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::MetadataExt as _;
 
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::IdentityError;
+use super::program::{FileId, Program};
+use super::remembered::Remembered;
 
 /// Whose tree of mounts the processes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,20 +25,21 @@ pub(super) enum Tree {
 const MAX_PROCESSES: usize = 16 * 1024;
 const MAX_CHAIN: usize = 64;
 
-/// The descendants of `root` (not `root` itself) that have the socket `inode` open, lowest pid first.
+/// The descendants of `root` (not `root` itself) that have the socket open, lowest pid first.
 ///
 /// A process that cannot be looked into may hold it: that is an error, not an absence. One on its way out gives its
 /// memory back before its descriptors, which can take as long as the machine is busy: it has no executable any more,
 /// calls nobody, and does not count.
-pub(super) fn holders(root: i32, inode: u64) -> Result<Vec<i32>, IdentityError> {
-    let wanted = format!("socket:[{inode}]");
+pub(super) fn holders(root: i32, inode: u64, remembered: &Remembered) -> Result<Vec<i32>, IdentityError> {
     let mut holders = Vec::new();
-    for pid in descendants(root)? {
-        if holds(pid, &wanted)? && !has_ended(pid) {
-            holders.push(pid);
+    let mut below = descendants(root)?;
+    below.sort_unstable();
+    for pid in &below {
+        if remembered.holds(*pid, inode)? && !has_ended(*pid) {
+            holders.push(*pid);
         }
     }
-    holders.sort_unstable();
+    remembered.forget_others(&below);
     Ok(holders)
 }
 
@@ -80,70 +84,101 @@ fn gone(pid: i32, error: &io::Error) -> Result<(), IdentityError> {
     }
 }
 
-/// By `/proc/<pid>/stat`: dead (`Z`, `X` in the third field), or on its way out, without memory (0 in field 23) and
-/// never to run again.
 fn has_ended(pid: i32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
-    let mut fields = rest.split_ascii_whitespace();
-    matches!(fields.next(), Some("Z" | "X" | "x")) || fields.nth(19) == Some("0")
+    Stat::of(pid).is_none_or(|stat| stat.has_ended)
 }
 
-fn holds(pid: i32, socket: &str) -> Result<bool, IdentityError> {
-    let descriptors = match fs::read_dir(format!("/proc/{pid}/fd")) {
-        Ok(descriptors) => descriptors,
-        Err(error) => return gone(pid, &error).map(|()| false),
+/// What `/proc/<pid>/stat` says, counted behind the name, which may hold anything.
+#[derive(Debug)]
+pub(super) struct Stat {
+    /// Dead (`Z`, `X` in the third field), or on its way out, without memory (0 in field 23) and never to run again.
+    pub(super) has_ended: bool,
+    /// The fourth field.
+    parent: i32,
+    /// When it started, in clock ticks since the machine did: field 22.
+    pub(super) started: u64,
+}
+
+impl Stat {
+    /// `None` where there is no such process, or nothing that could be made of it.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        let mut fields = rest.split_ascii_whitespace();
+        let is_dead = matches!(fields.next()?, "Z" | "X" | "x");
+        let parent = fields.next()?.parse().ok()?;
+        let started = fields.nth(17)?.parse().ok()?;
+        Some(Self { has_ended: is_dead || fields.next()? == "0", parent, started })
+    }
+}
+
+/// The sockets that `pid` has open, by inode; none where it has ended.
+pub(super) fn sockets(pid: i32) -> Result<Vec<u64>, IdentityError> {
+    let mut sockets = Vec::new();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match rustix::fs::openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(error) => return gone(pid, &error.into()).map(|()| sockets),
     };
-    for descriptor in descriptors {
-        match descriptor.and_then(|descriptor| fs::read_link(descriptor.path())) {
-            Ok(link) if link.as_os_str() == socket => return Ok(true),
-            Ok(_) => {}
-            Err(error) => gone(pid, &error)?,
+    // By their numbers in an open folder, without a name made for each: this is where the time goes.
+    let mut entries = [MaybeUninit::uninit(); 4096];
+    let mut descriptors = RawDir::new(&folder, &mut entries);
+    while let Some(descriptor) = descriptors.next() {
+        let descriptor = match descriptor {
+            Ok(descriptor) => descriptor,
+            // It would be said again for ever.
+            Err(error) => return gone(pid, &error.into()).map(|()| sockets),
+        };
+        let name = descriptor.file_name();
+        // Longer than any socket's; what is cut is not one.
+        let mut link = [MaybeUninit::uninit(); 64];
+        match rustix::fs::readlinkat_raw(&folder, name, &mut link[..]) {
+            Ok((link, _)) => sockets.extend(socket(link)),
+            // The folder itself and the one above it.
+            Err(Errno::INVAL) => {}
+            Err(error) => gone(pid, &error.into())?,
         }
     }
-    Ok(false)
+    Ok(sockets)
+}
+
+/// The inode in `socket:[inode]`.
+fn socket(link: &[u8]) -> Option<u64> {
+    let inode = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(inode).ok()?.parse().ok()
 }
 
 /// The executable of `pid` and of its ancestors below `root`.
-pub(super) fn chain(root: i32, pid: i32, tree: Tree) -> Result<Vec<String>, IdentityError> {
+pub(super) fn chain(root: i32, pid: i32, tree: Tree) -> Result<Vec<Program>, IdentityError> {
     let mut chain = Vec::new();
     let mut current = pid;
     while current != root {
         if chain.len() == MAX_CHAIN || current <= 1 {
             return Err(IdentityError::NotOurs);
         }
-        let path = executable(current)?;
-        if tree == Tree::Sandbox && !is_file_at(root, current, &path) {
-            return Err(IdentityError::Unreadable(current));
+        let unreadable = IdentityError::Unreadable(current);
+        let path = executable(current).ok_or(unreadable.clone())?;
+        let file = FileId::at(&format!("/proc/{current}/exe")).ok_or(unreadable.clone())?;
+        if tree == Tree::Sandbox && !is_file_at(root, file, &path) {
+            return Err(unreadable);
         }
-        chain.push(path);
-        current = parent(current).ok_or(IdentityError::Unreadable(current))?;
+        chain.push(Program { path, file, pid: current });
+        current = Stat::of(current).ok_or(unreadable)?.parent;
     }
     Ok(chain)
 }
 
 /// The kernel's link to the executable. A file that was removed or replaced has no name to be judged by.
-fn executable(pid: i32) -> Result<String, IdentityError> {
-    let unreadable = IdentityError::Unreadable(pid);
-    let link = fs::read_link(format!("/proc/{pid}/exe")).map_err(|_| unreadable.clone())?;
-    let path = link.into_os_string().into_string().map_err(|_| unreadable.clone())?;
-    if path.starts_with('/') && !path.ends_with(" (deleted)") { Ok(path) } else { Err(unreadable) }
+fn executable(pid: i32) -> Option<String> {
+    let link = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let path = link.into_os_string().into_string().ok()?;
+    (path.starts_with('/') && !path.ends_with(" (deleted)")).then_some(path)
 }
 
-/// Whether the executable of `pid` is the file that `path` leads to for the sandbox's first process: a name that the
-/// kernel prints is a claim about mounts, and this one was built by us.
-fn is_file_at(init: i32, pid: i32, path: &str) -> bool {
-    let identity = |path: String| fs::metadata(path).map(|data| (data.dev(), data.ino()));
-    let running = identity(format!("/proc/{pid}/exe"));
-    let named = identity(format!("/proc/{init}/root{path}"));
-    matches!((running, named), (Ok(running), Ok(named)) if running == named)
-}
-
-/// The fourth field of `/proc/<pid>/stat`, counted behind the name, which may hold anything.
-fn parent(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+/// Whether a file that runs is the one that `path` leads to for the sandbox's first process: a name that the kernel
+/// prints is a claim about mounts, and this one was built by us.
+pub(super) fn is_file_at(init: i32, file: FileId, path: &str) -> bool {
+    FileId::at(&format!("/proc/{init}/root{path}")).is_some_and(|named| named.is_same_file(file))
 }
 
 /// The inode from `/proc/<pid>/net/tcp{,6}`: for kernels without `INET_DIAG`.

@@ -268,31 +268,4 @@ pub(crate) fn summary(proposal: &Proposal) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_accepted_body_pairs_every_operation_with_its_result() {
-        let refused = || Outcome::Refused { code: "limit".into(), error: "too many".into() };
-        let response = accepted(&[refused(), refused()]);
-        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    }
-
-    #[test]
-    fn a_limit_says_when_to_come_back() {
-        let mut status = tonic::Status::resource_exhausted("30 submissions a minute");
-        status.metadata_mut().insert("retry-after", "7".parse().unwrap());
-        let response = gateway_refused(&status);
-        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(response.headers()[header::RETRY_AFTER], "7");
-        status.metadata_mut().insert("openshell-refusal", "log_budget".parse().unwrap());
-        assert_eq!(gateway_refused(&status).status(), StatusCode::TOO_MANY_REQUESTS);
-        let mut status = tonic::Status::invalid_argument("used for another request");
-        assert_eq!(gateway_refused(&status).status(), StatusCode::BAD_REQUEST);
-        status.metadata_mut().insert("openshell-refusal", "key_reused".parse().unwrap());
-        assert_eq!(gateway_refused(&status).status(), StatusCode::UNPROCESSABLE_ENTITY);
-        let response = gateway_refused(&tonic::Status::unavailable("gone"));
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(response.headers().contains_key(header::RETRY_AFTER));
-    }
-}
+mod tests;

@@ -57,3 +57,20 @@ impl Busy {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kills: two limits under one code, and a refusal that does not say when to come again.
+    #[test]
+    fn each_limit_is_told_under_a_code_of_its_own() {
+        let all = [Busy::Connections, Busy::Handshakes, Busy::Buffers];
+        for busy in all {
+            let reply = busy.reply();
+            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(reply.headers()[header::RETRY_AFTER], "1");
+            assert_eq!(all.iter().filter(|other| other.code() == busy.code()).count(), 1);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Golden screens: what a reviewer sees, cell for cell.
 
+use openshell_domain::event::RunEnd;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -166,6 +167,24 @@ fn root_of_the_host_is_never_out_of_sight_and_never_cut() {
     let mut world = World::with_three();
     world.host_root();
     golden("host_root", &mut world);
+}
+
+/// Kills: showing a quarantine only in the life of the decision that led to it, which another screen never saw.
+#[test]
+fn a_quarantine_is_never_out_of_sight_and_says_why_until_the_run_is_over() {
+    never_out_of_sight(World::quarantined, "! 1 quarantined");
+    let mut world = World::with_three();
+    world.resize(120, 40);
+    world.quarantined();
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(
+        screen.contains("! quarantine: everything is denied") && screen.contains("endpoints[0].prot"),
+        "{screen}"
+    );
+    let inbox = world.model.inbox.as_mut().unwrap();
+    inbox.sandboxes.values_mut().for_each(|view| view.ended = Some(RunEnd::Finished));
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(!screen.contains("quarantine"), "{screen}");
 }
 
 /// Whatever the size and whatever is done, the warning is on the screen, whole.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{VerbError, json};
 use crate::cli::Output;
 use crate::client::{Client, ClientError};
+use crate::isolation::QUARANTINE;
 use crate::shown;
 
 #[derive(Serialize)]
@@ -71,8 +72,8 @@ fn table(rows: &[Row], out: &mut dyn Write) -> Result<(), VerbError> {
             "{:widest$}  {state:9}  {:9}  {:>8}  {:>6}  {:>7}  {:>7}  {:>6}",
             row.name, row.isolation, row.revision, row.loaded, row.agents_waiting, row.pending, row.grants
         )?;
-        if let Some(error) = &row.load_error {
-            writeln!(out, "{:widest$}  not loaded: {}", "", shown::visible(error))?;
+        if let Some(error) = row.load_error.as_ref().filter(|_| !row.ended) {
+            writeln!(out, "{:widest$}  {QUARANTINE}: {}", "", shown::visible(error))?;
         }
     }
     Ok(out.flush()?)

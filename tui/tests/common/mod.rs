@@ -51,7 +51,7 @@ pub fn is_able() -> bool {
 }
 
 /// A folder that everybody may write, since an isolated command is not root even where the test is.
-fn shared_folder(path: PathBuf) -> PathBuf {
+pub fn shared_folder(path: PathBuf) -> PathBuf {
     fs::create_dir_all(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
     path
@@ -175,11 +175,12 @@ fn start_gateway(folder: &Path) -> Child {
 }
 
 /// Reads `N METHOD TARGET HOST BODYFILE` lines and sends each as a request through the proxy, all at once; the
-/// answer goes to the file `N`.
+/// answer goes to the file `N`. `0 HANGUP N` ends what asks for the N-th.
 const SHELL: &str = r#"
 proxy=${http_proxy#http://}
 echo "$proxy" > "$1/proxy.tmp"; mv "$1/proxy.tmp" "$1/proxy"
 while read -r n method target host body; do
+  if [ "$method" = HANGUP ]; then kill "${asking[$target]}"; continue; fi
   (
     # From here on nothing but builtins: a child would hold the connection too, and be a caller beside the shell.
     content=$(cat "$body"; printf x); content=${content%x}
@@ -191,6 +192,7 @@ while read -r n method target host body; do
     { while IFS= read -r -u 3 line; do printf '%s\n' "$line"; done; printf %s "$line"; } > "$1/$n.tmp"
     mv "$1/$n.tmp" "$1/$n"
   ) &
+  asking[n]=$!
 done
 wait
 "#;
@@ -259,6 +261,12 @@ impl Sandbox {
         let line = format!("{} {method} {url} {host} {}\n", self.next, file.display());
         self.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
         Asked(self.next)
+    }
+
+    /// Ends what asks, in the middle of its question.
+    pub fn hang_up(&mut self, asked: Asked) {
+        let line = format!("0 HANGUP {} - -\n", asked.0);
+        self.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
     }
 
     pub fn has_answer(&self, asked: Asked) -> bool {

@@ -194,6 +194,45 @@ mod tests {
         assert!(body.operations[1].is_ok());
     }
 
+    /// Kills: taking `rules` without a protocol for a plain grant of host and port, or no binaries for all of them.
+    #[test]
+    fn w02_rules_that_nothing_reads_and_nobody_who_may_are_refused() {
+        let asked = |endpoint: &str, binaries: &str| {
+            let rule = format!(r#"{{"endpoints":[{endpoint}],"binaries":{binaries}}}"#);
+            let body = body(&format!(r#"{{"addRule":{{"ruleName":"a","rule":{rule}}}}}"#)).unwrap();
+            body.operations[0].as_ref().map(|add| add.rule_name.to_string()).map_err(ToString::to_string)
+        };
+        let curl = r#"[{"path":"/usr/bin/curl"}]"#;
+        let rules = r#""rules":[{"allow":{"method":"GET","path":"/a"}}]"#;
+        for protocol in ["", r#""protocol":"","#] {
+            let endpoint = format!(r#"{{"host":"a.b","port":443,{protocol}{rules}}}"#);
+            let message = asked(&endpoint, curl).unwrap_err();
+            assert!(message.contains("protocol"), "{message}");
+        }
+        let read = format!(r#"{{"host":"a.b","port":443,"protocol":"rest",{rules}}}"#);
+        assert!(asked(&read, "[]").unwrap_err().contains("binar"));
+        assert_eq!(asked(&read, curl).as_deref(), Ok("a"));
+    }
+
+    /// Kills: dropping a key that is not known, at any depth: what is left of the rule would allow more.
+    #[test]
+    fn w03_a_key_that_is_not_known_is_refused_by_name_wherever_it_stands() {
+        let with = |place: &str, key: &str| {
+            let keyed = RULE.replacen(place, &format!(r#"{place}"{key}":"x","#), 1);
+            assert_ne!(keyed, RULE);
+            let body = body(&format!(r#"{{"addRule":{{"ruleName":"a","rule":{keyed}}}}}"#)).unwrap();
+            body.operations[0].as_ref().unwrap_err().to_string()
+        };
+        for place in [r#"{"#, r#"[{"#, r#""rules":[{"#, r#""allow":{"#, r#""binaries":[{"#] {
+            for key in ["queryParams", "graphqlFields", "allowed_methods"] {
+                let message = with(place, key);
+                assert!(message.contains(&format!("{key}: unknown key")), "{place}: {message}");
+            }
+        }
+        let message = with(r#""allow":{"#, "params");
+        assert!(message.contains("params: belongs to a protocol that is not supported"), "{message}");
+    }
+
     #[test]
     fn every_bad_envelope_names_its_key() {
         for (text, wanted) in [

@@ -184,6 +184,12 @@ impl World {
         inbox.sandboxes.values_mut().for_each(|view| view.host_root = true);
     }
 
+    pub(crate) fn quarantined(&mut self) {
+        let inbox = self.model.inbox.as_mut().unwrap();
+        let error = || Some("endpoints[0].protocol: unknown".to_owned());
+        inbox.sandboxes.values_mut().for_each(|view| view.load_error = error());
+    }
+
     pub(crate) fn reconnecting(&mut self) {
         let retry_in = Duration::from_millis(1_200);
         self.feed(Update::Connection(Connection::Reconnecting { retry_in, why: "broken".into() }));

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::clock;
+use crate::isolation;
 use crate::screen::model::{Link, Model};
 use crate::screen::text;
 use crate::screen::theme::Theme;
@@ -18,6 +19,12 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         Span::styled(format!("   {state}"), style),
     ];
     if let Some(inbox) = &model.inbox {
+        let quarantined =
+            inbox.sandboxes.values().filter(|view| isolation::quarantine(view).is_some()).count();
+        if quarantined > 0 {
+            // Before what may be cut off: nothing passes there, whatever is approved.
+            spans.push(Span::styled(format!("   ! {quarantined} quarantined"), theme.bad));
+        }
         let sandboxes = count(inbox.sandboxes.len(), "sandbox", "sandboxes");
         spans.push(Span::styled(format!("   {} pending · {sandboxes}", model.pending()), theme.text));
     }

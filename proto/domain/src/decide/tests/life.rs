@@ -217,6 +217,23 @@ fn an_agents_ask_replaces_the_mappers_that_it_covers_and_no_other() {
     assert_eq!(world.status(wide), "pending");
 }
 
+/// Kills: superseding an agent's own earlier ask for the same host, port and binary, whichever of the two is wider.
+#[test]
+fn w04_two_asks_of_an_agent_for_one_host_and_binary_both_stay() {
+    let mut world = World::new();
+    let asked = [world.submit(10, "/a"), world.submit(11, "/b"), world.submit(12, "/a")];
+    let wide = world.submit_with(13, "wide", both("/a", "/b"), 32).unwrap();
+    for id in asked.into_iter().chain([wide]) {
+        assert_eq!(world.status(id), "pending");
+    }
+    world.approve_for(asked[1], LeaseAsk::Run).unwrap();
+    assert_eq!(
+        [asked[0], asked[2], wide].map(|id| world.status(id)),
+        ["pending"; 3],
+        "each is decided for itself"
+    );
+}
+
 #[test]
 fn a_grant_settles_what_asked_for_less_unless_it_was_for_one_request() {
     for (lease, status) in [(LeaseAsk::Run, "closed"), (LeaseAsk::Once, "pending")] {

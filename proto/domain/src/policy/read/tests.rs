@@ -137,8 +137,9 @@ fn syntax_errors_and_duplicate_keys_have_a_place() {
     assert!(policy_from_yaml("- 1").unwrap_err().to_string().contains("expected a map"));
 }
 
+/// Kills: reading a proposal without `enforcement` as a file is read: audit lets everything on that host through.
 #[test]
-fn an_omitted_enforcement_audits_in_a_file_and_says_so_but_enforces_in_a_proposal() {
+fn w01_an_omitted_enforcement_audits_in_a_file_and_says_so_but_enforces_in_a_proposal() {
     let loaded = load("{host: a.b, port: 443, protocol: rest, access: read-only}", "[{path: /a}]").unwrap();
     let endpoint = &loaded.policy.network_policies.values().next().unwrap().endpoints[0];
     assert_eq!(endpoint.enforcement, Some(crate::policy::Enforcement::Audit));

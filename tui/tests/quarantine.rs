@@ -1,0 +1,211 @@
+//! A policy that does not load: everything is denied and everybody is told why, until one does. The gateway is played
+//! on by a newer one: between the doors, each revision is given what this supervisor does not know.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{Sandbox, World, until};
+use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::directive::Directive as Told;
+use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
+use openshell_wire::pb::inbox::supervisor_server::{Supervisor, SupervisorServer};
+use serde_json::{Value, json};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Stands where the sandbox door was and passes everything on to it.
+#[derive(Debug)]
+struct Between {
+    gateway: SupervisorClient<Channel>,
+    is_newer: Arc<AtomicBool>,
+}
+
+impl Between {
+    /// Takes the door's place. The revisions that pass are a newer gateway's for as long as the switch is on.
+    fn start(world: &World) -> (tokio::runtime::Runtime, Arc<AtomicBool>) {
+        let (door, moved) = (world.path("gateway.sock.sandbox"), world.path("moved.sock"));
+        std::fs::rename(&door, &moved).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let listener = tokio::net::UnixListener::bind(&door).unwrap();
+        let uri = openshell_wire::door::uri(&moved).unwrap();
+        let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect_lazy();
+        let is_newer = Arc::new(AtomicBool::new(false));
+        let between = Self { gateway: SupervisorClient::new(channel), is_newer: Arc::clone(&is_newer) };
+        let serve = Server::builder().add_service(SupervisorServer::new(between));
+        runtime.spawn(serve.serve_with_incoming(UnixListenerStream::new(listener)));
+        (runtime, is_newer)
+    }
+}
+
+/// A protocol of a later year at each endpoint.
+fn from_a_newer_gateway(directive: pb::Directive) -> pb::Directive {
+    let Some(Told::Policy(mut revision)) = directive.directive else { return directive };
+    let policy = revision.policy.as_mut().unwrap();
+    for endpoint in policy.network_policies.values_mut().flat_map(|rule| &mut rule.endpoints) {
+        endpoint.protocol = "gopher".to_owned();
+    }
+    pb::Directive { directive: Some(Told::Policy(revision)) }
+}
+
+type Directives = Pin<Box<dyn tokio_stream::Stream<Item = Result<pb::Directive, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Supervisor for Between {
+    type AttachStream = Directives;
+
+    async fn attach(&self, request: Request<Streaming<pb::Report>>) -> Result<Response<Directives>, Status> {
+        let reports = request.into_inner().filter_map(Result::ok);
+        let directives = self.gateway.clone().attach(reports).await?.into_inner();
+        let is_newer = Arc::clone(&self.is_newer);
+        let pass = move |directive: Result<pb::Directive, Status>| match directive {
+            Ok(directive) if is_newer.load(Ordering::SeqCst) => Ok(from_a_newer_gateway(directive)),
+            other => other,
+        };
+        Ok(Response::new(Box::pin(directives.map(pass))))
+    }
+
+    async fn submit_proposals(
+        &self,
+        request: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::SubmitProposalsResponse>, Status> {
+        self.gateway.clone().submit_proposals(request.into_inner()).await
+    }
+
+    async fn prove_proposals(
+        &self,
+        request: Request<pb::SubmitProposalsRequest>,
+    ) -> Result<Response<pb::ProveProposalsResponse>, Status> {
+        self.gateway.clone().prove_proposals(request.into_inner()).await
+    }
+
+    async fn withdraw_proposal(
+        &self,
+        request: Request<pb::WithdrawProposalRequest>,
+    ) -> Result<Response<pb::WithdrawProposalResponse>, Status> {
+        self.gateway.clone().withdraw_proposal(request.into_inner()).await
+    }
+
+    async fn spend_once(
+        &self,
+        request: Request<pb::SpendOnceRequest>,
+    ) -> Result<Response<pb::SpendOnceResponse>, Status> {
+        self.gateway.clone().spend_once(request.into_inner()).await
+    }
+
+    async fn end_run(
+        &self,
+        request: Request<pb::EndRunRequest>,
+    ) -> Result<Response<pb::EndRunResponse>, Status> {
+        self.gateway.clone().end_run(request.into_inner()).await
+    }
+}
+
+/// What the policy file allows: 502 where it is in force, since the name leads nowhere.
+fn read_docs(sandbox: &mut Sandbox) -> (u16, Value) {
+    let answer = sandbox.get("http://docs.invalid/index.html");
+    (answer.status, answer.body)
+}
+
+fn status(sandbox: &mut Sandbox, id: &str) -> Value {
+    sandbox.get(&format!("http://policy.local/v1/proposals/{id}")).body
+}
+
+fn load_error(world: &World) -> Value {
+    world.inbox_json(&["sandboxes"])[0]["load_error"].clone()
+}
+
+/// Kills: answering a wait only when the grant is enforced; leaving out the cause; keeping the last policy that
+/// loaded; not reporting the failure; never leaving the quarantine; a plain GET that does not say what `/wait` says.
+#[test]
+fn w12_what_is_approved_and_not_loaded_says_why_until_a_revision_loads() {
+    let world = World::start();
+    let (_runtime, is_newer) = Between::start(&world);
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    assert_eq!(read_docs(&mut sandbox).0, 502, "in force");
+    let (first, second) = (sandbox.submit("/a.md", "write"), sandbox.submit("/b.md", "write"));
+    let waiting = sandbox.wait(&first, 120);
+    is_newer.store(true, Ordering::SeqCst);
+    let approved = world.inbox(&["approve", &first]);
+    let told =
+        String::from_utf8_lossy(&approved.stdout).into_owned() + &String::from_utf8_lossy(&approved.stderr);
+    assert!(told.contains("gopher"), "the reviewer is told at once: {told}");
+    let answer = sandbox.answer(waiting);
+    assert_eq!(
+        (&answer.body["status"], &answer.body["policy_reloaded"]),
+        (&json!("approved"), &json!(false))
+    );
+    let reason = answer.body["reload_error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("gopher"), "{reason}");
+    assert_eq!(status(&mut sandbox, &first), answer.body, "the plain GET says it too");
+    let (code, denied) = read_docs(&mut sandbox);
+    assert_eq!(code, 403, "also what the file allows: {denied}");
+    assert!(denied["reason"].as_str().unwrap().contains(&reason), "{denied}");
+    assert!(denied["fixable"] == false && denied.get("proposal").is_none(), "no rule would help: {denied}");
+    assert_eq!(load_error(&world), json!(reason));
+    let table = String::from_utf8(world.inbox(&["sandboxes"]).stdout).unwrap();
+    assert!(table.contains("quarantine: everything is denied: ") && table.contains("gopher"), "{table}");
+    // The next revision that loads ends it, and what was approved before is in it.
+    is_newer.store(false, Ordering::SeqCst);
+    assert!(world.inbox(&["approve", &second]).status.success());
+    until("the quarantine to end", || {
+        (status(&mut sandbox, &first)["policy_reloaded"] == true).then_some(())
+    });
+    assert!(status(&mut sandbox, &first).get("reload_error").is_none());
+    assert_eq!(read_docs(&mut sandbox).0, 502);
+    assert_eq!(load_error(&world), Value::Null);
+}
+
+/// Kills: `/v1/policy/current` that shows the last policy as if it were enforced, or does not tell why none is.
+#[test]
+fn w15_the_current_policy_tells_of_a_quarantine() {
+    let world = World::start();
+    let (_runtime, is_newer) = Between::start(&world);
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let current = sandbox.get("http://policy.local/v1/policy/current");
+    assert!((current.status, current.body.get("quarantine")) == (200, None), "{current:?}");
+    is_newer.store(true, Ordering::SeqCst);
+    let id = sandbox.submit("/a.md", "write");
+    world.inbox(&["approve", &id]);
+    let told = until("the quarantine", || {
+        let current = sandbox.get("http://policy.local/v1/policy/current");
+        current.body.get("quarantine").is_some().then_some(current)
+    });
+    assert_eq!((told.status, &told.body["error"]), (404, &json!("policy_unavailable")), "{told:?}");
+    assert_eq!(told.body["revision"], 2);
+    assert!(told.body["quarantine"].as_str().unwrap().contains("gopher"), "{told:?}");
+    assert!(told.body.get("policy_yaml").is_none(), "what is not enforced is not shown as if it were");
+}
+
+/// Kills: going back to what loaded last when a revision takes something away and does not load.
+#[test]
+fn what_a_revision_takes_away_is_gone_also_where_it_does_not_load() {
+    let world = World::start();
+    let (_runtime, is_newer) = Between::start(&world);
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let change = ["settings", "policy_load_failure", "retain_last_valid", "--sandbox", "demo"];
+    assert!(world.inbox(&change).status.success());
+    let mut wide = common::proposal("/a.md", "write");
+    wide["operations"][0]["addRule"]["rule"]["binaries"][0]["path"] = "/**".into();
+    let id = sandbox.post("http://policy.local/v1/proposals", &wide.to_string()).body["accepted_chunk_ids"]
+        [0]
+    .clone();
+    let id = id.as_str().unwrap();
+    assert!(world.inbox(&["approve", id]).status.success());
+    let put = |sandbox: &mut Sandbox| {
+        let asked = sandbox.ask("PUT", "http://docs.invalid/a.md", "x");
+        sandbox.answer(asked).status
+    };
+    until("the grant", || (put(&mut sandbox) == 502).then_some(()));
+    is_newer.store(true, Ordering::SeqCst);
+    assert!(world.inbox(&["revoke", id]).status.success());
+    until("the revision that does not load", || load_error(&world).as_str().map(drop));
+    assert_eq!((put(&mut sandbox), read_docs(&mut sandbox).0), (403, 403));
+}
