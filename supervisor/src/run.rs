@@ -247,19 +247,18 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     let hello = hello::of(&args, policy_yaml, &surroundings);
     let gateway = gateway(&door, hello)?;
     let settings = InForce::default();
-    let log = Log::new(log_folder(&args)?, log_source(&args), settings.subscribe());
     announce(&args, &surroundings);
     let (skill, identifier, listener, start) = surroundings.into_parts();
     let context = Arc::new(Context {
         sandbox: args.sandbox.clone(),
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
+        log: log(&args, &settings)?,
         settings,
         denied_tunnels: TaskTracker::new(),
         clients: TaskTracker::new(),
         ending: CancellationToken::new(),
         skill,
-        log,
         evidence: Evidence::default(),
         identifier,
         resolver: Resolver::new(args.resolve.clone()),
@@ -367,10 +366,11 @@ pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
     Ok(state.join(args.sandbox.as_str()))
 }
 
-/// Whom the log's events name.
-fn log_source(args: &RunArgs) -> Source {
+/// The log, and whom its events name.
+fn log(args: &RunArgs, settings: &InForce) -> Result<Log, RunError> {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Source { sandbox: args.sandbox.to_string(), hostname }
+    let source = Source { sandbox: args.sandbox.to_string(), hostname };
+    Ok(Log::new(log_folder(args)?, source, settings.subscribe()))
 }
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.
