@@ -36,6 +36,29 @@ fn states(events: &[Value], state: &str, id: &str) -> usize {
     events.iter().filter(is_it).count()
 }
 
+/// One of each kind is among them.
+fn assert_kinds(seen: &[Value]) {
+    let find = |what: &str, is_it: &dyn Fn(&Value) -> bool| {
+        assert!(seen.iter().any(is_it), "{what}: {seen:#?}");
+    };
+    find("a denied CONNECT", &|event| {
+        event["class_uid"] == 4001
+            && event["action_id"] == 2
+            && event["dst_endpoint"] == json!({"domain": "elsewhere.invalid", "port": 22})
+    });
+    find("a denied request", &|event| {
+        event["type_uid"] == 400_207
+            && event["action_id"] == 2
+            && event["http_request"]["url"]["path"] == "/b.md"
+            && event["firewall_rule"] == json!({"name": "docs", "type": "l7"})
+    });
+    find("an allowed request", &|event| event["type_uid"] == 400_203 && event["action_id"] == 1);
+    find("a loaded policy", &|event| event["state"] == "loaded" && event["policy"]["version"] == "v2");
+    find("who decided", &|event| {
+        event["state"] == "approved" && event["unmapped"]["reviewer_kind"] == "reviewer"
+    });
+}
+
 /// Kills: a setting that is read at the start alone, a second pipeline that tells something else, a query in an event.
 #[test]
 fn events_are_written_while_the_setting_is_on() {
@@ -74,25 +97,7 @@ fn events_are_written_while_the_setting_is_on() {
     {
         assert_eq!(states(&seen, state, proposal), 1, "{state} {proposal}: {seen:#?}");
     }
-    let find = |what: &str, is_it: &dyn Fn(&Value) -> bool| {
-        assert!(seen.iter().any(is_it), "{what}: {seen:#?}");
-    };
-    find("a denied CONNECT", &|event| {
-        event["class_uid"] == 4001
-            && event["action_id"] == 2
-            && event["dst_endpoint"] == json!({"domain": "elsewhere.invalid", "port": 22})
-    });
-    find("a denied request", &|event| {
-        event["type_uid"] == 400_207
-            && event["action_id"] == 2
-            && event["http_request"]["url"]["path"] == "/b.md"
-            && event["firewall_rule"] == json!({"name": "docs", "type": "l7"})
-    });
-    find("an allowed request", &|event| event["type_uid"] == 400_203 && event["action_id"] == 1);
-    find("a loaded policy", &|event| event["state"] == "loaded" && event["policy"]["version"] == "v2");
-    find("who decided", &|event| {
-        event["state"] == "approved" && event["unmapped"]["reviewer_kind"] == "reviewer"
-    });
+    assert_kinds(&seen);
     assert!(!read(&folder, "openshell").contains("secret"));
     let shorthand = read(&folder, "openshell.");
     for event in &seen {
