@@ -43,7 +43,7 @@ pub struct Context {
     pub ending: CancellationToken,
     /// Where the skill is, for agents to read.
     pub skill: PathBuf,
-    /// The shorthand log.
+    /// The log.
     pub log: Log,
     /// What was denied in this run.
     pub evidence: Evidence,
@@ -100,7 +100,7 @@ impl Context {
         let lacking = holders.iter().enumerate().filter(|(place, _)| lacks(place));
         let holders = lacking.map(|(_, holder)| holder.clone()).collect();
         let denial = Denial { id, refused, holders, host: host.clone(), port, ask };
-        self.log.write(&denial.line());
+        self.log.deny(&denial);
         self.evidence.record(&denial);
         let skill = self.skill.to_string_lossy();
         denial.reply(Advice { is_on: self.is_advisor_on(), skill: &skill })

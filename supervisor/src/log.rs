@@ -1,76 +1,115 @@
-//! The shorthand log: one line for each verdict and each change of policy.
+//! The log of a sandbox: one record for each verdict and each change of policy, written as shorthand and, where the
+//! setting `ocsf_json_enabled` is on, as OCSF as well.
 //!
-//! Always on, in daily files `openshell.YYYY-MM-DD.log`. Lines are redacted and escaped when they are *written*:
-//! no query string and no control character is ever in the file. Keeps the latest denials in memory as well, for
-//! `/v1/denials`. A log that cannot be written is said once on stderr and never stops the proxy.
+//! Daily files by UTC date: `openshell.YYYY-MM-DD.log`, always, and `openshell-ocsf.YYYY-MM-DD.log` (one JSON object a
+//! line). Seven days of each are kept, and 64 MiB of a day ([`daily`]). Lines are redacted and escaped when they are
+//! *written*: no query string and no control character is ever in a file. Keeps the latest denials in memory as well,
+//! for `/v1/denials`. A log that cannot be written is said on stderr once a minute, and never stops the proxy.
 
+pub mod daily;
+pub mod kept;
 pub mod line;
+pub mod ocsf;
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use openshell_domain::id::ProposalId;
+use tokio::sync::watch;
 
 use crate::clock;
+use crate::denial::Denial;
+use crate::settings::Settings;
+use daily::{Daily, Weight};
+use kept::{Denials, KEPT, Page};
+use line::Line;
+use ocsf::Source;
 
-/// How many lines, and how many denials, are kept in memory: the most that `policy.local` gives at once.
-const KEPT: usize = 100;
+/// Of how many proposals it is known that they were told.
+const TOLD: usize = 512;
 
 /// The log of one sandbox.
 #[derive(Debug)]
 pub struct Log {
-    folder: PathBuf,
+    source: Source,
+    settings: watch::Receiver<Settings>,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    open: Option<(NaiveDate, File)>,
-    denials: VecDeque<String>,
+    shorthand: Daily,
+    ocsf: Daily,
+    denials: Denials,
     latest: VecDeque<String>,
-    has_complained: bool,
+    /// The proposals whose `CONFIG:PROPOSED` is written.
+    proposed: VecDeque<ProposalId>,
 }
 
 impl Log {
     /// A log in `folder`, which is made (mode 0700) when the first line is written.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, inner: Mutex::new(Inner::default()) }
+    pub fn new(folder: PathBuf, source: Source, settings: watch::Receiver<Settings>) -> Self {
+        let inner = Inner {
+            shorthand: Daily::new(folder.clone(), "openshell"),
+            ocsf: Daily::new(folder, "openshell-ocsf"),
+            denials: Denials::new(clock::now()),
+            latest: VecDeque::new(),
+            proposed: VecDeque::new(),
+        };
+        Self { source, settings, inner: Mutex::new(inner) }
     }
 
-    /// Where the files are.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Writes one record, with the time in front: `2026-07-02T09:14:03.120Z OCSF <record>`.
+    pub fn write(&self, record: &Line) {
+        self.write_at(clock::now(), record, None);
     }
 
-    /// Writes one event, with the time in front: `2026-07-02T09:14:03.120Z OCSF <event>`.
-    pub fn write(&self, event: &line::Line) {
-        self.write_at(clock::now(), event);
+    /// Writes a denial, and keeps its facts.
+    pub fn deny(&self, denial: &Denial) {
+        self.write_at(clock::now(), &denial.line(), Some(denial));
     }
 
-    fn write_at(&self, at: DateTime<Utc>, event: &line::Line) {
-        let line = format!("{} OCSF {event}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    fn write_at(&self, at: DateTime<Utc>, record: &Line, denial: Option<&Denial>) {
+        let line = format!("{} OCSF {record}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let event =
+            self.settings.borrow().ocsf_json.then(|| ocsf::event(record, at, &self.source).to_string());
+        let facts = record.is_denial().then(|| kept::facts(record, denial, at));
+        let weight = weight(record);
         let mut inner = self.lock();
-        if event.is_denial() {
-            keep(&mut inner.denials, &line);
+        if !inner.is_news(record) {
+            return;
         }
-        keep(&mut inner.latest, &line);
-        if let Err(error) = append(&self.folder, &mut inner.open, at.date_naive(), &line)
-            && !std::mem::replace(&mut inner.has_complained, true)
-        {
-            tracing::warn!("the log in {} cannot be written: {error}", self.folder.display());
+        let short = kept::bounded(&line);
+        if let Some(facts) = facts {
+            inner.denials.push(short.clone(), facts);
+        }
+        if inner.latest.len() == KEPT {
+            inner.latest.pop_front();
+        }
+        inner.latest.push_back(short);
+        let told = [
+            inner.shorthand.write(at, weight, &line),
+            event.and_then(|event| inner.ocsf.write(at, weight, &event)),
+        ];
+        drop(inner);
+        for complaint in told.into_iter().flatten() {
+            tracing::warn!("the log cannot be written: {complaint}");
         }
     }
 
     /// The latest denials, newest first.
     #[must_use]
-    pub fn denials(&self, last: usize) -> Vec<String> {
-        self.lock().denials.iter().rev().take(last).cloned().collect()
+    pub fn denials(&self, last: usize) -> Page {
+        self.lock().denials.latest(last)
+    }
+
+    /// The denials after a cursor, newest first; `None` where it is no cursor of this run.
+    #[must_use]
+    pub fn denials_since(&self, cursor: &str, last: usize) -> Option<Page> {
+        self.lock().denials.since(cursor, last)
     }
 
     /// The latest lines, newest first.
@@ -79,10 +118,17 @@ impl Log {
         self.lock().latest.iter().rev().take(last).cloned().collect()
     }
 
-    /// Whether the file of today is open.
+    /// Whether a file is open.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.lock().open.is_some()
+        self.lock().shorthand.is_open()
+    }
+
+    /// How many lines of this run could not be written.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        let inner = self.lock();
+        inner.shorthand.unwritten() + inner.ocsf.unwritten()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -90,75 +136,28 @@ impl Log {
     }
 }
 
-fn keep(lines: &mut VecDeque<String>, line: &str) {
-    if lines.len() == KEPT {
-        lines.pop_front();
+/// Programs are made by the sandbox, so that it could use the reserve up with them.
+fn weight(record: &Line) -> Weight {
+    match record {
+        Line::Config { state: "PROGRAM", .. } | Line::Net { .. } | Line::Http { .. } => Weight::Ordinary,
+        Line::Config { .. } => Weight::Policy,
     }
-    lines.push_back(line.to_owned());
 }
 
-fn append(
-    folder: &Path,
-    open: &mut Option<(NaiveDate, File)>,
-    today: NaiveDate,
-    line: &str,
-) -> std::io::Result<()> {
-    if open.as_ref().is_none_or(|(day, _)| *day != today) {
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-        builder.create(folder)?;
-        let path = folder.join(format!("openshell.{today}.log"));
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        *open = Some((today, file));
-    }
-    match open {
-        Some((_, file)) => file.write_all(format!("{line}\n").as_bytes()),
-        None => Ok(()),
+impl Inner {
+    /// Whether it was not said before: a submission that is sent twice is proposed once.
+    fn is_news(&mut self, record: &Line) -> bool {
+        let Line::Config { state: "PROPOSED", proposal: Some(id), .. } = record else { return true };
+        if self.proposed.contains(id) {
+            return false;
+        }
+        if self.proposed.len() == TOLD {
+            self.proposed.pop_front();
+        }
+        self.proposed.push_back(*id);
+        true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::line::{Actor, Line, Severity};
-    use super::*;
-
-    fn denial(n: usize) -> Line {
-        Line::Http {
-            method: "GET".into(),
-            severity: Severity::Medium,
-            action: "DENIED",
-            actor: Actor::unknown(),
-            url: format!("http://a.example/{n}?token=x"),
-            tag: Some(("-".into(), "opa")),
-            reason: Some("no\x1b[2J".into()),
-        }
-    }
-
-    #[test]
-    fn lines_go_to_the_file_of_their_day_and_denials_are_kept_newest_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Log::new(folder.path().join("demo"));
-        let day = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        log.write_at(day("2026-07-02T23:59:59.999Z"), &denial(0));
-        for n in 1..150 {
-            log.write_at(day("2026-07-03T00:00:00Z"), &denial(n));
-        }
-        let first = std::fs::read_to_string(folder.path().join("demo/openshell.2026-07-02.log")).unwrap();
-        assert_eq!(
-            first,
-            "2026-07-02T23:59:59.999Z OCSF HTTP:GET [MED] DENIED -(0) -> GET http://a.example/0?[redacted] [policy:- engine:opa] [reason:no\\u{1b}[2J]\n"
-        );
-        let kept = log.denials(1000);
-        assert_eq!(kept.len(), KEPT);
-        assert!(kept[0].contains("/149?[redacted]") && kept[99].contains("/50?[redacted]"), "{}", kept[99]);
-        assert_eq!(log.denials(2).len(), 2);
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_stops_nobody() {
-        let log = Log::new("/proc/nowhere".into());
-        log.write(&denial(0));
-        assert!(!log.is_available());
-        assert_eq!(log.denials(1).len(), 1);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! what asks for something, or takes it back, goes to the gateway. There is nothing here that decides.
 
 mod answer;
+mod denials;
 mod own;
 mod prove;
 pub mod routes;
@@ -22,7 +23,6 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::identity::Holder;
-use crate::log::line::{cut, redact_queries};
 use crate::reply::{self, Body};
 use routes::{NoRoute, Route};
 pub(crate) use submit::{proposed, summary};
@@ -34,8 +34,6 @@ const MAX_BODY: usize = 64 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 64;
-/// The longest line that `/v1/denials` gives, in bytes.
-const MAX_LINE: usize = 4096;
 
 /// How many operations of a proposal's body are sound; `None` where the whole is refused.
 pub(crate) fn sound_operations(bytes: &[u8]) -> Option<usize> {
@@ -68,8 +66,8 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
     };
     match route {
         Route::CurrentPolicy => current_policy(context),
-        Route::Denials => lines(context, "denials", query.as_deref()),
-        Route::Logs => lines(context, "lines", query.as_deref()),
+        Route::Denials => denials::denials(context, query.as_deref()),
+        Route::Logs => denials::lines(context, query.as_deref()),
         Route::Proposals => own::list(context, query.as_deref()),
         Route::Withdraw(id) => own::withdraw(context, holders, &id).await,
         Route::Prove => match read_body(request).await {
@@ -127,28 +125,6 @@ fn current_policy(context: &Context) -> Response<Body> {
         }
         Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "policy_serialize_failed", &error),
     }
-}
-
-/// The latest lines of the log, newest first: the denials, or all.
-fn lines(context: &Context, what: &str, query: Option<&str>) -> Response<Body> {
-    let last =
-        parameter(query, "last").and_then(|text| text.parse::<usize>().ok()).unwrap_or(10).clamp(1, 100);
-    let latest = if what == "denials" { context.log.denials(last) } else { context.log.latest(last) };
-    let lines: Vec<String> = latest
-        .iter()
-        .map(|line| {
-            let line = redact_queries(line);
-            if line.len() > MAX_LINE { format!("{}[truncated]", cut(&line, MAX_LINE)) } else { line }
-        })
-        .collect();
-    let mut body = json!({what: lines, "log_available": context.log.is_available()});
-    if !context.log.is_available()
-        && let Some(fields) = body.as_object_mut()
-    {
-        let note = "the log file cannot be written; this is what is kept in memory of this run";
-        fields.insert("note".to_owned(), note.into());
-    }
-    reply::json(StatusCode::OK, &body)
 }
 
 /// The first value of a query parameter.

@@ -32,6 +32,7 @@ use crate::evidence::Evidence;
 use crate::isolation::{self, IsolationError};
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
+use crate::log::ocsf::Source;
 use crate::mapper;
 use crate::proposals::Proposals;
 use crate::proxy;
@@ -73,7 +74,7 @@ pub struct RunArgs {
     /// Trust the certificates in this PEM file for origins, besides the system's.
     #[arg(long, value_name = "FILE")]
     pub extra_ca: Vec<PathBuf>,
-    /// Where the shorthand log goes.
+    /// Where the log goes.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<PathBuf>,
     /// A credential that the command can use, and the hosts that take it: findings tell of them. Never its value (may
@@ -245,18 +246,19 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     };
     let hello = hello::of(&args, policy_yaml, &surroundings);
     let gateway = gateway(&door, hello)?;
+    let settings = InForce::default();
     announce(&args, &surroundings);
     let (skill, identifier, listener, start) = surroundings.into_parts();
     let context = Arc::new(Context {
         sandbox: args.sandbox.clone(),
         enforcement: Enforcement::new(),
         proposals: Proposals::default(),
-        settings: InForce::default(),
+        log: log(&args, &settings)?,
+        settings,
         denied_tunnels: TaskTracker::new(),
         clients: TaskTracker::new(),
         ending: CancellationToken::new(),
         skill,
-        log: Log::new(log_folder(&args)?),
         evidence: Evidence::default(),
         identifier,
         resolver: Resolver::new(args.resolve.clone()),
@@ -362,6 +364,13 @@ pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
     }
     let state = door::state_folder(|key| std::env::var_os(key)).map_err(LinkError::from)?;
     Ok(state.join(args.sandbox.as_str()))
+}
+
+/// The log, and whom its events name.
+fn log(args: &RunArgs, settings: &InForce) -> Result<Log, RunError> {
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let source = Source { sandbox: args.sandbox.to_string(), hostname };
+    Ok(Log::new(log_folder(args)?, source, settings.subscribe()))
 }
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.

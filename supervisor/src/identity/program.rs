@@ -154,6 +154,7 @@ impl FirstUse {
             severity,
             message: format!("First use of {}", self.path),
             facts: vec![("sha256", hash), ("size", size.to_string())],
+            proposal: None,
         }
     }
 

@@ -80,6 +80,7 @@ impl Duty<'_> {
                     severity: Severity::Info,
                     message: "Policy reloaded successfully".to_owned(),
                     facts: vec![("version", format!("v{revision}")), ("hash", pushed.hash.clone())],
+                    proposal: None,
                 };
                 Done { report: loaded, lines: vec![line] }
             }
@@ -89,6 +90,7 @@ impl Duty<'_> {
                     severity: Severity::High,
                     message: "Policy could not be loaded; everything is denied".to_owned(),
                     facts: vec![("version", format!("v{revision}")), ("error", error.clone())],
+                    proposal: None,
                 };
                 let failed = pb::LoadFailed { revision: pushed.revision, error };
                 Done { report: Some(Report::LoadFailed(failed)), lines: vec![line] }
@@ -154,5 +156,5 @@ fn decided(proposal: &Proposal) -> Option<Line> {
         facts.push(("version", format!("v{revision}")));
     }
     let message = format!("chunk:{} {message} {}", proposal.id, summary(proposal));
-    Some(Line::Config { state, severity, message, facts })
+    Some(Line::Config { state, severity, message, facts, proposal: Some(proposal.id) })
 }

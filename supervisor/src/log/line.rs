@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use openshell_domain::id::ProposalId;
 use openshell_domain::untrusted::Untrusted;
 
 /// The longest reason, in bytes.
-const MAX_REASON: usize = 256;
+pub const MAX_REASON: usize = 256;
 
 /// How much somebody should care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,8 @@ pub enum Line {
         message: String,
         /// `key:value` pairs in brackets behind it.
         facts: Vec<(&'static str, String)>,
+        /// The proposal that it is about; the message names it.
+        proposal: Option<ProposalId>,
     },
 }
 
@@ -111,6 +114,16 @@ impl Line {
     #[must_use]
     pub fn is_denial(&self) -> bool {
         matches!(self, Self::Net { action: "DENIED", .. } | Self::Http { action: "DENIED", .. })
+    }
+
+    /// How much somebody should care.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Net { severity, .. } | Self::Http { severity, .. } | Self::Config { severity, .. } => {
+                *severity
+            }
+        }
     }
 }
 
@@ -127,7 +140,7 @@ impl fmt::Display for Line {
                 write!(f, "HTTP:{method} {severity} {action} {actor} -> {method} {}", Untrusted::new(&url))?;
                 write_tail(f, tag.as_ref(), reason.as_ref())
             }
-            Self::Config { state, severity, message, facts } => {
+            Self::Config { state, severity, message, facts, .. } => {
                 write!(f, "CONFIG:{state} {severity} {}", Untrusted::new(message))?;
                 let facts: Vec<String> =
                     facts.iter().map(|(key, value)| format!("{key}:{}", Untrusted::new(value))).collect();
@@ -152,25 +165,22 @@ fn write_tail(
     Ok(())
 }
 
-/// `text` without its query strings: from each `?` to the next blank or `]`.
+/// What stands in place of a query.
+const REDACTED: &str = "?[redacted]";
+
+/// `text` without its query strings: from each `?` to the next blank or `]`. Once more changes nothing.
 #[must_use]
 pub fn redact_queries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut inside = false;
-    for c in text.chars() {
-        match c {
-            '?' if !inside => {
-                inside = true;
-                out.push_str("?[redacted]");
-            }
-            c if inside && (c.is_whitespace() || c == ']') => {
-                inside = false;
-                out.push(c);
-            }
-            _ if inside => {}
-            c => out.push(c),
-        }
+    let mut rest = text;
+    while let Some((before, query)) = rest.split_once('?') {
+        out.push_str(before);
+        out.push_str(REDACTED);
+        let query = query.strip_prefix("[redacted]").unwrap_or(query);
+        let end = query.find(|c: char| c.is_whitespace() || c == ']').unwrap_or(query.len());
+        rest = query.split_at(end).1;
     }
+    out.push_str(rest);
     out
 }
 
@@ -231,6 +241,7 @@ mod tests {
             severity: Severity::Info,
             message: "Policy reloaded successfully".into(),
             facts: vec![("version", "v2".into()), ("hash", "ab".into())],
+            proposal: None,
         };
         assert_eq!(
             config.to_string(),
@@ -244,6 +255,9 @@ mod tests {
             redact_queries("GET http://a/b?t=1 [x?y] z?"),
             "GET http://a/b?[redacted] [x?[redacted]] z?[redacted]"
         );
+        let once = redact_queries("a?x=1 [b?y] c?[redacted]secret");
+        assert_eq!(once, "a?[redacted] [b?[redacted]] c?[redacted]");
+        assert_eq!(redact_queries(&once), once);
         let line = http("DENIED", Severity::Medium, Some(&"ü".repeat(200))).to_string();
         assert!(line.ends_with(&format!("[reason:{}...]", "ü".repeat(128))), "{line}");
     }

@@ -21,14 +21,14 @@ pub const PROVE: &str = "/v1/prove";
 pub const LOGS: &str = "/v1/logs";
 
 /// The routes in words, for whoever asked for another.
-pub const LIST: &str = "there is no such route; there are GET /v1/policy/current, GET /v1/denials?last=N, GET /v1/logs?last=N, POST /v1/prove, POST /v1/proposals, GET /v1/proposals, GET and DELETE /v1/proposals/{id}, and GET /v1/proposals/{id}/wait?timeout=S";
+pub const LIST: &str = "there is no such route; there are GET /v1/policy/current, GET /v1/denials?last=N&format=json&since=CURSOR, GET /v1/logs?last=N, POST /v1/prove, POST /v1/proposals, GET /v1/proposals, GET and DELETE /v1/proposals/{id}, and GET /v1/proposals/{id}/wait?timeout=S";
 
 /// A route, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `GET /v1/policy/current`
     CurrentPolicy,
-    /// `GET /v1/denials?last=N`
+    /// `GET /v1/denials?last=N&format=json&since=CURSOR`
     Denials,
     /// `GET /v1/logs?last=N`
     Logs,

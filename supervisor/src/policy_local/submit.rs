@@ -257,6 +257,7 @@ pub(crate) fn proposed(proposal: &Proposal) -> Line {
         severity: Severity::Info,
         message: format!("{} proposal chunk:{} {}", proposal.origin.as_str(), proposal.id, summary(proposal)),
         facts: Vec::new(),
+        proposal: Some(proposal.id),
     }
 }
 

@@ -1,0 +1,103 @@
+//! What rotation keeps, drops and says.
+
+use super::*;
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Kills: a file for ever, a foreign file removed, and today's removed because of one of tomorrow.
+#[test]
+fn seven_days_of_a_form_are_kept_and_nothing_else_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["openshell.2026-01-01.txt", "openshell-ocsf.2026-01-01.log", "openshell.2099-01-01.log"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let mut daily = Daily::new(folder.path().to_owned(), "openshell");
+    for day in 10..20 {
+        assert_eq!(daily.write(at(&format!("2026-07-{day}T12:00:00Z")), Weight::Ordinary, "line"), None);
+    }
+    let names = names(folder.path());
+    let own: Vec<&String> =
+        names.iter().filter(|name| name.starts_with("openshell.") && name.ends_with(".log")).collect();
+    assert_eq!(own.len(), KEPT_DAYS, "{names:?}");
+    assert!(names.contains(&"openshell.2026-07-19.log".to_owned()), "{names:?}");
+    assert!(!names.contains(&"openshell.2026-07-13.log".to_owned()), "{names:?}");
+    assert!(
+        names.contains(&"openshell.2026-01-01.txt".to_owned()) && names.len() == KEPT_DAYS + 2,
+        "{names:?}"
+    );
+}
+
+/// Kills: a line lost because the new day's file cannot be opened.
+#[test]
+fn no_line_is_lost_at_midnight() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daily = Daily::new(folder.path().to_owned(), "openshell");
+    let tomorrow = folder.path().join("openshell.2026-07-03.log");
+    std::fs::create_dir(&tomorrow).unwrap();
+    assert_eq!(daily.write(at("2026-07-02T23:59:59.999Z"), Weight::Ordinary, "one"), None);
+    let told = daily.write(at("2026-07-03T00:00:00Z"), Weight::Ordinary, "two").unwrap();
+    assert!(told.contains("0 lines"), "{told}");
+    std::fs::remove_dir(&tomorrow).unwrap();
+    assert_eq!(daily.write(at("2026-07-03T00:00:01Z"), Weight::Ordinary, "three"), None);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("openshell.2026-07-02.log"), "one\ntwo\n");
+    assert_eq!(read("openshell.2026-07-03.log"), "three\n");
+}
+
+/// Kills: a day without a bound, and a flood of requests that keeps a change of policy out of the file.
+#[test]
+fn a_day_is_bounded_and_a_change_of_policy_still_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daily = Daily::new(folder.path().to_owned(), "openshell");
+    daily.max = 10;
+    let now = at("2026-07-02T12:00:00Z");
+    assert_eq!(daily.write(now, Weight::Ordinary, "123456789"), None);
+    let told = daily.write(now, Weight::Ordinary, "x").unwrap();
+    assert!(told.contains("the day's room is used up; 1 lines"), "{told}");
+    assert_eq!(daily.write(now, Weight::Ordinary, "x"), None, "said once a minute");
+    assert_eq!(daily.write(now, Weight::Policy, "policy"), None);
+    let later = daily.write(at("2026-07-02T12:01:00Z"), Weight::Ordinary, "x").unwrap();
+    assert!(later.contains("3 lines"), "{later}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("openshell.2026-07-02.log")).unwrap(),
+        "123456789\npolicy\n"
+    );
+    // A supervisor that is started again counts what is there.
+    let mut again = Daily::new(folder.path().to_owned(), "openshell");
+    again.max = 10;
+    assert!(again.write(now, Weight::Ordinary, "x").is_some());
+    assert_eq!(
+        again.write(at("2026-07-03T00:00:00Z"), Weight::Ordinary, "x"),
+        None,
+        "a new day has new room"
+    );
+}
+
+/// Kills: a panic on a disk that is full, a complaint for each line, and a line that is glued to a torn one.
+#[test]
+fn a_full_disk_is_counted_and_told_once_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daily = Daily::new(folder.path().to_owned(), "openshell");
+    let now = at("2026-07-02T12:00:00Z");
+    let path = folder.path().join("openshell.2026-07-02.log");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let told = daily.write(now, Weight::Ordinary, "x").unwrap();
+    assert!(told.contains("1 lines") && told.contains("--log-dir"), "{told}");
+    assert_eq!(daily.write(now, Weight::Ordinary, "x"), None);
+    assert_eq!((daily.unwritten(), daily.open.as_ref().unwrap().is_torn), (2, true));
+    std::fs::remove_file(&path).unwrap();
+    daily.open.as_mut().unwrap().file = File::create(&path).unwrap();
+    assert_eq!(daily.write(now, Weight::Ordinary, "y"), None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "\ny\n");
+}
