@@ -10,6 +10,8 @@ mod process;
 mod program;
 mod remembered;
 mod sock_diag;
+mod sockets;
+mod thread;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -17,6 +19,7 @@ use std::sync::mpsc::Receiver;
 
 use openshell_domain::policy::verdict::Caller;
 pub(crate) use process::inode_in;
+pub(crate) use remembered::DESCRIPTORS;
 
 use pinned::Pinned;
 pub use program::FirstUse;

@@ -40,7 +40,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::context::Context;
-use crate::identity::{Holder, IdentityError};
+use crate::identity::{self, Holder, IdentityError};
 use crate::policy_local;
 use crate::reply::Body;
 use busy::Busy;
@@ -58,8 +58,8 @@ const BUFFER: usize = 36 * 1024;
 const TLS_BUFFER: usize = 16 * 1024;
 /// The longest list of headers in HTTP/2, in bytes: as long as a head may be in HTTP/1.
 const MAX_HEADERS: u32 = 32 * 1024;
-/// Two for each connection, HTTP/2's to origins of HTTP/1.1, and some.
-const DESCRIPTORS: u64 = 8192;
+/// Two for each connection, HTTP/2's to origins of HTTP/1.1, and some; and what telling callers apart keeps open.
+const DESCRIPTORS: u64 = 8192 + identity::DESCRIPTORS as u64;
 /// The most clients at once that are told why they are not served; more are closed without a word.
 const MAX_REFUSALS: usize = 64;
 

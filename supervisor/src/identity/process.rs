@@ -10,7 +10,8 @@ use rustix::io::Errno;
 
 use super::IdentityError;
 use super::program::{FileId, Program};
-use super::remembered::Remembered;
+use super::remembered::{Look, Remembered};
+use super::thread;
 
 /// Whose tree of mounts the processes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,43 +32,60 @@ const MAX_CHAIN: usize = 64;
 /// memory back before its descriptors, which can take as long as the machine is busy: it has no executable any more,
 /// calls nobody, and does not count.
 pub(super) fn holders(root: i32, inode: u64, remembered: &Remembered) -> Result<Vec<i32>, IdentityError> {
+    let below = descendants(root, remembered)?;
     let mut holders = Vec::new();
-    let mut below = descendants(root)?;
-    below.sort_unstable();
-    for pid in &below {
-        if remembered.holds(*pid, inode)? && !has_ended(*pid) {
-            holders.push(*pid);
+    for look in &below {
+        if remembered.holds(look, inode)? && !has_ended(look.pid) {
+            holders.push(look.pid);
         }
     }
-    remembered.forget_others(&below);
+    holders.sort_unstable();
+    let mut there: Vec<i32> = below.iter().map(|look| look.pid).chain([root]).collect();
+    there.sort_unstable();
+    remembered.forget_others(&there);
     Ok(holders)
 }
 
-fn descendants(root: i32) -> Result<Vec<i32>, IdentityError> {
-    let mut found: Vec<i32> = Vec::new();
-    let mut next = vec![root];
+fn descendants(root: i32, remembered: &Remembered) -> Result<Vec<Look>, IdentityError> {
+    let mut found: Vec<Look> = Vec::new();
+    let mut next = remembered.look(root)?.children()?;
     while let Some(pid) = next.pop() {
-        for child in children(pid)? {
-            if found.len() == MAX_PROCESSES {
-                return Err(IdentityError::TooMany);
-            }
-            found.push(child);
-            next.push(child);
+        if found.len() == MAX_PROCESSES {
+            return Err(IdentityError::TooMany);
+        }
+        let look = remembered.look(pid)?;
+        next.extend(look.children()?);
+        found.push(look);
+    }
+    Ok(found)
+}
+
+/// The threads of `pid`, in the kernel's order; none where it has ended.
+pub(super) fn threads(pid: i32) -> Result<Vec<i32>, IdentityError> {
+    let mut found = Vec::new();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match rustix::fs::openat(CWD, format!("/proc/{pid}/task"), flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(error) => return gone(pid, &error.into()).map(|()| found),
+    };
+    let mut entries = [MaybeUninit::uninit(); 1024];
+    let mut tasks = RawDir::new(&folder, &mut entries);
+    while let Some(task) = tasks.next() {
+        match task {
+            // Not the folder itself and the one above it.
+            Ok(task) => found.extend(thread::numbers(task.file_name().to_bytes())),
+            Err(error) => return gone(pid, &error.into()).map(|()| found),
         }
     }
     Ok(found)
 }
 
-/// The children of every thread of `pid`; none where it has ended.
-fn children(pid: i32) -> Result<Vec<i32>, IdentityError> {
+/// The children of every thread of `pid`, read one after another; none where it has ended.
+pub(super) fn children(pid: i32) -> Result<Vec<i32>, IdentityError> {
     let mut found = Vec::new();
-    let tasks = match fs::read_dir(format!("/proc/{pid}/task")) {
-        Ok(tasks) => tasks,
-        Err(error) => return gone(pid, &error).map(|()| found),
-    };
-    for task in tasks {
-        match task.and_then(|task| fs::read_to_string(task.path().join("children"))) {
-            Ok(line) => found.extend(line.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+    for thread in threads(pid)? {
+        match fs::read(format!("/proc/{pid}/task/{thread}/children")) {
+            Ok(line) => found.extend(thread::numbers(&line)),
             Err(error) => gone(pid, &error)?,
         }
     }
@@ -76,7 +94,7 @@ fn children(pid: i32) -> Result<Vec<i32>, IdentityError> {
 
 /// Whether an error means that there is nothing to look at any more, and not that it may not be looked at. What is
 /// left of a process that has ended belongs to root (`proc(5)`), and holds nothing.
-fn gone(pid: i32, error: &io::Error) -> Result<(), IdentityError> {
+pub(super) fn gone(pid: i32, error: &io::Error) -> Result<(), IdentityError> {
     match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::SRCH) => Ok(()),
         _ if has_ended(pid) => Ok(()),
@@ -110,42 +128,6 @@ impl Stat {
         let started = fields.nth(17)?.parse().ok()?;
         Some(Self { has_ended: is_dead || fields.next()? == "0", parent, started })
     }
-}
-
-/// The sockets that `pid` has open, by inode; none where it has ended.
-pub(super) fn sockets(pid: i32) -> Result<Vec<u64>, IdentityError> {
-    let mut sockets = Vec::new();
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = match rustix::fs::openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()) {
-        Ok(folder) => folder,
-        Err(error) => return gone(pid, &error.into()).map(|()| sockets),
-    };
-    // By their numbers in an open folder, without a name made for each: this is where the time goes.
-    let mut entries = [MaybeUninit::uninit(); 4096];
-    let mut descriptors = RawDir::new(&folder, &mut entries);
-    while let Some(descriptor) = descriptors.next() {
-        let descriptor = match descriptor {
-            Ok(descriptor) => descriptor,
-            // It would be said again for ever.
-            Err(error) => return gone(pid, &error.into()).map(|()| sockets),
-        };
-        let name = descriptor.file_name();
-        // Longer than any socket's; what is cut is not one.
-        let mut link = [MaybeUninit::uninit(); 64];
-        match rustix::fs::readlinkat_raw(&folder, name, &mut link[..]) {
-            Ok((link, _)) => sockets.extend(socket(link)),
-            // The folder itself and the one above it.
-            Err(Errno::INVAL) => {}
-            Err(error) => gone(pid, &error.into())?,
-        }
-    }
-    Ok(sockets)
-}
-
-/// The inode in `socket:[inode]`.
-fn socket(link: &[u8]) -> Option<u64> {
-    let inode = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(inode).ok()?.parse().ok()
 }
 
 /// The executable of `pid` and of its ancestors below `root`.

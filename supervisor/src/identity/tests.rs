@@ -3,6 +3,9 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
+pub(super) mod agent;
+mod sleepers;
+
 /// Connects from a child of this test and identifies it.
 fn from_child(program: &str, script: &str) -> Result<Vec<Holder>, IdentityError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
