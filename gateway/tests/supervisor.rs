@@ -260,6 +260,7 @@ async fn evidence_is_kept_with_its_operation_and_bounded() {
         method: "PUT".into(),
         path: path.into(),
         count: 2,
+        sha256: "7c".repeat(32),
     };
     let with = |agent: &Attached, evidence: Vec<Vec<pb::SeenDenial>>| pb::SubmitProposalsRequest {
         evidence: evidence.into_iter().map(|seen| pb::Evidence { seen }).collect(),
@@ -271,10 +272,16 @@ async fn evidence_is_kept_with_its_operation_and_bounded() {
     assert_eq!(proposals[0].evidence, [seen("/a")]);
     assert!(!proposals[0].review.contains("no_evidence"), "{}", proposals[0].review);
     assert!(proposals[1].review.contains("no_evidence"), "the other one's is not its own");
+    let hashed = |sha256: String| pb::SeenDenial { sha256, ..seen("/a") };
+    let request = with(&agent, vec![vec![hashed("x".repeat(64))], vec![hashed(String::new())]]);
+    let answer = within(agent.client.submit_proposals(request)).await.unwrap().into_inner();
+    let codes: Vec<&str> = answer.results.iter().map(|result| result.code.as_str()).collect();
+    assert_eq!(codes, ["invalid", ""], "what is no hash is none, and none is needed");
     for (evidence, wanted) in [
         (vec![vec![]; 3], "evidence: of 3 operations"),
         (vec![vec![seen("/a"); 17]], "evidence[0]: 17 denials"),
         (vec![vec![], vec![seen(&"/x".repeat(2049))]], "evidence[1].seen[0].path: 4098 bytes"),
+        (vec![vec![hashed("7c".repeat(33))]], "evidence[0].seen[0].sha256: 66 bytes"),
     ] {
         let request = with(&agent, evidence);
         let error = agent.client.submit_proposals(request).await.unwrap_err();

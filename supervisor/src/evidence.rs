@@ -10,6 +10,7 @@ mod like;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use openshell_domain::id::Digest;
 use openshell_domain::mapper::Denied;
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::risk::{MAX_METHOD, Seen};
@@ -17,6 +18,7 @@ use openshell_domain::policy::verdict::Caller;
 use tokio::sync::Notify;
 
 use crate::denial::{Ask, Denial};
+use crate::identity::FileHash;
 use crate::pipeline::Layer;
 pub use like::of;
 
@@ -66,6 +68,7 @@ struct Count {
     fresh: u64,
     /// Who asked last, with ancestors.
     caller: Caller,
+    sha256: FileHash,
 }
 
 impl Evidence {
@@ -86,7 +89,8 @@ impl Evidence {
             counted.push(binary);
             let (host, port, layer) = (denial.host.clone(), denial.port, denial.refused.layer);
             let key = Key { binary: binary.to_owned(), host, port, layer };
-            let count = Count { times: 1, last: 0, fresh, caller: holder.caller.clone() };
+            let (caller, sha256) = (holder.caller.clone(), holder.sha256.clone());
+            let count = Count { times: 1, last: 0, fresh, caller, sha256 };
             self.lock().count(Kind { key, request: request.clone() }, count);
         }
         if fresh > 0 {
@@ -100,7 +104,9 @@ impl Evidence {
             let Some(binary) = one.caller.binary().map(ToOwned::to_owned) else { continue };
             let layer = if one.request.is_some() { Layer::L7 } else { Layer::L4 };
             let key = Key { binary, host: one.host, port: one.port, layer };
-            let count = Count { times: one.fresh, last: 0, fresh: one.fresh, caller: one.caller };
+            // The file of that name may be another by now.
+            let sha256 = FileHash::default();
+            let count = Count { times: one.fresh, last: 0, fresh: one.fresh, caller: one.caller, sha256 };
             self.lock().count(Kind { key, request: one.request }, count);
         }
         self.news.notify_one();
@@ -118,7 +124,11 @@ impl Evidence {
         let mut kept: Vec<Kept> = inner
             .kept
             .iter()
-            .map(|(kind, count)| Kept { kind: kind.clone(), count: count.clone() })
+            .map(|(kind, count)| Kept {
+                kind: kind.clone(),
+                count: count.clone(),
+                sha256: count.sha256.get(),
+            })
             .collect();
         drop(inner);
         kept.sort_unstable_by_key(|kept| std::cmp::Reverse(kept.count.last));
@@ -178,6 +188,8 @@ impl Inner {
 pub struct Kept {
     kind: Kind,
     count: Count,
+    /// As it was known at that moment, so that one answer always says the same.
+    sha256: Option<Digest>,
 }
 
 impl Kept {
@@ -206,6 +218,7 @@ impl From<&Kept> for Seen {
             method,
             path,
             count: kept.count.times,
+            sha256: kept.sha256,
         }
     }
 }
@@ -219,6 +232,7 @@ impl From<&Kept> for Denied {
             request: kept.kind.request.clone(),
             times: kept.count.times,
             fresh: kept.count.fresh,
+            sha256: kept.sha256,
         }
     }
 }

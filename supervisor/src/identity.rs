@@ -22,8 +22,8 @@ pub(crate) use process::inode_in;
 pub(crate) use remembered::DESCRIPTORS;
 
 use pinned::Pinned;
-pub use program::FirstUse;
 use program::Programs;
+pub use program::{FileHash, FirstUse};
 use remembered::Remembered;
 
 /// A process that holds a connection.
@@ -33,6 +33,16 @@ pub struct Holder {
     pub pid: i32,
     /// Its executable and ancestors.
     pub caller: Caller,
+    /// The SHA-256 of the executable, once it has been read.
+    pub sha256: FileHash,
+}
+
+impl Holder {
+    /// One whose executable has not been read.
+    #[must_use]
+    pub fn new(pid: i32, caller: Caller) -> Self {
+        Self { pid, caller, sha256: FileHash::default() }
+    }
 }
 
 /// Why nobody was found behind a connection.
@@ -111,11 +121,11 @@ impl Identifier {
         }?;
         let settled = self.settle(inode)?;
         let holder = |pinned: Pinned| {
-            for program in &pinned.chain {
-                self.programs.used(program);
-            }
+            let hashes: Vec<FileHash> =
+                pinned.chain.iter().map(|program| self.programs.used(program)).collect();
             let chain = pinned.chain.into_iter().map(|program| program.path).collect();
-            Holder { pid: pinned.pid, caller: Caller { chain } }
+            let sha256 = hashes.into_iter().next().unwrap_or_default();
+            Holder { pid: pinned.pid, caller: Caller { chain }, sha256 }
         };
         Ok(settled.into_iter().map(holder).collect())
     }

@@ -7,12 +7,14 @@
 mod changes;
 mod evidence;
 mod findings;
+mod programs;
 
 use openshell_domain::proposal::{Closure, Proposal, Status};
 
 pub use changes::{later, newly, taken};
 pub use evidence::evidence;
 pub use findings::{codes, findings, weight};
+pub use programs::programs;
 
 /// How a line is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -119,6 +119,32 @@ fn a_program_that_calls_is_logged_once_with_the_hash_of_its_file() {
     assert_eq!(lines().to_string().matches(&first_use).count(), 1);
 }
 
+/// Kills: a hash that stays in the log, and never comes to the reviewer with what the program was denied.
+#[test]
+fn what_a_program_was_denied_names_the_hash_of_its_file() {
+    let world = World::start();
+    let mut sandbox = advised(&world, "demo");
+    let denied = sandbox.get("http://elsewhere.invalid/x");
+    let path = denied.body["binary"].as_str().unwrap().to_owned();
+    let first_use = format!("First use of {path} ");
+    common::until("the file to be read", || {
+        let lines = sandbox.get("http://policy.local/v1/logs?last=100").body["lines"].to_string();
+        lines.contains(&first_use).then_some(())
+    });
+    let posted = sandbox.post("http://policy.local/v1/proposals", &denied.body["proposal"].to_string());
+    let id = posted.body["accepted_chunk_ids"][0].as_str().unwrap().to_owned();
+    let sum = std::process::Command::new("sha256sum").arg(&path).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap().split(' ').next().unwrap().to_owned();
+    let shown = world.inbox(&["show", &id, "--output", "json"]).stdout;
+    let shown: Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(
+        (&shown["evidence"][0]["binary"], &shown["evidence"][0]["sha256"]),
+        (&json!(path), &json!(sum))
+    );
+    let shown = String::from_utf8(world.inbox(&["show", &id]).stdout).unwrap();
+    assert!(shown.contains(&format!("{path} (sha256 {})", &sum[..12])), "{shown}");
+}
+
 /// Kills: anything that puts the policy of the start in force again once another one was.
 #[test]
 fn w14_nothing_reverts_to_the_policy_of_the_start() {

@@ -177,7 +177,7 @@ impl Supervisor {
 
     fn permission(&self, path: &str, snapshot: &Arc<PolicySnapshot>) -> Result<Permission, Refused> {
         let caller = Caller { chain: vec!["/usr/bin/curl".to_owned()] };
-        let holders = Arc::new(vec![Holder { pid: 1, caller }]);
+        let holders = Arc::new(vec![Holder::new(1, caller)]);
         let intent = Intent { holders, host: Host::parse("api.invalid").unwrap(), port: 443 };
         let admission = intent.admit(Arc::clone(snapshot))?;
         let clearance = admission.clear(&Request { method: "PUT", path, query: None })?;

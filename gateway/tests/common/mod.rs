@@ -272,7 +272,6 @@ pub fn hello(sandbox: &str, run: u128) -> pb::Hello {
     }
 }
 
-/// A rule that asks for one PUT.
 /// As much as a proposal may carry: 16 × 4 KB.
 pub fn bulky_evidence() -> pb::Evidence {
     let seen = pb::SeenDenial {
@@ -282,10 +281,12 @@ pub fn bulky_evidence() -> pb::Evidence {
         method: "PUT".into(),
         path: format!("/{}", "x".repeat(4000)),
         count: 1,
+        sha256: "7c".repeat(32),
     };
     pb::Evidence { seen: vec![seen; 16] }
 }
 
+/// A rule that asks for one PUT.
 pub fn put(path: &str) -> NetworkPolicyRule {
     let allow = L7Allow { method: "PUT".into(), path: path.into(), ..Default::default() };
     NetworkPolicyRule {

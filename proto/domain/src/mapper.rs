@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::id::RuleName;
+use crate::id::{Digest, RuleName};
 use crate::policy::address::{self, CONTROL_PLANE_PORTS, Class};
 use crate::policy::host::Host;
 use crate::policy::pattern::is_glob;
@@ -43,6 +43,8 @@ pub struct Denied {
     pub times: u64,
     /// How often since that was last told.
     pub fresh: u64,
+    /// The SHA-256 of the file of who asked, where it has been read.
+    pub sha256: Option<Digest>,
 }
 
 /// A proposal of the mapper.
@@ -132,7 +134,7 @@ fn evidence(binary: &str, (host, port): (&Host, u16), group: &[&Denied]) -> Vec<
         .map(|one| {
             let (method, path) = one.request.clone().unzip();
             let (binary, host) = (binary.to_owned(), host.to_string());
-            Seen { binary, host, port, method, path, count: one.fresh }
+            Seen { binary, host, port, method, path, count: one.fresh, sha256: one.sha256 }
         })
         .collect();
     evidence.sort_unstable_by(|a, b| (b.count, &a.method, &a.path).cmp(&(a.count, &b.method, &b.path)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openshell_domain::event::{Actor, ActorKind, Isolation};
-use openshell_domain::id::{ProposalId, Revision, RuleName, SandboxName};
+use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, SandboxName};
 use openshell_domain::inbox::SandboxView;
 use openshell_domain::policy::effective::Provenance;
 use openshell_domain::policy::read::Source;
@@ -80,6 +80,7 @@ impl From<&Seen> for pb::SeenDenial {
             method: seen.method.clone().unwrap_or_default(),
             path: seen.path.clone().unwrap_or_default(),
             count: seen.count,
+            sha256: seen.sha256.map(|hash| hash.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -87,7 +88,7 @@ impl From<&Seen> for pb::SeenDenial {
 /// Denials from the wire.
 ///
 /// # Errors
-/// [`WireError::Port`] for a port that is none.
+/// [`WireError::Port`] for a port that is none, [`WireError::Id`] for a hash that is none.
 pub fn seen(message: &pb::SeenDenial) -> Result<Seen, WireError> {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let port = u16::try_from(message.port).ok().filter(|port| *port > 0);
@@ -98,6 +99,7 @@ pub fn seen(message: &pb::SeenDenial) -> Result<Seen, WireError> {
         method: text(&message.method),
         path: text(&message.path),
         count: message.count,
+        sha256: text(&message.sha256).map(Digest::try_from).transpose()?,
     })
 }
 
@@ -329,6 +331,7 @@ mod tests {
                 method: Some("PUT".into()),
                 path: None,
                 count: 3,
+                sha256: Some(Digest([7; 32])),
             }],
             validation_result: "prover: no new findings".into(),
             status,

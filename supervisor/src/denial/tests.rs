@@ -17,7 +17,7 @@ fn denial(ask: Ask, layer: Layer, is_fixable: bool) -> Denial {
             is_fixable,
             lacking: Vec::new(),
         },
-        holders: vec![Holder { pid: 9, caller: Caller { chain: vec!["/usr/bin/curl".into()] } }],
+        holders: vec![Holder::new(9, Caller { chain: vec!["/usr/bin/curl".into()] })],
         host: Host::parse("api.github.com").unwrap(),
         port: 443,
         ask,
@@ -74,7 +74,7 @@ fn the_ready_made_proposal_can_be_posted_as_it_is() {
 /// Kills: a proposal for the first holder only.
 #[test]
 fn the_proposal_is_for_everybody_who_lacks_a_rule() {
-    let holder = |pid, path: &str| Holder { pid, caller: Caller { chain: vec![path.to_owned()] } };
+    let holder = |pid, path: &str| Holder::new(pid, Caller { chain: vec![path.to_owned()] });
     let holders = vec![holder(1, "/usr/bin/tail"), holder(2, "/usr/bin/curl"), holder(3, "/usr/bin/curl")];
     let shared = Denial { holders, ..denial(put(), Layer::L4, true) };
     let proposal = &shared.body(ON)["proposal"];

@@ -19,7 +19,7 @@ fn denial(binary: &str, at: (&str, u16), ask: Ask) -> Denial {
             is_fixable: true,
             lacking: Vec::new(),
         },
-        holders: vec![Holder { pid: 9, caller: Caller { chain: vec![binary.into()] } }],
+        holders: vec![Holder::new(9, Caller { chain: vec![binary.into()] })],
         host: Host::parse(at.0).unwrap(),
         port: at.1,
         ask,
@@ -72,11 +72,27 @@ fn the_same_is_counted_and_the_latest_is_first() {
 fn a_denial_of_several_processes_of_one_program_counts_once() {
     let evidence = Evidence::default();
     let one = denial(CURL, ("a.example", 443), Ask::Connect);
-    let of = |pid, binary: &str| Holder { pid, caller: Caller { chain: vec![binary.into()] } };
+    let of = |pid, binary: &str| Holder::new(pid, Caller { chain: vec![binary.into()] });
     let holders = vec![of(9, CURL), of(10, "/usr/bin/tee"), of(11, CURL)];
     evidence.record(&Denial { holders, ..one });
     let seen: Vec<Seen> = evidence.latest().iter().map(Seen::from).collect();
     assert_eq!(shown(&seen), ["1x /usr/bin/tee a.example:443 - -", "1x /usr/bin/curl a.example:443 - -"]);
+}
+
+/// Kills: taking the hash when the denial comes, which is before the file is read; and an answer that changes while it
+/// is used.
+#[test]
+fn a_hash_that_comes_after_the_denial_is_told_with_it() {
+    let evidence = Evidence::default();
+    let denied = denial(CURL, ("a.example", 443), Ask::Connect);
+    let hash = denied.holders[0].sha256.clone();
+    evidence.record(&denied);
+    let before = evidence.latest();
+    hash.set(Digest([7; 32]));
+    assert_eq!(Seen::from(&before[0]).sha256, None);
+    let after = evidence.latest();
+    assert_eq!(Seen::from(&after[0]).sha256, Some(Digest([7; 32])));
+    assert_eq!(Denied::from(&after[0]).sha256, Some(Digest([7; 32])));
 }
 
 #[test]
@@ -178,7 +194,7 @@ fn what_comes_while_the_rest_is_told_stays_news() {
 fn everybody_who_lacks_a_rule_is_counted_and_what_no_rule_can_fix_is_no_news() {
     let evidence = Evidence::default();
     let both = denial(CURL, ("a.example", 443), request("PUT", "/a"));
-    let other = Holder { pid: 10, caller: Caller { chain: vec!["/usr/bin/tail".into()] } };
+    let other = Holder::new(10, Caller { chain: vec!["/usr/bin/tail".into()] });
     evidence.record(&Denial { holders: vec![both.holders[0].clone(), other], ..both.clone() });
     let refused = Refused { is_fixable: false, ..both.refused.clone() };
     evidence.record(&Denial { refused, ask: request("GET", "/never"), ..both });

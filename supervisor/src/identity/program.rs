@@ -5,13 +5,14 @@
 //! that it is the one that called. What a file is, is its device, inode, size and times: a program that is upgraded
 //! inside is another file, with a hash of its own, and is never denied for being new.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use openshell_domain::id::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::log::line::{Line, Severity};
@@ -69,6 +70,25 @@ pub struct FirstUse {
     path: String,
     file: FileId,
     open: File,
+    hash: FileHash,
+}
+
+/// What everybody who asks for the hash of one file holds: nothing, until the file has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileHash(Arc<OnceLock<Digest>>);
+
+impl FileHash {
+    /// The SHA-256, where it is known by now.
+    #[must_use]
+    pub fn get(&self) -> Option<Digest> {
+        self.0.get().copied()
+    }
+
+    /// Tells everybody who holds it.
+    pub(crate) fn set(&self, hash: Digest) {
+        // It is the hash of one state of one file: whoever sets it again says the same.
+        let _ = self.0.set(hash);
+    }
 }
 
 /// The programs that have called.
@@ -82,7 +102,7 @@ pub(super) struct Programs {
 /// Those that are read or wait for it, and in which order they came.
 #[derive(Debug, Default)]
 struct Known {
-    files: BTreeSet<FileId>,
+    files: BTreeMap<FileId, FileHash>,
     order: VecDeque<FileId>,
 }
 
@@ -92,21 +112,25 @@ impl Programs {
         Self { known: Mutex::default(), waiting, unread: Mutex::new(Some(unread)) }
     }
 
-    /// Notes that a program calls. Of many that call at once for the first time, one is read.
-    pub(super) fn used(&self, program: &Program) {
-        if !self.known().insert(program.file) {
-            return;
+    /// Notes that a program calls, and gives where its hash will be. Of many that call at once for the first time,
+    /// one is read.
+    pub(super) fn used(&self, program: &Program) -> FileHash {
+        let (hash, is_new) = self.known().insert(program.file);
+        if !is_new {
+            return hash;
         }
         let put = || -> Option<()> {
             let open = File::open(format!("/proc/{}/exe", program.pid)).ok()?;
             // Another one by now: its own use notes it.
             let is_it = open.metadata().is_ok_and(|data| FileId::of(&data) == program.file);
-            let first = FirstUse { path: program.path.clone(), file: program.file, open };
+            let (path, hash) = (program.path.clone(), hash.clone());
+            let first = FirstUse { path, file: program.file, open, hash };
             is_it.then(|| self.waiting.try_send(first).ok()).flatten()
         };
         if put().is_none() {
             self.known().forget(program.file);
         }
+        hash
     }
 
     /// Those that wait to be read, for the one who reads them.
@@ -120,18 +144,20 @@ impl Programs {
 }
 
 impl Known {
-    /// Whether it is new.
-    fn insert(&mut self, file: FileId) -> bool {
-        let is_new = self.files.insert(file);
-        if is_new {
-            self.order.push_back(file);
+    /// Where its hash is, and whether it is new.
+    fn insert(&mut self, file: FileId) -> (FileHash, bool) {
+        if let Some(hash) = self.files.get(&file) {
+            return (hash.clone(), false);
         }
+        let hash = FileHash::default();
+        self.files.insert(file, hash.clone());
+        self.order.push_back(file);
         if self.order.len() > MAX_KNOWN
             && let Some(first) = self.order.pop_front()
         {
             self.files.remove(&first);
         }
-        is_new
+        (hash, true)
     }
 
     fn forget(&mut self, file: FileId) {
@@ -141,12 +167,15 @@ impl Known {
 }
 
 impl FirstUse {
-    /// Reads the file and tells of it, or why there is no hash.
+    /// Reads the file, tells its hash to whoever has asked for it and to the log, or there why there is none.
     #[must_use]
     pub fn line(self) -> Line {
         let size = self.file.size;
-        let (severity, hash) = match self.hash() {
-            Ok(hash) => (Severity::Info, hex::encode(hash)),
+        let (severity, hash) = match self.read() {
+            Ok(hash) => {
+                self.hash.set(hash);
+                (Severity::Info, hash.to_string())
+            }
             Err(error) => (Severity::Low, format!("none, {error}")),
         };
         Line::Config {
@@ -158,7 +187,7 @@ impl FirstUse {
         }
     }
 
-    fn hash(&self) -> io::Result<[u8; 32]> {
+    fn read(&self) -> io::Result<Digest> {
         if self.file.size > MAX_BYTES {
             return Err(io::Error::other("the file is longer than 1 GiB"));
         }
@@ -175,7 +204,7 @@ impl FirstUse {
         if FileId::of(&self.open.metadata()?) != self.file {
             return Err(io::Error::other("the file was changed while it was read"));
         }
-        Ok(hash.finalize().into())
+        Ok(Digest(hash.finalize().into()))
     }
 }
 

@@ -106,7 +106,7 @@ fn believed(stored: Stored) -> Option<Denied> {
         && chain.iter().all(is_path)
         && request.as_ref().is_none_or(is_request);
     let host = Host::parse(&host).ok().filter(|_| is_sound && port > 0 && times > 0)?;
-    Some(Denied { caller: Caller { chain }, host, port, request, times, fresh: times })
+    Some(Denied { caller: Caller { chain }, host, port, request, times, fresh: times, sha256: None })
 }
 
 fn write(file: &Path, left: &[Denied]) -> io::Result<()> {
@@ -164,6 +164,7 @@ mod tests {
             request: Some(("GET".into(), format!("/{n}{}", "x".repeat(length)))),
             times: 7,
             fresh: 7,
+            sha256: None,
         }
     }
 

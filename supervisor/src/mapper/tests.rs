@@ -20,7 +20,7 @@ fn deny(evidence: &Evidence) {
             is_fixable: true,
             lacking: Vec::new(),
         },
-        holders: vec![Holder { pid: 9, caller: Caller { chain: vec!["/usr/bin/curl".into()] } }],
+        holders: vec![Holder::new(9, Caller { chain: vec!["/usr/bin/curl".into()] })],
         host: Host::parse("a.example").unwrap(),
         port: 443,
         ask: Ask::Connect,

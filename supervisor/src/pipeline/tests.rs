@@ -26,10 +26,7 @@ fn intent(binaries: &[&str], host: &str, port: u16) -> Intent {
     let holders = binaries
         .iter()
         .enumerate()
-        .map(|(n, path)| Holder {
-            pid: i32::try_from(n).unwrap(),
-            caller: Caller { chain: vec![(*path).to_owned()] },
-        })
+        .map(|(n, path)| Holder::new(i32::try_from(n).unwrap(), Caller { chain: vec![(*path).to_owned()] }))
         .collect();
     Intent { holders: Arc::new(holders), host: Host::parse(host).unwrap(), port }
 }

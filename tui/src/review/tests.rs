@@ -1,5 +1,7 @@
 //! The words for a difference, and that nothing raw leaves the module.
 
+use openshell_domain::id::Digest;
+use openshell_domain::policy::risk::Seen;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::untrusted::is_hidden;
 
@@ -47,6 +49,34 @@ fn an_ask_of_which_some_is_known_is_told_part_by_part() {
     assert_eq!(gains(endpoint), ["api.github.com:443 PUT /a"], "reading was allowed before");
     let covered = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /a}}]}";
     assert_eq!(gains(covered), ["changes nothing: already allowed by github"]);
+}
+
+/// Kills: a hash of another program; one of several; silence about one that is missing.
+#[test]
+fn a_program_is_shown_with_the_hash_of_its_file() {
+    let asked = proposal("endpoints: [{host: a.example, port: 443}]\nbinaries: [{path: /usr/bin/curl}]");
+    let with = |hashes: &[(&str, Option<u8>)]| {
+        let seen = |(binary, hash): &(&str, Option<u8>)| Seen {
+            binary: (*binary).to_owned(),
+            host: "a.example".to_owned(),
+            port: 443,
+            method: None,
+            path: None,
+            count: 1,
+            sha256: hash.map(|n| Digest([n; 32])),
+        };
+        programs(&Proposal { evidence: hashes.iter().map(seen).collect(), ..asked.clone() }).join(", ")
+    };
+    let (curl, other) = ("/usr/bin/curl", "/usr/bin/wget");
+    assert_eq!(with(&[]), "/usr/bin/curl");
+    assert_eq!(with(&[(other, Some(1))]), "/usr/bin/curl");
+    assert_eq!(with(&[(curl, None)]), "/usr/bin/curl (sha256 unknown)");
+    assert_eq!(
+        with(&[(curl, None), (curl, Some(0x7c)), (curl, Some(0x7c))]),
+        "/usr/bin/curl (sha256 7c7c7c7c7c7c)"
+    );
+    let both = with(&[(curl, Some(1)), (other, Some(3)), (curl, Some(2))]);
+    assert_eq!(both, "/usr/bin/curl (sha256 010101010101, 020202020202)");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     page.line("status", &status(proposal));
     page.line("sandbox", &sandbox(found));
     page.lines("asks for", endpoint_lines(&draft.rule).iter().map(|line| shown::visible(line)));
-    page.lines("binaries", draft.rule.binaries.iter().map(|binary| shown::visible(&binary.path)));
+    page.lines("binaries", review::programs(proposal).into_iter());
     page.line("rule", &shown::visible(draft.rule_name.as_str()));
     page.line("origin", proposal.origin.as_str());
     let asker = if proposal.submitted_by.is_empty() { "unknown" } else { &proposal.submitted_by };

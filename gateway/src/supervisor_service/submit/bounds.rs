@@ -19,6 +19,9 @@ use crate::status;
 /// The most operations of a request.
 pub(super) const MOST: usize = MAX_OPERATIONS;
 
+/// The length of a hash, in hexadecimal digits.
+const MAX_HASH: usize = 64;
+
 /// Refuses what is too large.
 pub(super) fn check(request: &pb::SubmitProposalsRequest) -> Result<(), Status> {
     let operations = request.operations.len();
@@ -58,6 +61,7 @@ fn check_evidence(operation: usize, seen: &[pb::SeenDenial]) -> Result<(), Statu
             ("host", &seen.host, MAX_HOST),
             ("method", &seen.method, MAX_METHOD),
             ("path", &seen.path, MAX_TARGET),
+            ("sha256", &seen.sha256, MAX_HASH),
         ] {
             if text.len() > limit {
                 let length = text.len();

@@ -30,6 +30,7 @@ fn denied(chain: &[&str], (host, port): (&str, u16), request: Option<(&str, &str
         request: request.map(|(method, path)| (method.to_owned(), path.to_owned())),
         times: 1,
         fresh: 1,
+        sha256: None,
     }
 }
 

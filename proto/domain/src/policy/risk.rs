@@ -28,6 +28,7 @@ pub use scope::{MAX_CREDENTIALS, ScopeError, check_credentials, check_writable};
 
 use super::Rule;
 use super::authority::{Difference, Ground, Item};
+use crate::id::Digest;
 use marks::Marks;
 
 /// What the findings are computed from.
@@ -83,13 +84,18 @@ pub struct Seen {
     pub path: Option<String>,
     /// How often.
     pub count: u64,
+    /// The SHA-256 of the program's file; absent where it had not been read by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
 }
 
 impl Seen {
-    /// Whether another one differs at most in how often it was seen.
+    /// Whether another one differs at most in how often it was seen, and in whether the program's file was read by
+    /// then: a program that was replaced is another.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        Self { count: other.count, ..self.clone() } == *other
+        let is_same_file = self.sha256.is_none() || other.sha256.is_none() || self.sha256 == other.sha256;
+        is_same_file && Self { count: other.count, sha256: other.sha256, ..self.clone() } == *other
     }
 }
 

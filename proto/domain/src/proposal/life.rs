@@ -87,6 +87,7 @@ impl Proposal {
         for seen in seen {
             if let Some(known) = self.evidence.iter_mut().find(|known| known.is_like(seen)) {
                 known.count = known.count.saturating_add(seen.count);
+                known.sha256 = known.sha256.or(seen.sha256);
             } else if self.evidence.len() < MAX_EVIDENCE {
                 self.evidence.push(seen.clone());
             }

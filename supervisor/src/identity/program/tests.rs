@@ -16,10 +16,10 @@ fn first(text: &str) -> (tempfile::NamedTempFile, FirstUse) {
     kept.write_all(text.as_bytes()).unwrap();
     let open = kept.reopen().unwrap();
     let file = FileId::of(&open.metadata().unwrap());
-    (kept, FirstUse { path: "/work/tool".into(), file, open })
+    (kept, FirstUse { path: "/work/tool".into(), file, open, hash: FileHash::default() })
 }
 
-/// Kills: hashing at each use, or once for each caller that comes at the same time.
+/// Kills: hashing at each use, or once for each caller that comes at the same time; or telling the first of them only.
 #[test]
 fn concurrent_first_use_is_read_once() {
     let programs = Programs::new();
@@ -30,9 +30,14 @@ fn concurrent_first_use_is_read_once() {
             scope.spawn(|| programs.used(&program));
         }
     });
-    assert_eq!(unread.try_iter().count(), 1);
-    programs.used(&program);
+    let [first] = unread.try_iter().collect::<Vec<_>>().try_into().unwrap();
+    let asked = programs.used(&program);
     assert_eq!(unread.try_iter().count(), 0, "nor is it read again");
+    assert_eq!(asked.get(), None, "nobody waits for it");
+    let line = first.line().to_string();
+    let hash = asked.get().unwrap().to_string();
+    assert!(line.contains(&hash), "{line}: {hash}");
+    assert_eq!(programs.used(&program).get(), asked.get());
 }
 
 /// Kills: a key without times and size, and a cache that pins a path to its first hash: an upgrade has one of its own.
@@ -47,8 +52,9 @@ fn an_upgrade_in_place_is_read_again() {
     let open = kept.reopen().unwrap();
     let file = FileId::of(&open.metadata().unwrap());
     let mut known = Known::default();
-    assert!(known.insert(FileId { size: 2, ..file }) && known.insert(file) && !known.insert(file));
-    let line = FirstUse { path: "/work/tool".into(), file, open }.line().to_string();
+    assert!(known.insert(FileId { size: 2, ..file }).1 && known.insert(file).1 && !known.insert(file).1);
+    let line =
+        FirstUse { path: "/work/tool".into(), file, open, hash: FileHash::default() }.line().to_string();
     assert!(!line.contains("7692c3ad"), "{line}");
 }
 
@@ -67,10 +73,10 @@ fn only_so_many_files_are_remembered() {
     let mut known = Known::default();
     let file = |inode| FileId { inode, ..own_file() };
     for inode in 0..=MAX_KNOWN as u64 {
-        assert!(known.insert(file(inode)));
+        assert!(known.insert(file(inode)).1);
     }
     assert_eq!((known.files.len(), known.order.len()), (MAX_KNOWN, MAX_KNOWN));
-    assert!(!known.insert(file(1)) && known.insert(file(0)), "the first has made room");
+    assert!(!known.insert(file(1)).1 && known.insert(file(0)).1, "the first has made room");
 }
 
 /// Kills: forgetting what found no room in the list of those that wait: it would never be read.
@@ -81,7 +87,10 @@ fn what_finds_no_room_is_noted_at_its_next_use() {
     let (_kept, other) = first("x");
     for _ in 0..MAX_WAITING {
         let open = other.open.try_clone().unwrap();
-        programs.waiting.try_send(FirstUse { path: String::new(), file: other.file, open }).unwrap();
+        programs
+            .waiting
+            .try_send(FirstUse { path: String::new(), file: other.file, open, hash: FileHash::default() })
+            .unwrap();
     }
     let program = running(own_file());
     programs.used(&program);

@@ -29,7 +29,7 @@ fn admission(binaries: &[&str], lease: Lease) -> Admission {
     let grants = vec![grant(id(1), "one"), grant(id(2), "two")];
     let policy = policy_from_yaml(POLICY).unwrap().policy;
     enforcement.load(Revision(1), Ok(policy), grants, crate::clock::reading()).unwrap();
-    let holder = |path: &&str| Holder { pid: 1, caller: Caller { chain: vec![(*path).to_owned()] } };
+    let holder = |path: &&str| Holder::new(1, Caller { chain: vec![(*path).to_owned()] });
     let holders = Arc::new(binaries.iter().map(holder).collect());
     Intent { holders, host: Host::parse("api.invalid").unwrap(), port: 443 }
         .admit(enforcement.snapshot())

@@ -32,7 +32,7 @@ fn load(enforcement: &Enforcement, revision: u64, endpoints: &[&str], lease: Lea
 }
 
 async fn standing(enforcement: &Enforcement, host: &str, port: u16, path: Option<&str>) -> Standing {
-    let holder = Holder { pid: 7, caller: Caller { chain: vec!["/usr/bin/curl".to_owned()] } };
+    let holder = Holder::new(7, Caller { chain: vec!["/usr/bin/curl".to_owned()] });
     let intent = Intent { holders: Arc::new(vec![holder]), host: Host::parse(host).unwrap(), port };
     let request = path.map(|path| Request { method: "GET", path, query: None });
     let admission = intent.clone().admit(enforcement.snapshot()).unwrap();

@@ -262,7 +262,8 @@ impl World {
     pub(crate) fn denied(&mut self, method: &str, path: &str, count: u64) {
         let (binary, host) = ("/usr/bin/curl".to_owned(), "api.github.com".to_owned());
         let (method, path) = (Some(method.to_owned()), Some(path.to_owned()));
-        self.seen.push(Seen { binary, host, port: 443, method, path, count });
+        let sha256 = Some(Digest([0x7c; 32]));
+        self.seen.push(Seen { binary, host, port: 443, method, path, count, sha256 });
     }
 
     /// A grant that is in force beside the policy file.

@@ -17,6 +17,7 @@ fn seen(path: &str, count: u64) -> Seen {
         method: Some("PUT".into()),
         path: Some(path.into()),
         count,
+        sha256: None,
     }
 }
 
@@ -483,4 +484,22 @@ fn a_policy_that_does_not_follow_from_its_grants_stops_the_reader() {
     let mut state = State::default();
     let error = forged.iter().find_map(|envelope| state.fold(envelope).err()).unwrap().to_string();
     assert!(error.starts_with("revision 2 of sandbox demo is not what"), "{error}");
+}
+
+/// Kills: a hash that comes too late to be kept, one that is put in place of another program's, and a new key in what
+/// was stored before there were hashes.
+#[test]
+fn a_program_is_known_by_its_hash_as_soon_as_there_is_one() {
+    let mut world = World::new();
+    let hashed = |n: u8, count| Seen { sha256: Some(Digest([n; 32])), ..seen("/a", count) };
+    for (times, evidence) in [(1, seen("/a", 1)), (1, hashed(1, 2)), (1, seen("/a", 4)), (2, hashed(2, 8))] {
+        world.ask(1, Origin::Mechanistic, put("/a"), vec![evidence]).unwrap();
+        let kept = &world.state.proposal(ProposalId(uuid(1))).unwrap().evidence;
+        assert_eq!(kept.len(), times);
+    }
+    let kept = &world.state.proposal(ProposalId(uuid(1))).unwrap().evidence;
+    assert_eq!(kept[..], [hashed(1, 7), hashed(2, 8)]);
+    assert!(!serde_json::to_string(&seen("/a", 1)).unwrap().contains("sha256"));
+    let text = serde_json::to_string(&hashed(1, 1)).unwrap();
+    assert!(text.contains(&format!(r#""sha256":"{}""#, "01".repeat(32))), "{text}");
 }

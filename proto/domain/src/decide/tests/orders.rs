@@ -56,6 +56,7 @@ fn in_auto_mode_only_what_lies_inside_a_pattern_is_granted_and_the_pattern_is_re
         method: Some("PUT".into()),
         path: Some("/a".into()),
         count: 1,
+        sha256: None,
     }];
     let id = ProposalId(uuid(10));
     let outside = world.submit(11, "/b");

@@ -98,7 +98,15 @@ mod tests {
 
     fn seen(host: &str, request: Option<(&str, &str)>, count: u64) -> Seen {
         let (method, path) = request.map(|(method, path)| (method.to_owned(), path.to_owned())).unzip();
-        Seen { binary: "/usr/bin/curl".into(), host: host.into(), port: 443, method, path, count }
+        Seen {
+            binary: "/usr/bin/curl".into(),
+            host: host.into(),
+            port: 443,
+            method,
+            path,
+            count,
+            sha256: None,
+        }
     }
 
     fn of(endpoint: &str, seen: &[Seen]) -> (u64, u64, u64) {

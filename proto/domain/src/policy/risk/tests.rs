@@ -97,6 +97,7 @@ fn denial(text: &str) -> Seen {
         method: own(3),
         path: own(4),
         count: 1,
+        sha256: None,
     }
 }
 

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use super::plan::{Place, Plan};
 use super::told::{LABEL, fact};
 use crate::isolation::{self, KeptIn, QUARANTINE};
+use crate::review;
 use crate::screen::life;
 use crate::screen::model::Model;
 use crate::screen::text;
@@ -16,7 +17,10 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     let style = page.0.text;
     let binaries: Vec<String> =
         proposal.draft.rule.binaries.iter().map(|binary| shown::visible(&binary.path)).collect();
-    plan.put(Place::Binaries, vec![Vec::new(), fact("Binaries", &binaries.join(", "), style, page)]);
+    plan.put(
+        Place::Binaries,
+        vec![Vec::new(), fact("Binaries", &review::programs(proposal).join(", "), style, page)],
+    );
     let asker = match proposal.submitted_by.as_str() {
         "" => "unknown".to_owned(),
         path => shown::visible(path),
