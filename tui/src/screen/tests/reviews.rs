@@ -96,6 +96,7 @@ fn evidence_is_counted_by_how_like_it_is() {
     };
     for (path, denied, told) in [
         ("/a/b", &[("PUT", "/a/b", 1)][..], "1 denial, same method and path"),
+        ("/a/b", &[("PUT", "/a/b", 1)], "Binaries       /usr/bin/curl (sha256 7c7c7c7c7c7c)"),
         ("/a/b", &[("PUT", "/a/b", 2), ("GET", "/a/c", 1)], "2 denials, same method and path (and 1 more"),
         ("/a/b", &[("PUT", "/c", 3)], "3 denials on this host, none like it"),
         ("/a/*", &[("PUT", "/a/b", 3)], "3 denials that it would have allowed"),
