@@ -44,7 +44,8 @@ fn agent() {
     say(&receive(send(&proxy, "POST", "/v1/proposals", &proposal().to_string())));
     let target = format!("/v1/proposals/{}/wait?timeout=300", told());
     let waits: Vec<TcpStream> = (0..WAITS).map(|_| send(&proxy, "GET", &target, "")).collect();
-    let is_right = |answer: &String| answer.contains("\"approved\"") && answer.contains("\"policy_reloaded\":true");
+    let is_right =
+        |answer: &String| answer.contains("\"approved\"") && answer.contains("\"policy_reloaded\":true");
     let right = waits.into_iter().map(receive).filter(is_right).count();
     say(&json!({"right": right}).to_string());
 }
@@ -133,13 +134,16 @@ async fn waits(folder: &Path) {
         agent.say(&own.id.to_string());
     }
     all_wait(&mut client).await;
-    println!("{SANDBOXES} sandboxes x {WAITS} waits, all under way after {:.1} s", start.elapsed().as_secs_f64());
+    println!(
+        "{SANDBOXES} sandboxes x {WAITS} waits, all under way after {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     tokio::time::sleep(SETTLE).await;
     let grown = agents.iter().zip(before).map(|(agent, before)| agent.memory().saturating_sub(before));
     let each: Vec<f64> = grown.map(|grown| grown as f64 / WAITS as f64).collect();
-    let decisions = pending.iter().map(|proposal| {
-        Decision::new(proposal.id, proposal.digest().unwrap(), Verb::Approve, String::new())
-    });
+    let decisions = pending
+        .iter()
+        .map(|proposal| Decision::new(proposal.id, proposal.digest().unwrap(), Verb::Approve, String::new()));
     let start = Instant::now();
     for decision in decisions.collect::<Vec<_>>() {
         client.decide(&decision).await.unwrap();
@@ -149,7 +153,11 @@ async fn waits(folder: &Path) {
     let woken = start.elapsed();
     assert_eq!(right, (SANDBOXES * WAITS) as u64);
     println!("{SANDBOXES} decisions took {:.0} ms, one after the other", decided.as_secs_f64() * 1000.0);
-    target("memory of a wait, the sandbox with the most, KiB", each.iter().copied().fold(0.0, f64::max), 24.0);
+    target(
+        "memory of a wait, the sandbox with the most, KiB",
+        each.iter().copied().fold(0.0, f64::max),
+        24.0,
+    );
     target("first decision -> the last of all answers is read, ms", woken.as_secs_f64() * 1000.0, 500.0);
     for agent in &mut agents {
         agent.supervisor.wait().unwrap();
@@ -161,7 +169,8 @@ async fn all_wait(client: &mut Client) {
     let start = Instant::now();
     loop {
         let sandboxes = client.sandboxes().await.unwrap();
-        let waiting = sandboxes.iter().filter_map(|sandbox| sandbox.live.as_ref()).flat_map(|live| &live.waiting);
+        let waiting =
+            sandboxes.iter().filter_map(|sandbox| sandbox.live.as_ref()).flat_map(|live| &live.waiting);
         let count: usize = waiting.map(|waiting| waiting.agents as usize).sum();
         if count == SANDBOXES * WAITS {
             return;

@@ -47,12 +47,13 @@ pub(crate) fn start_agent(folder: &Path) -> Child {
 
 /// The same in a sandbox with this name.
 pub(crate) fn start_agent_of(folder: &Path, sandbox: &str) -> Child {
-    std::fs::write(folder.join("p.yaml"), "version: 1\nnetwork_policies: {}\n").unwrap();
+    let policy = folder.join(format!("{sandbox}.yaml"));
+    std::fs::write(&policy, "version: 1\nnetwork_policies: {}\n").unwrap();
     Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
         .args(["run", "--advisor", "--sandbox", sandbox, "--gateway"])
         .arg(folder.join("g.sock"))
         .arg("--policy")
-        .arg(folder.join("p.yaml"))
+        .arg(policy)
         .arg("--log-dir")
         .arg(folder.join("log").join(sandbox))
         // The agent is this program, where it was built.

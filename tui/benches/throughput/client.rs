@@ -78,7 +78,8 @@ fn tell(ask: &Ask) -> Told {
         vec![http2::requests(ask, &tls, end)]
     } else {
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..ask.at_once).map(|_| scope.spawn(|| requests(ask, &tls, end))).collect();
+            let threads: Vec<_> =
+                (0..ask.at_once).map(|_| scope.spawn(|| requests(ask, &tls, end))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     };

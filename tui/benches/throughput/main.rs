@@ -2,10 +2,15 @@
 //!
 //! 16 connections at once and bodies of 1 KiB unless a row says otherwise; client, proxy and origin share the
 //! processors. The rows take turns, a few rounds each, and the median round counts, so that what else the machine does
-//! meets all of them. `.ci/proxies` installs the others. Prints whether each target is met.
+//! meets all of them. `.ci/proxies` installs the others (`-- squid` starts that one alone, `-- none` none). Prints whether each target is met.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a benchmark may stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark may stop at once"
+)]
 #![allow(clippy::cast_precision_loss, reason = "what is measured has few digits")]
 
 mod client;

@@ -102,8 +102,9 @@ async fn serve_http2(listener: TcpListener, acceptor: TlsAcceptor) {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(BODY))))
             });
             // Clients go away as they like.
-            let _ =
-                http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            let _ = http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

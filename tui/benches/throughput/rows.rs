@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::client::{Ask, Kind, Told};
-use super::common::start_gateway;
+use super::common::{client, start_gateway};
 use super::origin::{self, Origin};
 use super::others::{self, Missing, Proxy};
 use super::process::Running;
@@ -52,6 +52,8 @@ pub(crate) fn measure() {
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let origin = origin::start();
     let gateway = Running::new(start_gateway(folder.path()), false);
+    // It answers before a sandbox is started.
+    tokio::runtime::Runtime::new().unwrap().block_on(client(folder.path()));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     let (mut clients, mut groups) = (Vec::new(), Vec::new());
     let (client, alone) = Client::start();
@@ -120,20 +122,19 @@ fn ours(sandbox: &Sandbox, origin: &Origin, rules: Rules) -> Vec<Row> {
     }
 }
 
-fn add_others(
-    folder: &Path,
-    origin: &Origin,
-    groups: &mut Vec<Group>,
-) -> Vec<(&'static str, Missing)> {
+fn add_others(folder: &Path, origin: &Origin, groups: &mut Vec<Group>) -> Vec<(&'static str, Missing)> {
     let pem = folder.join("origin.pem");
-    let all = [
-        ("mitmdump", others::mitmdump(folder, &pem)),
-        ("squid", others::squid(folder, &pem)),
-        ("tinyproxy", others::tinyproxy(folder, &pem)),
-    ];
+    type Start = fn(&Path, &Path) -> Result<Proxy, Missing>;
+    let all: [(&str, Start); 3] =
+        [("mitmdump", others::mitmdump), ("squid", others::squid), ("tinyproxy", others::tinyproxy)];
+    let wanted = wanted();
     let mut missing = Vec::new();
-    for (name, started) in all {
-        match started {
+    for (name, start) in all {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            missing.push((name, "not asked for".to_owned()));
+            continue;
+        }
+        match start(folder, &pem) {
             Ok(Proxy { running, address, roots }) => {
                 let base = Ask {
                     proxy: Some(address),
@@ -148,6 +149,11 @@ fn add_others(
         }
     }
     missing
+}
+
+/// The other proxies that were named (`-- squid`); all of them where none was.
+fn wanted() -> Vec<String> {
+    std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect()
 }
 
 fn of_other(name: &'static str, base: &Ask, origin: &Origin) -> Vec<Row> {

@@ -21,8 +21,7 @@ impl Client {
     /// On its own, outside of any sandbox.
     pub(crate) fn start() -> (Self, Running) {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut child =
-            command.arg("client").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.arg("client").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         (Self::of(&mut child), Running::new(child, false))
     }
 
@@ -101,7 +100,11 @@ fn policy(rules: Rules) -> String {
     }
     text += "  web:\n    binaries: [{path: \"/**\"}]\n    endpoints:\n";
     for port in [80, 443, 8443] {
-        writeln!(text, "      - {{host: {HOST}, port: {port}, protocol: rest, enforcement: enforce, rules: [").unwrap();
+        writeln!(
+            text,
+            "      - {{host: {HOST}, port: {port}, protocol: rest, enforcement: enforce, rules: ["
+        )
+        .unwrap();
         if matches!(rules, Rules::Paths) {
             for n in 0..999 {
                 writeln!(text, "          {{allow: {{method: GET, path: /api/v1/things/{n}}}}},").unwrap();

@@ -79,14 +79,20 @@ fn targets(rows: &[Row]) {
     let ours = rate("ours", "TLS");
     let times = |other: Option<f64>| Some(ours? / other?);
     let p50 = |proxy: &str| find(proxy, "TLS, 1 connection").map(|row| f64::from(row.p50));
-    let rules = |what: &str| Some(rate("ours", what)? / ours?);
+    let cpu = |what: &str| find("ours", what).and_then(|row| row.cpu);
+    // By processor time: what else the machine does meets the rates of rows more than that.
+    let rules = |what: &str| Some(cpu(what)? / cpu("TLS")?);
     say("TLS, % of direct TLS", times(rate("direct", "TLS")).map(|ratio| ratio * 100.0), 30.0..f64::MAX);
-    say("TLS, CPU us a request", find("ours", "TLS").and_then(|row| row.cpu), 0.0..120.0);
+    say("TLS, CPU us a request", cpu("TLS"), 0.0..120.0);
     say("TLS, x mitmdump", times(rate("mitmdump", "TLS")), 20.0..f64::MAX);
     say("TLS, x squid", times(rate("squid", "TLS")), 1.5..f64::MAX);
-    say("added p50 at 1 connection, us", p50("ours").zip(p50("direct")).map(|(own, base)| own - base), 0.0..150.0);
-    say("1,000 hosts, x 1 rule", rules("TLS, 1,000 hosts"), 0.9..f64::MAX);
-    say("1,000 paths, x 1 rule", rules("TLS, 1,000 paths"), 0.9..f64::MAX);
+    say(
+        "added p50 at 1 connection, us",
+        p50("ours").zip(p50("direct")).map(|(own, base)| own - base),
+        0.0..150.0,
+    );
+    say("1,000 hosts, CPU x that of 1 rule", rules("TLS, 1,000 hosts"), 0.0..1.15);
+    say("1,000 paths, CPU x that of 1 rule", rules("TLS, 1,000 paths"), 0.0..1.15);
 }
 
 fn say(what: &str, value: Option<f64>, target: std::ops::Range<f64>) {
@@ -98,7 +104,7 @@ fn say(what: &str, value: Option<f64>, target: std::ops::Range<f64>) {
     match value {
         Some(value) => {
             let verdict = if target.contains(&value) { "met" } else { "MISSED" };
-            println!("{what:<34} {value:>8.1}   {bound:<14} {verdict}");
+            println!("{what:<34} {value:>8.2}   {bound:<14} {verdict}");
         }
         None => println!("{what:<34}        -   {bound:<14} not measured"),
     }
