@@ -69,10 +69,9 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
         Route::Denials => denials::denials(context, query.as_deref()),
         Route::Logs => denials::lines(context, query.as_deref()),
         Route::Proposals => own::list(context, query.as_deref()),
-        // The long ones apart: a wait is kept for minutes, and hundreds of them at once.
-        Route::Withdraw(id) => Box::pin(own::withdraw(context, holders, &id)).await,
-        Route::Prove => match Box::pin(read_body(request)).await {
-            Ok(body) => Box::pin(prove::prove(context, holders, &body)).await,
+        Route::Withdraw(id) => own::withdraw(context, holders, &id).await,
+        Route::Prove => match read_body(request).await {
+            Ok(body) => prove::prove(context, holders, &body).await,
             Err(response) => response,
         },
         Route::Submit => {
@@ -80,8 +79,8 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
                 Ok(key) => key,
                 Err(response) => return response,
             };
-            match Box::pin(read_body(request)).await {
-                Ok(body) => Box::pin(submit::submit(context, holders, &body, key)).await,
+            match read_body(request).await {
+                Ok(body) => submit::submit(context, holders, &body, key).await,
                 Err(response) => response,
             }
         }

@@ -191,13 +191,10 @@ impl Session {
             Err(error) => return self.refuse_peer(error, &request),
         };
         if request.method() == Method::CONNECT {
-            // Apart, as are all that most requests never come to: what is under way for a request is moved and kept.
-            return Box::pin(connect::handle(self, holders, request)).await;
+            return connect::handle(self, holders, request).await;
         }
         match forward::target(&request) {
-            Ok(forward::Target::PolicyLocal) => {
-                Box::pin(policy_local::serve(&self.context, &holders, request)).await
-            }
+            Ok(forward::Target::PolicyLocal) => policy_local::serve(&self.context, &holders, request).await,
             Ok(forward::Target::Origin { host, port }) => {
                 forward::handle(&self, holders, (host, port), request).await
             }

@@ -87,21 +87,21 @@ pub(super) async fn exchange(
     }
     let target = match read_target(&request) {
         Ok(target) => target,
-        Err(response) => return Box::pin(drained(request, response)).await,
+        Err(response) => return drained(request, response).await,
     };
     if upgrade::is_wanted(&request)
-        && let Some(passed) = Box::pin(upgrade::judge(context, origin, &target)).await
+        && let Some(passed) = upgrade::judge(context, origin, &target).await
     {
-        return Box::pin(upgrade::relay(session, origin, passed, &target, request)).await;
+        return upgrade::relay(session, origin, passed, &target, request).await;
     }
     let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
     let (permit, standing) = match judge(context, origin, request.method(), &target).await {
         Ok(permitted) => permitted,
         Err(Stopped::Refused(refused)) => {
             let response = context.deny(refused, &origin.holders, origin.authority(), ask);
-            return Box::pin(drained(request, response)).await;
+            return drained(request, response).await;
         }
-        Err(Stopped::Unresolved(response)) => return Box::pin(drained(request, *response)).await,
+        Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
     };
     log_allowed(context, origin, &request, &target, &permit);
     let outgoing = hop::outgoing(request, &target, origin.authority(), origin.carrier);
@@ -114,7 +114,7 @@ pub(super) async fn exchange(
         }
     };
     match sent {
-        Ok(response) => answered(context, origin, response, ended).await,
+        Ok(response) => answered(context, origin, response, ended),
         Err(error) => match broken.malformed() {
             Some(malformed) => session.refuse(&malformed, origin.holder()),
             None => relay_failed(&error),
@@ -123,7 +123,7 @@ pub(super) async fn exchange(
 }
 
 /// The origin's response, for as long as it may go on.
-pub(super) async fn answered(
+pub(super) fn answered(
     context: &Arc<Context>,
     origin: &Origin,
     response: Response<Incoming>,
@@ -134,8 +134,7 @@ pub(super) async fn answered(
     let tell = move |refused: &Refused| {
         context.log.write(&denial::closed(refused, holders.first(), (&host, port)));
     };
-    let (head, body) = response.into_parts();
-    Response::from_parts(head, Watched::new(body, ended, tell).await.boxed_unsync())
+    response.map(|body| Watched::new(body, ended, tell).boxed_unsync())
 }
 
 pub(super) fn ended(context: &Arc<Context>, standing: Option<Standing>) -> Ended {
@@ -187,21 +186,20 @@ async fn judge(
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;
-    let route = origin.route.get_or_try_init(|| Box::pin(clearance.route(&context.resolver))).await.map_err(
-        |error| {
+    let route =
+        origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await.map_err(|error| {
             Stopped::Unresolved(Box::new(reply::error(
                 StatusCode::BAD_GATEWAY,
                 "upstream_unreachable",
                 &error.to_string(),
             )))
-        },
-    )?;
+        })?;
     match clearance.permit(route)? {
         Permission::Granted(permit) => {
             Ok((permit, Some(Standing::new(intent, Some(&request), route.clone()))))
         }
         Permission::Once(unspent) => {
-            let answer = Box::pin(context.gateway.spend_once(unspent.proposal())).await;
+            let answer = context.gateway.spend_once(unspent.proposal()).await;
             Ok((unspent.answered(answer)?, None))
         }
     }

@@ -109,7 +109,7 @@ impl Pool {
                 },
             }
         }
-        let mut open = Box::pin(Kept::dial(permit, carrier, upstream, self.room()?)).await?;
+        let mut open = Kept::dial(permit, carrier, upstream, self.room()?).await?;
         if let Some(shared) = open.shared() {
             self.put(shared, carrier).await;
         }

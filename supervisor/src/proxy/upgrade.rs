@@ -79,7 +79,7 @@ pub(super) async fn relay(
     };
     let mut response = match sent {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
-        Ok(response) => return answered(context, origin, hop::incoming(response), ended).await,
+        Ok(response) => return answered(context, origin, hop::incoming(response), ended),
         Err(error) => return relay_failed(&error),
     };
     if !switches(response.headers()) {

@@ -11,7 +11,6 @@
     clippy::panic,
     reason = "a benchmark may stop at once"
 )]
-#![allow(clippy::cast_precision_loss, reason = "what is measured has few digits")]
 
 mod client;
 #[path = "../common/mod.rs"]
