@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{client, report, start_agent, start_gateway};
+use common::{client, percentile, report, start_agent, start_gateway, target};
 use openshell_wire::pb::inbox as pb;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -79,6 +79,8 @@ fn agent() {
     report("403 of a CONNECT", &connect, &floor_clear);
     report("floor: the same over TLS", &floor_tls, &floor_tls);
     report("403 inside the tunnel, CONNECT and TLS included", &inside, &floor_tls);
+    target("complete 403 of a forward request, p50 ms", percentile(&forward, 50), 2.0);
+    target("complete 403 of a CONNECT, p50 ms", percentile(&connect, 50), 2.0);
     println!("ready");
     for line in std::io::stdin().lines() {
         let host = line.unwrap();
@@ -183,6 +185,7 @@ fn measure() {
     gateway.kill().unwrap();
     gateway.wait().unwrap();
     report("denied request -> proposal at an inbox client", &times, &[Duration::from_millis(200)]);
+    target("denied request -> proposal, longest, ms", percentile(&times, 100), 1200.0);
 }
 
 async fn proposals(folder: &Path) -> Vec<Duration> {

@@ -1,7 +1,7 @@
 //! How fast a decision reaches the agent, over the real processes.
 //!
 //! `Decide` → the answer of `/wait` with `policy_reloaded:true`, and `POST /v1/proposals` → the event at an inbox
-//! client; 50 rounds each, against the floor measured in the same run: one durable append of one event, by the same
+//! client; 200 rounds each, against the floor measured in the same run: one durable append of one event, by the same
 //! SQLite with the same settings, to the same disk. The submission limits are raised for it.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -15,12 +15,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use common::{client, report, start_agent, start_gateway};
+use common::{client, percentile, report, start_agent, start_gateway, target};
 use openshell_inbox::client::{Decision, Verb};
 use openshell_wire::pb::inbox as pb;
 use serde_json::{Value, json};
 
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 200;
 
 fn main() {
     // `cargo test --benches` and `cargo bench` call this with arguments of the test harness.
@@ -116,6 +116,8 @@ fn measure() {
     report("floor: one append", &floor, &floor);
     report("Decide -> /wait with policy_reloaded:true", &wakes, &floor);
     report("submit -> event at an inbox client", &events, &floor);
+    target("Decide -> /wait, p50 ms", percentile(&wakes, 50), 5.0);
+    target("Decide -> /wait, p99 ms", percentile(&wakes, 99), 25.0);
 }
 
 async fn rounds(folder: &Path) -> (Vec<Duration>, Vec<Duration>) {

@@ -1,5 +1,7 @@
 //! The real processes that a benchmark measures, and how it says what it measured.
 
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,14 +42,20 @@ pub(crate) async fn client(folder: &Path) -> Client {
 
 /// A supervisor with this program as its agent, which is told things and says things.
 pub(crate) fn start_agent(folder: &Path) -> Child {
-    std::fs::write(folder.join("p.yaml"), "version: 1\nnetwork_policies: {}\n").unwrap();
+    start_agent_of(folder, "bench")
+}
+
+/// The same in a sandbox with this name.
+pub(crate) fn start_agent_of(folder: &Path, sandbox: &str) -> Child {
+    let policy = folder.join(format!("{sandbox}.yaml"));
+    std::fs::write(&policy, "version: 1\nnetwork_policies: {}\n").unwrap();
     Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .args(["run", "--advisor", "--sandbox", "bench", "--gateway"])
+        .args(["run", "--advisor", "--sandbox", sandbox, "--gateway"])
         .arg(folder.join("g.sock"))
         .arg("--policy")
-        .arg(folder.join("p.yaml"))
+        .arg(policy)
         .arg("--log-dir")
-        .arg(folder.join("log"))
+        .arg(folder.join("log").join(sandbox))
         // The agent is this program, where it was built.
         .args(["--isolation", "none"])
         .arg("--")
@@ -62,15 +70,23 @@ pub(crate) fn start_agent(folder: &Path) -> Child {
 
 /// One line: median and 99th percentile, and how many times the floor's median that is.
 pub(crate) fn report(name: &str, times: &[Duration], floor: &[Duration]) {
-    let at = |times: &[Duration], percent: usize| {
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
-    };
     println!(
         "{name:<50} p50 {:>7.2} ms   p99 {:>7.2} ms   {:>5.1} x floor",
-        at(times, 50),
-        at(times, 99),
-        at(times, 50) / at(floor, 50)
+        percentile(times, 50),
+        percentile(times, 99),
+        percentile(times, 50) / percentile(floor, 50)
     );
+}
+
+/// Whether a target is met, in a line.
+pub(crate) fn target(what: &str, value: f64, most: f64) {
+    let verdict = if value <= most { "met" } else { "MISSED" };
+    println!("{what:<60} {value:>8.2}   at most {most:<6} {verdict}");
+}
+
+/// A percentile in milliseconds.
+pub(crate) fn percentile(times: &[Duration], percent: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
 }
