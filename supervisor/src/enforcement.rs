@@ -37,8 +37,19 @@ pub struct PolicySnapshot {
     pub judge: Result<CompiledPolicy, String>,
     /// Where grants of `once` are in it: the same without any of them, and then with one at a time.
     pub narrower: Vec<Narrower>,
+    /// A later revision, which does not load, where this one stays in force meanwhile.
+    pub failed: Option<Failed>,
     /// When the first of its grants is over.
     ends: Option<End>,
+}
+
+/// A revision that does not load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Its number.
+    pub revision: Revision,
+    /// Why it does not.
+    pub reason: String,
 }
 
 /// A policy that allows no more than the one in force.
@@ -74,6 +85,18 @@ impl PolicySnapshot {
         self.judge.as_ref().err().map(String::as_str)
     }
 
+    /// Why the latest revision is not in force, if it is not: everything is denied, or the one before stays.
+    #[must_use]
+    pub fn load_error(&self) -> Option<&str> {
+        self.quarantine().or(self.failed.as_ref().map(|failed| failed.reason.as_str()))
+    }
+
+    /// The latest revision that came, in force or not.
+    #[must_use]
+    pub fn latest(&self) -> Revision {
+        self.failed.as_ref().map_or(self.revision, |failed| failed.revision)
+    }
+
     /// A revision without what is over.
     fn of(held: &Held, at: Reading) -> Self {
         let (over, grants): (Vec<&Grant>, Vec<&Grant>) =
@@ -93,6 +116,7 @@ impl PolicySnapshot {
             grants: grants.into_iter().cloned().collect(),
             judge,
             narrower,
+            failed: held.failed.clone(),
         }
     }
 }
@@ -134,6 +158,46 @@ struct Held {
     policy: Result<Policy, String>,
     grants: Vec<Grant>,
     budgets: Budgets,
+    failed: Option<Failed>,
+}
+
+/// A revision, as the gateway pushed it.
+#[derive(Debug)]
+pub struct Pushed {
+    /// Its number.
+    pub revision: Revision,
+    /// What it says, or why that cannot be read.
+    pub policy: Result<Policy, String>,
+    /// The grants in it.
+    pub grants: Vec<Grant>,
+    /// The revision that may stay in force where this one does not load: it, or one after it.
+    pub retain_since: Option<Revision>,
+}
+
+impl Pushed {
+    /// A revision without grants that can be read.
+    #[cfg(test)]
+    pub(crate) fn of(revision: u64, policy: Policy) -> Self {
+        let revision = Revision(revision);
+        Self { revision, policy: Ok(policy), grants: Vec::new(), retain_since: None }
+    }
+
+    /// A revision that cannot be read, after which everything is denied.
+    #[must_use]
+    pub fn unread(revision: Revision, reason: String) -> Self {
+        Self { revision, policy: Err(reason), grants: Vec::new(), retain_since: None }
+    }
+}
+
+/// What a revision that does not load left in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotLoaded {
+    /// Nothing: everything is denied.
+    #[error("{0}")]
+    Quarantined(String),
+    /// The one before.
+    #[error("{1}")]
+    Retained(Revision, String),
 }
 
 impl Enforcement {
@@ -145,6 +209,7 @@ impl Enforcement {
             policy: Err("no policy was received yet".to_owned()),
             grants: Vec::new(),
             budgets: Budgets::default(),
+            failed: None,
         };
         // Without grants, no clock is asked.
         let never = Reading { wall: chrono::DateTime::UNIX_EPOCH, boot: std::time::Duration::ZERO };
@@ -187,28 +252,50 @@ impl Enforcement {
         self.changed.subscribe()
     }
 
-    /// Puts a revision in force. What cannot be enforced is put in force as a quarantine.
+    /// Puts a revision in force. What cannot be enforced is put in force as a quarantine; or it is only told, where
+    /// what is in force may stay.
     ///
     /// # Errors
-    /// Why it is quarantined.
-    pub fn load(
-        &self,
-        revision: Revision,
-        policy: Result<Policy, String>,
-        grants: Vec<Grant>,
-        at: Reading,
-    ) -> Result<(), String> {
+    /// Why it is not in force.
+    pub fn load(&self, pushed: Pushed, at: Reading) -> Result<(), NotLoaded> {
+        let Pushed { revision, policy, grants, retain_since } = pushed;
         let mut held = self.lock();
-        held.budgets.receive(&grants, at);
-        (held.revision, held.policy, held.grants) = (revision, policy, grants);
-        let snapshot = self.publish(&held, at);
-        snapshot.quarantine().map_or(Ok(()), |reason| Err(reason.to_owned()))
+        let mut budgets = held.budgets.clone();
+        // What cannot be read tells of no grants: those that are known keep the time that they were given.
+        if policy.is_ok() {
+            budgets.receive(&grants, at);
+        }
+        let next = Held { revision, policy, grants, budgets, failed: None };
+        let snapshot = PolicySnapshot::of(&next, at);
+        let Some(reason) = snapshot.quarantine().map(ToOwned::to_owned) else {
+            *held = next;
+            self.put(snapshot);
+            return Ok(());
+        };
+        // Looked at again: what was in force may have lapsed, and a quarantine is nothing to go on with.
+        held.budgets.lapse(at);
+        let failed = Failed { revision, reason: reason.clone() };
+        // The gateway knows what a revision took away for as long as it is attached; of this one it has said it.
+        let is_known = held.failed.as_ref() == Some(&failed);
+        let may_stay = is_known || retain_since.is_some_and(|since| held.revision >= since);
+        if may_stay && held.revision < revision && PolicySnapshot::of(&held, at).judge.is_ok() {
+            held.failed = Some(failed);
+            self.publish(&held, at);
+            return Err(NotLoaded::Retained(held.revision, reason));
+        }
+        *held = next;
+        self.put(snapshot);
+        Err(NotLoaded::Quarantined(reason))
     }
 
     fn publish(&self, held: &Held, at: Reading) -> Arc<PolicySnapshot> {
-        let snapshot = Arc::new(PolicySnapshot::of(held, at));
+        self.put(PolicySnapshot::of(held, at))
+    }
+
+    fn put(&self, snapshot: PolicySnapshot) -> Arc<PolicySnapshot> {
+        let snapshot = Arc::new(snapshot);
         self.current.store(Arc::clone(&snapshot));
-        self.changed.send_replace(held.revision);
+        self.changed.send_replace(snapshot.revision);
         snapshot
     }
 

@@ -121,6 +121,10 @@ fn current_policy(context: &Context) -> Response<Body> {
             if let Some(reason) = snapshot.quarantine() {
                 put(&mut body, "quarantine", reason);
             }
+            if let Some(failed) = &snapshot.failed {
+                put(&mut body, "failed_revision", failed.revision.0);
+                put(&mut body, "reload_error", failed.reason.as_str());
+            }
             reply::json(StatusCode::OK, &body)
         }
         Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "policy_serialize_failed", &error),

@@ -113,7 +113,7 @@ pub fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
         Status::Pending => false,
         Status::Approved { revision, .. } | Status::Closed { revision, .. } => {
             answer::is_reloaded(proposal, snapshot)
-                || (snapshot.quarantine().is_some() && snapshot.revision >= *revision)
+                || (snapshot.load_error().is_some() && snapshot.latest() >= *revision)
         }
         Status::Rejected { .. }
         | Status::Superseded { .. }
