@@ -18,6 +18,7 @@ use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
+use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,13 +44,15 @@ mod hello;
 mod surroundings;
 mod trust;
 
-use surroundings::Surroundings;
+use surroundings::{Start, Surroundings};
 use trust::Trust;
 
 /// How long requests that are under way when the command ends may take to be answered.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the last denials may take to be told.
 const LAST_DENIALS_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a disk may take to take the last lines of the log.
+const LAST_LINES_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -225,7 +228,6 @@ pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
 async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     isolation::close_to_others()
         .map_err(|error| RunError::System("closing this process to others", error))?;
-    proxy::make_room_for_connections();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
     let own_provider = Arc::clone(&provider);
@@ -242,8 +244,10 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
-        Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
+        Isolation::None => surroundings::open(&args, &trust.system, &authority, proxy::descriptors()).await?,
     };
+    // Later than the sandbox, which was begun with the limit that its command is to have.
+    proxy::make_room_for_connections();
     let hello = hello::of(&args, policy_yaml, &surroundings);
     let gateway = gateway(&door, hello)?;
     let settings = InForce::default();
@@ -267,21 +271,33 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         gateway,
         waiting: watch::Sender::default(),
     });
+    let ended = begin(&context, &args, listener, start).await;
+    context.log.flush(LAST_LINES_DEADLINE);
+    ended
+}
+
+/// Attaches, starts the command once the first policy is in force, and waits for its end.
+async fn begin(
+    context: &Arc<Context>,
+    args: &RunArgs,
+    listener: TcpListener,
+    start: Start,
+) -> Result<u8, RunError> {
     let attached = context.gateway.attach().await?;
-    tokio::spawn(link::follow(Arc::clone(&context), attached));
-    tokio::time::timeout(FIRST_POLICY_DEADLINE, link::first_policy(&context))
+    tokio::spawn(link::follow(Arc::clone(context), attached));
+    tokio::time::timeout(FIRST_POLICY_DEADLINE, link::first_policy(context))
         .await
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
-    tell_programs(&context)?;
-    tokio::spawn(proxy::serve(Arc::clone(&context), listener));
-    let last = begin_mapping(&context, &args)?;
+    tell_programs(context)?;
+    tokio::spawn(proxy::serve(Arc::clone(context), listener));
+    let last = begin_mapping(context, args)?;
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
-    finish(&context, last).await;
+    finish(context, last).await;
     ended
 }
 
@@ -370,7 +386,8 @@ pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
 fn log(args: &RunArgs, settings: &InForce) -> Result<Log, RunError> {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let source = Source { sandbox: args.sandbox.to_string(), hostname };
-    Ok(Log::new(log_folder(args)?, source, settings.subscribe()))
+    let failed = |error| RunError::System("starting the log's thread", error);
+    Log::new(log_folder(args)?, source, settings.subscribe()).map_err(failed)
 }
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.
