@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
+pub(crate) use duty::decided;
 pub use duty::{Done, Duty};
 pub use follow::{first_policy, follow};
 

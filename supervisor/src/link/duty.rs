@@ -15,7 +15,7 @@ use crate::clock::Reading;
 use crate::enforcement::{Enforcement, NotLoaded, Pushed};
 use crate::lease::Grant;
 use crate::log::line::{Line, Severity};
-use crate::policy_local::summary;
+use crate::policy_local::{proposed, summary};
 use crate::proposals::Proposals;
 use crate::settings::{InForce, LoadFailure};
 
@@ -121,7 +121,10 @@ impl Duty<'_> {
                 None
             }
         });
-        self.proposals.update(read.collect(), outcomes.complete).iter().filter_map(decided).collect()
+        let decided = self.proposals.update(read.collect(), outcomes.complete);
+        // One that was decided as it came is proposed first; the log tells that once.
+        let lines = |proposal| std::iter::once(proposed(proposal)).chain(self::decided(proposal));
+        decided.iter().flat_map(lines).collect()
     }
 }
 
@@ -164,7 +167,8 @@ fn read_grants(pushed: &pb::PolicyRevision) -> Result<Vec<Grant>, String> {
     read.collect::<Result<_, openshell_wire::WireError>>().map_err(|error| format!("a grant: {error}"))
 }
 
-fn decided(proposal: &Proposal) -> Option<Line> {
+/// The line that tells of a decision.
+pub(crate) fn decided(proposal: &Proposal) -> Option<Line> {
     let (state, severity, message) = match &proposal.status {
         ProposalStatus::Approved { .. } => ("APPROVED", Severity::Info, "approved".to_owned()),
         ProposalStatus::Rejected { decision, .. } => {
@@ -185,8 +189,10 @@ fn decided(proposal: &Proposal) -> Option<Line> {
         ProposalStatus::Pending => return None,
     };
     let by = proposal.status.decision().map(|decision| decision.by.kind.as_str()).unwrap_or_default();
-    let mut facts = vec![("by", by.to_owned())];
-    if let ProposalStatus::Approved { revision, .. } = proposal.status {
+    let mut facts: Vec<_> = (!by.is_empty()).then(|| ("by", by.to_owned())).into_iter().collect();
+    if let ProposalStatus::Approved { revision, .. } | ProposalStatus::Closed { revision, .. } =
+        proposal.status
+    {
         facts.push(("version", format!("v{revision}")));
     }
     let message = format!("chunk:{} {message} {}", proposal.id, summary(proposal));

@@ -123,3 +123,22 @@ fn where_everything_is_to_be_denied_nothing_stays() {
     let done = told.duty().deny_all("the run is over".to_owned(), at);
     assert_eq!((done.lines.len(), told.enforcement.snapshot().quarantine()), (1, Some("the run is over")));
 }
+
+/// Kills: `CONFIG:APPROVED` without what was approved, by whom and since when; and none for what is approved as it comes.
+#[test]
+fn what_is_approved_as_it_comes_is_proposed_and_approved_with_its_facts() {
+    let told = Told::default();
+    let proposal = crate::proposals::tests::approved(1);
+    let outcomes = |complete| {
+        let proposals = vec![pb::Proposal::from(&proposal)];
+        let at = Reading { wall: DateTime::UNIX_EPOCH, boot: std::time::Duration::ZERO };
+        told.duty().carry_out(&Directive::Outcomes(pb::Outcomes { proposals, complete }), at).lines
+    };
+    let lines: Vec<String> = outcomes(false).iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("CONFIG:PROPOSED") && lines[0].contains(&proposal.id.to_string()), "{lines:?}");
+    for fact in ["CONFIG:APPROVED", &proposal.id.to_string(), "by:", "version:v2"] {
+        assert!(lines[1].contains(fact), "{fact}: {lines:?}");
+    }
+    assert!(outcomes(false).is_empty() && outcomes(true).is_empty());
+}
