@@ -11,6 +11,7 @@ pub mod routes;
 mod submit;
 mod wait;
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,9 @@ pub use wait::is_settled;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+/// How much of a longer one is read before it is refused, and for how long.
+const DRAIN: usize = 1024 * 1024;
+const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest idempotency key, in bytes.
@@ -138,6 +142,17 @@ fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
         .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
 }
 
+/// Reads some of what is too long: a connection that is closed with bytes unread is reset, and its client may never see
+/// the reply.
+async fn drain<B>(body: Pin<&mut B>)
+where
+    B: hyper::body::Body<Error: Into<reply::BoxError>>,
+{
+    let rest = Limited::new(body, DRAIN).collect();
+    // Whether it was read, was too long even so or stalled: the reply is the same.
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, rest).await;
+}
+
 /// The whole body of a request, or why it was not read.
 async fn read_body<B>(request: Request<B>) -> Result<Bytes, Response<Body>>
 where
@@ -150,13 +165,22 @@ where
     };
     let declared =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // Who waits for `100 Continue` has sent nothing and is not asked to.
+    let is_asking = request.headers().contains_key(header::EXPECT);
+    let mut body = pin!(request.into_body());
     if declared.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        if !is_asking {
+            drain(body).await;
+        }
         return Err(too_long());
     }
-    let body = Limited::new(request.into_body(), MAX_BODY).collect();
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
+    let read = Limited::new(body.as_mut(), MAX_BODY).collect();
+    match tokio::time::timeout(BODY_DEADLINE, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body).await;
+            Err(too_long())
+        }
         Ok(Err(error)) => Err(reply::error(StatusCode::BAD_REQUEST, "invalid_body", &error.to_string())),
         Err(_) => Err(reply::error(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body stalled for 15 s")),
     }
@@ -217,6 +241,27 @@ mod tests {
         assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
         let body = refused.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "body_timeout");
+    }
+
+    /// Kills: a refusal with bytes unread, which a reset takes away from who still sends them.
+    #[tokio::test]
+    async fn w18_what_is_too_long_is_read_before_it_is_refused() {
+        for declared in ["100000", ""] {
+            let mut left = 100;
+            let frames = std::iter::from_fn(|| {
+                left -= 1;
+                (left >= 0).then(|| {
+                    Ok::<_, reply::BoxError>(hyper::body::Frame::data(Bytes::from_static(&[b'x'; 1000])))
+                })
+            });
+            let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+            let mut request = Request::new(body);
+            if !declared.is_empty() {
+                request.headers_mut().insert(header::CONTENT_LENGTH, declared.parse().unwrap());
+            }
+            let refused = read_body(request).await.unwrap_err();
+            assert_eq!((refused.status(), left), (StatusCode::PAYLOAD_TOO_LARGE, -1), "{declared}");
+        }
     }
 
     #[test]

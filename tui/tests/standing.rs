@@ -112,7 +112,7 @@ fn w33_a_revoked_grant_takes_whatever_stands_on_it() {
     let world = World::start();
     let mut sandbox = sandbox(&world, origin());
     let (ids, [stream, silent, tunnel]) = standing(&world, &mut sandbox);
-    let upgraded = grant(&world, &mut sandbox, &request("GET", "/socket"));
+    let upgraded = grant(&world, &mut sandbox, &request("*", "/socket"));
     let socket = sandbox.ask("CONNECT", "docs.invalid:80", HANDSHAKE);
     begun(&world, &[socket]);
     for id in ids.iter().chain([&upgraded]) {

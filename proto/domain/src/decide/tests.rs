@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::command::{Answer, Decide, EndRun, Report, StartRun, Submit};
+use crate::command::{Answer, Decide, EndRun, LoadFailure, Report, StartRun, Submit};
 use crate::event::{ActorKind, Envelope, Isolation, RunEnd};
 use crate::id::{Digest, EventId, Revision, RuleName, RunId};
 use crate::inbox::Inbox;
