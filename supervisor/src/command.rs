@@ -103,7 +103,7 @@ impl Command {
         )]
         // SAFETY: one system call and no allocation.
         unsafe {
-            process.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit.clone())?));
+            process.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit)?));
         }
         let child = process.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => CommandError::NotFound(name()),

@@ -31,7 +31,6 @@ impl Proposals {
 
     /// Adds what the gateway has just acknowledged, unless it was pushed already. Says whether its decision is news:
     /// it came with the acknowledgement.
-    #[must_use]
     pub fn add(&self, proposal: Proposal) -> bool {
         let mut known = self.lock();
         let is_news = !known.contains_key(&proposal.id) && !proposal.is_pending();

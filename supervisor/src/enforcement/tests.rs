@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use openshell_domain::id::ProposalId;
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::read::policy_from_yaml;
-use openshell_domain::policy::verdict::{Caller, Connect, Request, RequestVerdict};
+use openshell_domain::policy::verdict::{Caller, CompiledPolicy, Connect, Request, RequestVerdict};
+use openshell_domain::proposal::Lease;
 use uuid::Uuid;
 
 use super::*;

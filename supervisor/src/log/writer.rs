@@ -62,6 +62,11 @@ struct Shared {
     emptied: Condvar,
 }
 
+/// How many lines found no room, and the last of them.
+type Dropped = (u64, Entry);
+/// What is written at once, and what is missing behind it.
+type Batch = (VecDeque<Entry>, Option<Dropped>);
+
 #[derive(Debug, Default)]
 struct Queue {
     entries: VecDeque<Entry>,
@@ -69,8 +74,8 @@ struct Queue {
     /// Lines of the batch that is being written count as waiting.
     is_writing: bool,
     is_closed: bool,
-    /// How many found no room since that was last said in the files, and the last of them.
-    dropped: Option<(u64, Entry)>,
+    /// What is not yet said to be missing in the files.
+    dropped: Option<Dropped>,
     /// How many of the run are not in the files, of both forms.
     unwritten: u64,
     is_failing: bool,
@@ -158,7 +163,7 @@ impl Files {
     }
 
     /// Says that lines are missing here, with the time of the last of them.
-    fn tell_dropped(&mut self, (count, last): &(u64, Entry)) {
+    fn tell_dropped(&mut self, (count, last): &Dropped) {
         let record = Line::Config {
             state: "DROPPED",
             severity: Severity::Medium,
@@ -197,7 +202,7 @@ impl Shared {
     }
 
     /// Everything that waits, as soon as something does.
-    fn next(&self) -> Option<(VecDeque<Entry>, Option<(u64, Entry)>)> {
+    fn next(&self) -> Option<Batch> {
         let queue = self.lock();
         let is_idle =
             |queue: &mut Queue| queue.entries.is_empty() && queue.dropped.is_none() && !queue.is_closed;
