@@ -131,7 +131,7 @@ fn event(seq: u64) -> (SandboxName, Event) {
             validation_result: "prover: 1 new finding\n  capability_expansion: PUT".into(),
         },
         1 if seq > 10 => rejected(proposal),
-        _ => Event::PolicyLoadFailed { revision: Revision(1), run: RunId(Uuid::from_u128(1)), error: "x".repeat(80) },
+        _ => Event::PolicyLoadFailed { revision: Revision(1), run: RunId(Uuid::from_u128(1)), error: "x".repeat(80), is_retained: false },
     };
     (sandbox, event)
 }

@@ -73,7 +73,7 @@ impl Bench {
     /// What went wrong, for people.
     pub async fn command(&self, text: String) -> Result<(), String> {
         let report = Report { sandbox: self.sandbox.clone(), run: RUN, revision: Revision(1) };
-        let done = self.ledger.execute(Command::ReportLoadFailed(report, text)).await;
+        let done = self.ledger.execute(Command::ReportLoadFailed(report, text.into())).await;
         done.map(drop).map_err(|error| error.to_string())
     }
 }

@@ -211,7 +211,7 @@ async fn whoever_does_not_read_for_a_while_misses_nothing() {
     let marker = pb::GetProposalRequest { id: noisy.submit("/x").await.id };
     for n in 0..1200 {
         let error = format!("{n} {}", "x".repeat(1000));
-        noisy.report(Report::LoadFailed(pb::LoadFailed { revision: 1, error })).await;
+        noisy.report(Report::LoadFailed(pb::LoadFailed { revision: 1, error, retained: false })).await;
     }
     let mut other = place.inbox().await;
     let last_report = async {

@@ -161,7 +161,7 @@ async fn what_a_supervisor_reports_is_seen_by_reviewers() {
     // Refused and survived: there is no such revision.
     agent.report(Report::Loaded(pb::Loaded { revision: 99 })).await;
     let error = "ü".repeat(9000);
-    agent.report(Report::LoadFailed(pb::LoadFailed { revision: 1, error })).await;
+    agent.report(Report::LoadFailed(pb::LoadFailed { revision: 1, error, retained: false })).await;
     eventually(&place, &proposal, |sandbox, _| sandbox.load_error == "ü".repeat(2048)).await;
     running.stop().await;
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command as Process;
 
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, setrlimit};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -79,7 +79,8 @@ impl CommandError {
 }
 
 impl Command {
-    /// Starts `program` with `arguments` and `variables` on top of this process's own environment.
+    /// Starts `program` with `arguments`, `variables` on top of this process's own environment, and as many descriptors
+    /// as `limit` says.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -87,6 +88,7 @@ impl Command {
         program: &OsString,
         arguments: &[OsString],
         variables: Vec<(&'static str, OsString)>,
+        limit: Rlimit,
     ) -> Result<Self, CommandError> {
         let name = || program.to_string_lossy().into_owned();
         let not_started = |error| CommandError::NotStarted { program: name(), error };
@@ -95,6 +97,14 @@ impl Command {
             .map_err(|e| not_started(e.into()))?;
         let mut process = Process::new(program);
         process.args(arguments).envs(variables).env_remove("OPENSHELL_INBOX_GATEWAY").arg0(program);
+        #[expect(
+            unsafe_code,
+            reason = "this process keeps its own limit: the command's is set between fork and exec"
+        )]
+        // SAFETY: one system call and no allocation.
+        unsafe {
+            process.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit)?));
+        }
         let child = process.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => CommandError::NotFound(name()),
             _ => not_started(error),

@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
+pub(crate) use duty::decided;
 pub use duty::{Done, Duty};
 pub use follow::{first_policy, follow};
 
@@ -24,6 +25,8 @@ pub use follow::{first_policy, follow};
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the gateway may take to hear that the run is over.
 const FAREWELL_DEADLINE: Duration = Duration::from_secs(2);
+/// The largest directive that is read: many times the largest policy that loads.
+const MAX_DIRECTIVE: usize = 16 * 1024 * 1024;
 /// How long one call may take.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -85,7 +88,7 @@ impl Gateway {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(20));
         Ok(Self {
-            client: SupervisorClient::new(endpoint.connect_lazy()),
+            client: SupervisorClient::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_DIRECTIVE),
             door: sandbox_door.display().to_string(),
             hello,
             run: Mutex::new(Known { run, secret: Vec::new() }),

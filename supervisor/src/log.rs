@@ -4,28 +4,33 @@
 //! Daily files by UTC date: `openshell.YYYY-MM-DD.log`, always, and `openshell-ocsf.YYYY-MM-DD.log` (one JSON object a
 //! line). Seven days of each are kept, and 64 MiB of a day ([`daily`]). Lines are redacted and escaped when they are
 //! *written*: no query string and no control character is ever in a file. Keeps the latest denials in memory as well,
-//! for `/v1/denials`. A log that cannot be written is said on stderr once a minute, and never stops the proxy.
+//! for `/v1/denials`, at once; a thread of its own writes the files, so that no request waits for a disk ([`writer`]).
+//! A log that cannot be written is said on stderr once a minute, and never stops the proxy.
 
 pub mod daily;
 pub mod kept;
 pub mod line;
 pub mod ocsf;
+pub mod writer;
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use openshell_domain::id::ProposalId;
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::denial::Denial;
 use crate::settings::Settings;
-use daily::{Daily, Weight};
+use daily::Weight;
 use kept::{Denials, KEPT, Page};
 use line::Line;
 use ocsf::Source;
+use writer::{Entry, Writer};
 
 /// Of how many proposals it is known that they were told.
 const TOLD: usize = 512;
@@ -35,13 +40,12 @@ const TOLD: usize = 512;
 pub struct Log {
     source: Source,
     settings: watch::Receiver<Settings>,
+    files: Writer,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    shorthand: Daily,
-    ocsf: Daily,
     denials: Denials,
     latest: VecDeque<String>,
     /// The proposals whose `CONFIG:PROPOSED` is written.
@@ -50,16 +54,14 @@ struct Inner {
 
 impl Log {
     /// A log in `folder`, which is made (mode 0700) when the first line is written.
-    #[must_use]
-    pub fn new(folder: PathBuf, source: Source, settings: watch::Receiver<Settings>) -> Self {
-        let inner = Inner {
-            shorthand: Daily::new(folder.clone(), "openshell"),
-            ocsf: Daily::new(folder, "openshell-ocsf"),
-            denials: Denials::new(clock::now()),
-            latest: VecDeque::new(),
-            proposed: VecDeque::new(),
-        };
-        Self { source, settings, inner: Mutex::new(inner) }
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn new(folder: PathBuf, source: Source, settings: watch::Receiver<Settings>) -> io::Result<Self> {
+        let inner =
+            Inner { denials: Denials::new(clock::now()), latest: VecDeque::new(), proposed: VecDeque::new() };
+        let files = Writer::begin(folder, source.clone())?;
+        Ok(Self { source, settings, files, inner: Mutex::new(inner) })
     }
 
     /// Writes one record, with the time in front: `2026-07-02T09:14:03.120Z OCSF <record>`.
@@ -73,16 +75,14 @@ impl Log {
     }
 
     fn write_at(&self, at: DateTime<Utc>, record: &Line, denial: Option<&Denial>) {
-        let line = format!("{} OCSF {record}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
-        let event =
-            self.settings.borrow().ocsf_json.then(|| ocsf::event(record, at, &self.source).to_string());
+        let source = self.settings.borrow().ocsf_json.then_some(&self.source);
+        let entry = Entry::new(record, (at, weight(record)), source);
         let facts = record.is_denial().then(|| kept::facts(record, denial, at));
-        let weight = weight(record);
         let mut inner = self.lock();
         if !inner.is_news(record) {
             return;
         }
-        let short = kept::bounded(&line);
+        let short = kept::bounded(&entry.line);
         if let Some(facts) = facts {
             inner.denials.push(short.clone(), facts);
         }
@@ -90,14 +90,8 @@ impl Log {
             inner.latest.pop_front();
         }
         inner.latest.push_back(short);
-        let told = [
-            inner.shorthand.write(at, weight, &line),
-            event.and_then(|event| inner.ocsf.write(at, weight, &event)),
-        ];
-        drop(inner);
-        for complaint in told.into_iter().flatten() {
-            tracing::warn!("the log cannot be written: {complaint}");
-        }
+        // Under the lock, so that the files have the order of what is kept.
+        self.files.push(entry);
     }
 
     /// The latest denials, newest first.
@@ -118,17 +112,21 @@ impl Log {
         self.lock().latest.iter().rev().take(last).cloned().collect()
     }
 
-    /// Whether a file is open.
+    /// Whether the files are or can be written, as far as that is known.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.lock().shorthand.is_open()
+        self.files.is_available()
     }
 
-    /// How many lines of this run could not be written.
+    /// How many lines of this run are not in the files.
     #[must_use]
     pub fn unwritten(&self) -> u64 {
-        let inner = self.lock();
-        inner.shorthand.unwritten() + inner.ocsf.unwritten()
+        self.files.unwritten()
+    }
+
+    /// Waits until what was written is in the files, or no longer than this.
+    pub fn flush(&self, patience: Duration) {
+        self.files.flush(patience);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

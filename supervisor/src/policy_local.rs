@@ -11,6 +11,7 @@ pub mod routes;
 mod submit;
 mod wait;
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,9 @@ pub use wait::is_settled;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+/// How much of a longer one is read before it is refused, and for how long.
+const DRAIN: usize = 1024 * 1024;
+const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 /// The longest idempotency key, in bytes.
@@ -121,6 +125,10 @@ fn current_policy(context: &Context) -> Response<Body> {
             if let Some(reason) = snapshot.quarantine() {
                 put(&mut body, "quarantine", reason);
             }
+            if let Some(failed) = &snapshot.failed {
+                put(&mut body, "failed_revision", failed.revision.0);
+                put(&mut body, "reload_error", failed.reason.as_str());
+            }
             reply::json(StatusCode::OK, &body)
         }
         Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "policy_serialize_failed", &error),
@@ -132,6 +140,17 @@ fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
     query?
         .split('&')
         .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+}
+
+/// Reads some of what is too long: a connection that is closed with bytes unread is reset, and its client may never see
+/// the reply.
+async fn drain<B>(body: Pin<&mut B>)
+where
+    B: hyper::body::Body<Error: Into<reply::BoxError>>,
+{
+    let rest = Limited::new(body, DRAIN).collect();
+    // Whether it was read, was too long even so or stalled: the reply is the same.
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, rest).await;
 }
 
 /// The whole body of a request, or why it was not read.
@@ -146,13 +165,22 @@ where
     };
     let declared =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // Who waits for `100 Continue` has sent nothing and is not asked to.
+    let is_asking = request.headers().contains_key(header::EXPECT);
+    let mut body = pin!(request.into_body());
     if declared.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        if !is_asking {
+            drain(body).await;
+        }
         return Err(too_long());
     }
-    let body = Limited::new(request.into_body(), MAX_BODY).collect();
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
+    let read = Limited::new(body.as_mut(), MAX_BODY).collect();
+    match tokio::time::timeout(BODY_DEADLINE, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body).await;
+            Err(too_long())
+        }
         Ok(Err(error)) => Err(reply::error(StatusCode::BAD_REQUEST, "invalid_body", &error.to_string())),
         Err(_) => Err(reply::error(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body stalled for 15 s")),
     }
@@ -201,62 +229,4 @@ fn put(body: &mut Value, key: &str, value: impl Into<Value>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Kills: a body that stalls for ever, and one whose time is up without a word.
-    #[tokio::test(start_paused = true)]
-    async fn w18_a_body_that_stalls_is_told_with_a_408() {
-        let stalls = futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, reply::BoxError>>();
-        let request = Request::new(http_body_util::StreamBody::new(stalls));
-        let refused = read_body(request).await.unwrap_err();
-        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
-        let body = refused.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "body_timeout");
-    }
-
-    #[test]
-    fn the_first_parameter_of_a_name_counts() {
-        assert_eq!(parameter(Some("a=1&last=5&last=9"), "last"), Some("5"));
-        assert_eq!(parameter(Some("last"), "last"), None);
-        assert_eq!(parameter(None, "last"), None);
-    }
-
-    #[test]
-    fn a_key_is_read_whole_or_refused() {
-        let read = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append("idempotency-key", value.parse().unwrap());
-            }
-            idempotency_key(&headers).map_err(|response| response.status())
-        };
-        assert_eq!(read(&[]), Ok(String::new()));
-        assert_eq!(read(&["a-1"]), Ok("a-1".to_owned()));
-        for wrong in [&["a", "a"][..], &[""], &["a b"], &["x".repeat(65).as_str()]] {
-            assert_eq!(read(wrong), Err(StatusCode::BAD_REQUEST), "{wrong:?}");
-        }
-    }
-
-    /// Kills: answering a page in a browser inside, which would ask in the agent's name.
-    #[test]
-    fn w20_pages_are_refused_and_curl_is_not() {
-        let headers = |pairs: &[(&'static str, &str)]| {
-            pairs
-                .iter()
-                .map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap()))
-                .collect::<HeaderMap>()
-        };
-        assert!(refuse_browser(&headers(&[("origin", "https://evil.example")])).is_some());
-        assert!(refuse_browser(&headers(&[("sec-fetch-site", "cross-site")])).is_some());
-        assert!(refuse_browser(&headers(&[("user-agent", "curl/8")])).is_none());
-        for (value, fits) in [
-            ("application/x-www-form-urlencoded", true),
-            ("application/json; charset=UTF-8", true),
-            ("text/plain;charset=latin1", false),
-            ("multipart/form-data; boundary=x", false),
-        ] {
-            assert_eq!(check_content_type(&headers(&[("content-type", value)])).is_ok(), fits, "{value}");
-        }
-    }
-}
+mod tests;

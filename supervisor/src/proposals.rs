@@ -3,7 +3,7 @@
 //! Updated by push and by nothing else; each proposal has a channel of its own, so that a decision wakes those who
 //! wait for it and nobody else. Survives a lost gateway: what was told stays told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openshell_domain::id::ProposalId;
@@ -29,17 +29,22 @@ impl Proposals {
         self.lock().values().map(|sender| sender.borrow().clone()).collect()
     }
 
-    /// Adds what the gateway has just acknowledged, unless it was pushed already.
-    pub fn add(&self, proposal: Proposal) {
-        self.lock().entry(proposal.id).or_insert_with(|| watch::Sender::new(proposal));
+    /// Adds what the gateway has just acknowledged, unless it was pushed already. Says whether its decision is news:
+    /// it came with the acknowledgement.
+    pub fn add(&self, proposal: Proposal) -> bool {
+        let mut known = self.lock();
+        let is_news = !known.contains_key(&proposal.id) && !proposal.is_pending();
+        known.entry(proposal.id).or_insert_with(|| watch::Sender::new(proposal));
+        is_news
     }
 
-    /// Takes over what the gateway pushed. A complete push drops what is not in it. Returns those that were
-    /// decided by it: known as pending, or unknown, before.
+    /// Takes over what the gateway pushed. A complete push drops what is not in it. Returns those whose decision is
+    /// news: known as pending before, or unknown where the push is about what has just changed. What is unknown in a
+    /// complete one was decided before this run.
     pub fn update(&self, pushed: Vec<Proposal>, is_complete: bool) -> Vec<Proposal> {
         let mut known = self.lock();
         if is_complete {
-            let ids: std::collections::BTreeSet<ProposalId> = pushed.iter().map(|p| p.id).collect();
+            let ids: BTreeSet<ProposalId> = pushed.iter().map(|p| p.id).collect();
             known.retain(|id, _| ids.contains(id));
         }
         let mut decided = Vec::new();
@@ -57,6 +62,9 @@ impl Proposals {
                     });
                 }
                 None => {
+                    if !is_complete && !proposal.is_pending() {
+                        decided.push(proposal.clone());
+                    }
                     known.insert(proposal.id, watch::Sender::new(proposal));
                 }
             }
@@ -68,3 +76,6 @@ impl Proposals {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -74,9 +74,15 @@ pub(crate) struct Session {
     _room: Room,
 }
 
-/// Lets this process have as many descriptors as its connections may need, where the system allows it.
+/// How many descriptors this process may have.
+pub fn descriptors() -> Rlimit {
+    getrlimit(Resource::Nofile)
+}
+
+/// Lets this process have as many descriptors as its connections may need, where the system allows it. What it starts
+/// from here on has that limit too, unless it is given its own.
 pub fn make_room_for_connections() {
-    let limit = getrlimit(Resource::Nofile);
+    let limit = descriptors();
     let wanted = limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
     if limit.current.is_some_and(|current| current < wanted) {
         // Fewer connections are accepted then.

@@ -13,43 +13,43 @@ use openshell_domain::event::Isolation;
 use openshell_domain::id::{RunId, SandboxName};
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::read::{MAX_FILE, Problems, policy_from_bytes};
-use openshell_domain::policy::risk::{Credential, ScopeError, check_credentials};
+use openshell_domain::policy::risk::{Credential, check_credentials};
 use openshell_domain::untrusted::Untrusted;
 use openshell_wire::door;
 use openshell_wire::logs::{self, LogFormat, LogLevel};
 use openshell_wire::pb::inbox as pb;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::authority::{AuthorityError, CertificateAuthority};
+use crate::authority::CertificateAuthority;
 use crate::clock;
-use crate::command::CommandError;
 use crate::context::Context;
 use crate::enforcement::Enforcement;
 use crate::evidence::Evidence;
-use crate::isolation::{self, IsolationError};
+use crate::isolation;
 use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
 use crate::log::ocsf::Source;
-use crate::mapper;
 use crate::proposals::Proposals;
 use crate::proxy;
 use crate::resolve::{Pin, Resolver};
 use crate::settings::InForce;
 
+mod ending;
+mod error;
 mod hello;
 mod surroundings;
 mod trust;
 
-use surroundings::Surroundings;
+use ending::{begin_mapping, finish};
+pub use error::RunError;
+use surroundings::{Start, Surroundings};
 use trust::Trust;
 
-/// How long requests that are under way when the command ends may take to be answered.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
-/// How long the last denials may take to be told.
-const LAST_DENIALS_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a disk may take to take the last lines of the log.
+const LAST_LINES_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the first policy may take to be in force.
 const FIRST_POLICY_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -93,84 +93,6 @@ pub struct RunArgs {
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-}
-
-/// Why a run did not begin, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The policy file cannot be read.
-    #[error("{path}: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The policy file is not sound.
-    #[error("{0}")]
-    Policy(String),
-    /// The credentials together are not what can be told.
-    #[error("--credential: {0}")]
-    Credentials(#[from] ScopeError),
-    /// A file of certificates holds none, or a broken one.
-    #[error("{path}: {error}")]
-    ExtraCa {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// The gateway does not answer or says no.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The first policy is not in force.
-    #[error("the policy is not in force: {0}")]
-    NotInForce(String),
-    /// There is no sandbox.
-    #[error(transparent)]
-    Isolation(#[from] IsolationError),
-    /// Certificates cannot be made.
-    #[error(transparent)]
-    Authority(#[from] AuthorityError),
-    /// The command did not start.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// The system refused something.
-    #[error("{0}: {1}")]
-    System(&'static str, std::io::Error),
-}
-
-impl RunError {
-    /// 3 when no gateway answers, 2 for what the caller wrote wrong, the shell's codes for a command that does not
-    /// start, else 1.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Link(LinkError::Unreachable(_)) => 3,
-            Self::File { .. }
-            | Self::Policy(_)
-            | Self::Credentials(_)
-            | Self::ExtraCa { .. }
-            | Self::Link(LinkError::Door(_))
-            | Self::Isolation(IsolationError::Refused(_) | IsolationError::Path { .. }) => 2,
-            Self::Command(error) => error.exit_code(),
-            _ => 1,
-        }
-    }
-
-    /// What would help.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Link(LinkError::Unreachable(_)) => Some(
-                "start one with `openshell-gateway serve`, or name its socket with --gateway PATH".to_owned(),
-            ),
-            Self::Isolation(IsolationError::Machine { remedy, .. }) => Some(format!(
-                "{remedy}. Nothing was started. Only if you ask for it, `--isolation none` starts it without a wall: a program may ignore the proxy then"
-            )),
-            _ => None,
-        }
-    }
 }
 
 /// Runs a command to its end, says on stderr what went wrong, and gives the exit code.
@@ -225,7 +147,6 @@ pub fn run(gateway: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
 async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     isolation::close_to_others()
         .map_err(|error| RunError::System("closing this process to others", error))?;
-    proxy::make_room_for_connections();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
     let own_provider = Arc::clone(&provider);
@@ -242,8 +163,10 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
-        Isolation::None => surroundings::open(&args, &trust.system, &authority).await?,
+        Isolation::None => surroundings::open(&args, &trust.system, &authority, proxy::descriptors()).await?,
     };
+    // Later than the sandbox, which was begun with the limit that its command is to have.
+    proxy::make_room_for_connections();
     let hello = hello::of(&args, policy_yaml, &surroundings);
     let gateway = gateway(&door, hello)?;
     let settings = InForce::default();
@@ -267,34 +190,34 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
         gateway,
         waiting: watch::Sender::default(),
     });
+    let ended = begin(&context, &args, listener, start).await;
+    context.log.flush(LAST_LINES_DEADLINE);
+    ended
+}
+
+/// Attaches, starts the command once the first policy is in force, and waits for its end.
+async fn begin(
+    context: &Arc<Context>,
+    args: &RunArgs,
+    listener: TcpListener,
+    start: Start,
+) -> Result<u8, RunError> {
     let attached = context.gateway.attach().await?;
-    tokio::spawn(link::follow(Arc::clone(&context), attached));
-    tokio::time::timeout(FIRST_POLICY_DEADLINE, link::first_policy(&context))
+    tokio::spawn(link::follow(Arc::clone(context), attached));
+    tokio::time::timeout(FIRST_POLICY_DEADLINE, link::first_policy(context))
         .await
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
-    tell_programs(&context)?;
-    tokio::spawn(proxy::serve(Arc::clone(&context), listener));
-    let last = begin_mapping(&context, &args)?;
+    tell_programs(context)?;
+    tokio::spawn(proxy::serve(Arc::clone(context), listener));
+    let last = begin_mapping(context, args)?;
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {
         Ok((command, _files)) => Ok(command.wait().await),
         Err(error) => Err(error),
     };
-    finish(&context, last).await;
+    finish(context, last).await;
     ended
-}
-
-/// Lets what is under way be answered (what outlives the command without isolation, and what origins are still told),
-/// tells the last denials, and frees the name for the next run.
-async fn finish(context: &Arc<Context>, last: Mapping) {
-    context.ending.cancel();
-    context.clients.close();
-    // Who is not done by then is cut off: the command has ended, and its exit code is waited for.
-    let _ = tokio::time::timeout(DRAIN_DEADLINE, context.clients.wait()).await;
-    last.tell(context).await;
-    // Also where the command did not start.
-    context.gateway.end().await;
 }
 
 /// Writes down which programs call, as they do for the first time, in a thread of its own: a hundred megabytes take
@@ -305,30 +228,6 @@ fn tell_programs(context: &Arc<Context>) -> Result<(), RunError> {
     let tell = move || first_uses.iter().for_each(|first| context.log.write(&first.line()));
     let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(tell);
     thread.map(drop).map_err(|error| RunError::System("starting a thread", error))
-}
-
-/// The mapper at work, and what ends it.
-struct Mapping {
-    stop: oneshot::Sender<()>,
-    mapper: JoinHandle<()>,
-}
-
-fn begin_mapping(context: &Arc<Context>, args: &RunArgs) -> Result<Mapping, RunError> {
-    let undelivered = log_folder(args)?.join(format!("undelivered-{}.json", args.sandbox));
-    let (stop, stopped) = oneshot::channel();
-    let mapper = tokio::spawn(mapper::run(Arc::clone(context), undelivered, stopped));
-    Ok(Mapping { stop, mapper })
-}
-
-impl Mapping {
-    /// What was denied in the command's last moment is told as well, before there is no run that it belongs to.
-    async fn tell(self, context: &Context) {
-        context.denied_tunnels.close();
-        // The command has ended: what is not told in time does not keep its exit code waiting.
-        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, context.denied_tunnels.wait()).await;
-        drop(self.stop);
-        let _ = tokio::time::timeout(LAST_DENIALS_DEADLINE, self.mapper).await;
-    }
 }
 
 /// The policy and the file that it stands in. Every mistake and every warning names the file.
@@ -370,7 +269,8 @@ pub(crate) fn log_folder(args: &RunArgs) -> Result<PathBuf, RunError> {
 fn log(args: &RunArgs, settings: &InForce) -> Result<Log, RunError> {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let source = Source { sandbox: args.sandbox.to_string(), hostname };
-    Ok(Log::new(log_folder(args)?, source, settings.subscribe()))
+    let failed = |error| RunError::System("starting the log's thread", error);
+    Log::new(log_folder(args)?, source, settings.subscribe()).map_err(failed)
 }
 
 /// Says on stderr what the command's user must know; stdout belongs to the command.

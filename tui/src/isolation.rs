@@ -7,13 +7,24 @@
 use openshell_domain::event::Isolation;
 use openshell_domain::inbox::SandboxView;
 
-/// What holds for a sandbox whose latest policy its supervisor could not load.
-pub const QUARANTINE: &str = "! quarantine: everything is denied";
+use crate::shown;
 
-/// Why a sandbox is in quarantine, if it is: as its supervisor has told it, and not after its run.
+/// Whether a sandbox is in quarantine: as its supervisor has told it, and not after its run.
 #[must_use]
-pub fn quarantine(view: &SandboxView) -> Option<&str> {
-    view.load_error.as_deref().filter(|_| view.ended.is_none())
+pub fn is_quarantined(view: &SandboxView) -> bool {
+    view.load_error.is_some() && view.ended.is_none() && !view.is_retained
+}
+
+/// What holds for a sandbox whose latest policy its supervisor could not load, and why it could not; `None` where it
+/// could, and after its run.
+#[must_use]
+pub fn not_loaded(view: &SandboxView) -> Option<String> {
+    let reason = shown::visible(view.load_error.as_ref().filter(|_| view.ended.is_none())?);
+    Some(if view.is_retained {
+        format!("! revision {} stays in force: {} does not load: {reason}", view.loaded, view.failed)
+    } else {
+        format!("! quarantine: everything is denied: {reason}")
+    })
 }
 
 /// How the command is kept in.
@@ -65,7 +76,30 @@ impl KeptIn {
 
 #[cfg(test)]
 mod tests {
+    use openshell_domain::event::RunEnd;
+    use openshell_domain::id::Revision;
+
     use super::*;
+
+    /// Kills: saying that everything is denied where the policy before stays in force, or the other way round.
+    #[test]
+    fn a_policy_that_does_not_load_is_told_with_what_holds_instead() {
+        let mut view = SandboxView { load_error: Some("no\u{1b}".into()), ..SandboxView::default() };
+        (view.loaded, view.failed) = (Revision(2), Revision(3));
+        let told = not_loaded(&view).unwrap();
+        assert!(
+            is_quarantined(&view) && told.starts_with("! quarantine: everything is denied: no\\u"),
+            "{told}"
+        );
+        view.is_retained = true;
+        let told = not_loaded(&view).unwrap();
+        assert!(
+            !is_quarantined(&view) && told.starts_with("! revision 2 stays in force: 3 does not load: no"),
+            "{told}"
+        );
+        view.ended = Some(RunEnd::Finished);
+        assert_eq!(not_loaded(&view), None);
+    }
 
     #[test]
     fn only_a_command_that_is_kept_in_as_nobody_of_power_goes_without_a_warning() {

@@ -7,7 +7,7 @@ mod common;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use common::{Sandbox, World, until};
 use openshell_wire::pb::inbox as pb;
@@ -24,12 +24,12 @@ use tonic::{Request, Response, Status, Streaming};
 #[derive(Debug)]
 struct Between {
     gateway: SupervisorClient<Channel>,
-    is_newer: Arc<AtomicBool>,
+    played: Arc<AtomicU8>,
 }
 
 impl Between {
-    /// Takes the door's place. The revisions that pass are a newer gateway's for as long as the switch is on.
-    fn start(world: &World) -> (tokio::runtime::Runtime, Arc<AtomicBool>) {
+    /// Takes the door's place. The revisions that pass are changed as the switch says.
+    fn start(world: &World) -> (tokio::runtime::Runtime, Arc<AtomicU8>) {
         let (door, moved) = (world.path("gateway.sock.sandbox"), world.path("moved.sock"));
         std::fs::rename(&door, &moved).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -37,20 +37,31 @@ impl Between {
         let listener = tokio::net::UnixListener::bind(&door).unwrap();
         let uri = openshell_wire::door::uri(&moved).unwrap();
         let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect_lazy();
-        let is_newer = Arc::new(AtomicBool::new(false));
-        let between = Self { gateway: SupervisorClient::new(channel), is_newer: Arc::clone(&is_newer) };
+        let played = Arc::new(AtomicU8::new(AS_IS));
+        let between = Self { gateway: SupervisorClient::new(channel), played: Arc::clone(&played) };
         let serve = Server::builder().add_service(SupervisorServer::new(between));
         runtime.spawn(serve.serve_with_incoming(UnixListenerStream::new(listener)));
-        (runtime, is_newer)
+        (runtime, played)
     }
 }
 
-/// A protocol of a later year at each endpoint.
-fn from_a_newer_gateway(directive: pb::Directive) -> pb::Directive {
+/// What becomes of the revisions that pass: nothing; each endpoint gets a protocol of a later year; each endpoint of a
+/// grant does; or they are larger than anything that is read.
+const AS_IS: u8 = 0;
+const NEWER: u8 = 1;
+const NEWER_GRANTS: u8 = 2;
+const HUGE: u8 = 3;
+
+fn play(what: u8, directive: pb::Directive) -> pb::Directive {
     let Some(Told::Policy(mut revision)) = directive.directive else { return directive };
-    let policy = revision.policy.as_mut().unwrap();
-    for endpoint in policy.network_policies.values_mut().flat_map(|rule| &mut rule.endpoints) {
-        endpoint.protocol = "gopher".to_owned();
+    let granted: Vec<String> = revision.grants.iter().map(|grant| grant.rule.clone()).collect();
+    for (key, rule) in &mut revision.policy.as_mut().unwrap().network_policies {
+        if what == NEWER || (what == NEWER_GRANTS && granted.contains(key)) {
+            rule.endpoints.iter_mut().for_each(|endpoint| endpoint.protocol = "gopher".to_owned());
+        }
+        if what == HUGE {
+            rule.name = "x".repeat(17 << 20);
+        }
     }
     pb::Directive { directive: Some(Told::Policy(revision)) }
 }
@@ -64,10 +75,10 @@ impl Supervisor for Between {
     async fn attach(&self, request: Request<Streaming<pb::Report>>) -> Result<Response<Directives>, Status> {
         let reports = request.into_inner().filter_map(Result::ok);
         let directives = self.gateway.clone().attach(reports).await?.into_inner();
-        let is_newer = Arc::clone(&self.is_newer);
+        let played = Arc::clone(&self.played);
         let pass = move |directive: Result<pb::Directive, Status>| match directive {
-            Ok(directive) if is_newer.load(Ordering::SeqCst) => Ok(from_a_newer_gateway(directive)),
-            other => other,
+            Ok(directive) => Ok(play(played.load(Ordering::SeqCst), directive)),
+            error => error,
         };
         Ok(Response::new(Box::pin(directives.map(pass))))
     }
@@ -127,12 +138,12 @@ fn load_error(world: &World) -> Value {
 #[test]
 fn w12_what_is_approved_and_not_loaded_says_why_until_a_revision_loads() {
     let world = World::start();
-    let (_runtime, is_newer) = Between::start(&world);
+    let (_runtime, played) = Between::start(&world);
     let mut sandbox = world.sandbox("demo", &["--advisor"]);
     assert_eq!(read_docs(&mut sandbox).0, 502, "in force");
     let (first, second) = (sandbox.submit("/a.md", "write"), sandbox.submit("/b.md", "write"));
     let waiting = sandbox.wait(&first, 120);
-    is_newer.store(true, Ordering::SeqCst);
+    played.store(NEWER, Ordering::SeqCst);
     let approved = world.inbox(&["approve", &first]);
     let told =
         String::from_utf8_lossy(&approved.stdout).into_owned() + &String::from_utf8_lossy(&approved.stderr);
@@ -153,7 +164,7 @@ fn w12_what_is_approved_and_not_loaded_says_why_until_a_revision_loads() {
     let table = String::from_utf8(world.inbox(&["sandboxes"]).stdout).unwrap();
     assert!(table.contains("quarantine: everything is denied: ") && table.contains("gopher"), "{table}");
     // The next revision that loads ends it, and what was approved before is in it.
-    is_newer.store(false, Ordering::SeqCst);
+    played.store(AS_IS, Ordering::SeqCst);
     assert!(world.inbox(&["approve", &second]).status.success());
     until("the quarantine to end", || {
         (status(&mut sandbox, &first)["policy_reloaded"] == true).then_some(())
@@ -167,11 +178,11 @@ fn w12_what_is_approved_and_not_loaded_says_why_until_a_revision_loads() {
 #[test]
 fn w15_the_current_policy_tells_of_a_quarantine() {
     let world = World::start();
-    let (_runtime, is_newer) = Between::start(&world);
+    let (_runtime, played) = Between::start(&world);
     let mut sandbox = world.sandbox("demo", &["--advisor"]);
     let current = sandbox.get("http://policy.local/v1/policy/current");
     assert!((current.status, current.body.get("quarantine")) == (200, None), "{current:?}");
-    is_newer.store(true, Ordering::SeqCst);
+    played.store(NEWER, Ordering::SeqCst);
     let id = sandbox.submit("/a.md", "write");
     world.inbox(&["approve", &id]);
     let told = until("the quarantine", || {
@@ -188,7 +199,7 @@ fn w15_the_current_policy_tells_of_a_quarantine() {
 #[test]
 fn what_a_revision_takes_away_is_gone_also_where_it_does_not_load() {
     let world = World::start();
-    let (_runtime, is_newer) = Between::start(&world);
+    let (_runtime, played) = Between::start(&world);
     let mut sandbox = world.sandbox("demo", &["--advisor"]);
     let change = ["settings", "policy_load_failure", "retain_last_valid", "--sandbox", "demo"];
     assert!(world.inbox(&change).status.success());
@@ -204,8 +215,65 @@ fn what_a_revision_takes_away_is_gone_also_where_it_does_not_load() {
         sandbox.answer(asked).status
     };
     until("the grant", || (put(&mut sandbox) == 502).then_some(()));
-    is_newer.store(true, Ordering::SeqCst);
+    played.store(NEWER, Ordering::SeqCst);
     assert!(world.inbox(&["revoke", id]).status.success());
     until("the revision that does not load", || load_error(&world).as_str().map(drop));
     assert_eq!((put(&mut sandbox), read_docs(&mut sandbox).0), (403, 403));
+}
+
+/// Kills: `retain_last_valid` without effect; a stay that `/wait`, the current policy or the inbox does not tell, or
+/// tells as a quarantine; a stay that ends when the gateway comes back; and one that outlives a revocation.
+#[test]
+fn the_last_valid_policy_stays_where_that_is_set_until_something_is_taken_away() {
+    let world = World::start();
+    let (_runtime, played) = Between::start(&world);
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let change = ["settings", "policy_load_failure", "retain_last_valid", "--sandbox", "demo"];
+    assert!(world.inbox(&change).status.success());
+    played.store(NEWER_GRANTS, Ordering::SeqCst);
+    let id = sandbox.submit("/a.md", "write");
+    let waiting = sandbox.wait(&id, 120);
+    assert!(world.inbox(&["approve", &id]).status.success());
+    let answer = sandbox.answer(waiting);
+    assert_eq!(answer.body["policy_reloaded"], false, "{answer:?}");
+    assert!(answer.body["reload_error"].as_str().unwrap().contains("gopher"), "{answer:?}");
+    assert_eq!(read_docs(&mut sandbox).0, 502, "what was in force stays");
+    let current = sandbox.get("http://policy.local/v1/policy/current");
+    assert_eq!((current.status, &current.body["revision"]), (200, &json!(1)));
+    assert_eq!((&current.body["failed_revision"], current.body.get("quarantine")), (&json!(2), None));
+    assert_eq!(current.body["reload_error"], answer.body["reload_error"]);
+    let told = until("the inbox", || {
+        load_error(&world).as_str()?;
+        Some(String::from_utf8(world.inbox(&["sandboxes"]).stdout).unwrap())
+    });
+    assert!(told.contains("! revision 1 stays in force: 2 does not load: "), "{told}");
+    assert!(world.inbox(&["revoke", &id]).status.success());
+    // What the revocation makes loads: the grant that did not is gone.
+    until("the revision without it", || load_error(&world).is_null().then_some(()));
+    assert_eq!(read_docs(&mut sandbox).0, 502);
+    played.store(NEWER, Ordering::SeqCst);
+    let id = sandbox.submit("/b.md", "write");
+    assert!(world.inbox(&["approve", &id]).status.success());
+    until("the failure", || load_error(&world).as_str().map(drop));
+    assert_eq!(read_docs(&mut sandbox).0, 502, "nothing was taken away");
+    assert!(world.inbox(&["revoke", &id]).status.success());
+    until("the quarantine", || (read_docs(&mut sandbox).0 == 403).then_some(()));
+}
+
+/// Kills: a push that is too large taken for a gateway that went away, so that what it takes away stays in force.
+#[test]
+fn a_push_that_is_too_large_to_be_read_is_a_quarantine() {
+    let world = World::start();
+    let (_runtime, played) = Between::start(&world);
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let id = sandbox.submit("/a.md", "write");
+    played.store(HUGE, Ordering::SeqCst);
+    world.inbox(&["approve", &id]);
+    until("the quarantine", || (read_docs(&mut sandbox).0 == 403).then_some(()));
+    let (_, denied) = read_docs(&mut sandbox);
+    assert!(denied["reason"].as_str().unwrap().contains("more than a policy may have"), "{denied}");
+    played.store(AS_IS, Ordering::SeqCst);
+    until("the end of it", || (read_docs(&mut sandbox).0 == 502).then_some(()));
+    let log = sandbox.get("http://policy.local/v1/logs?last=100").body["lines"].to_string();
+    assert_eq!(log.matches("CONFIG:FAIL_CLOSED").count(), 1, "told once, however often it comes: {log}");
 }

@@ -1,6 +1,11 @@
 //! Requests that no client library would send, byte for byte, from inside a sandbox.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod common;
 
@@ -198,5 +203,45 @@ fn w19_a_chunked_body_and_one_that_is_asked_for_are_read_by_policy_local() {
             reply.contains("HTTP/1.1 202 ") && reply.contains("\"accepted_chunks\":1"),
             "{request}\n{reply}"
         );
+    }
+}
+
+/// Kills: a Content-Length that is not the body's: a client that waits for a byte more, or takes one for the next
+/// reply.
+#[test]
+fn w31_every_reply_of_the_supervisors_own_has_the_length_that_it_says() {
+    let local = |line: &str, more: &str| request(line, &format!("Host: policy.local\r\n{more}"));
+    let docs = |line: &str, more: &str| request(line, &format!("Host: docs.invalid\r\n{more}"));
+    let requests = [
+        local("GET http://policy.local/v1/policy/current", ""),
+        local("GET http://policy.local/v1/denials", ""),
+        local("GET http://policy.local/v1/nothing", ""),
+        local("GET http://policy.local/v1/proposals/x", ""),
+        local("GET http://policy.local/v1/denials", "Origin: https://evil.example\r\n"),
+        local("DELETE http://policy.local/v1/policy/current", ""),
+        local("POST http://policy.local/v1/proposals", "Content-Length: 2\r\n"),
+        local("POST http://policy.local/v1/proposals", "Content-Length: 99999999\r\n"),
+        local("GET https://policy.local/v1/denials", ""),
+        docs("GET http://docs.invalid/", ""),
+        docs("PUT http://docs.invalid/\u{fc}", ""),
+        docs("PUT http://docs.invalid/x", ""),
+        docs("GET https://docs.invalid/", ""),
+        docs("GET http://docs.invalid/..", ""),
+        docs("GET http://docs.invalid/x", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+        docs("GET http://docs.invalid/x", "Bad Header: x\r\n"),
+        docs("GET http://docs.invalid/x", &format!("X: {}\r\n", "x".repeat(40_000))),
+        docs("TRACE http://docs.invalid/x", ""),
+        request("GET http://other.invalid/x", "Host: other.invalid\r\n"),
+        request("CONNECT other.invalid:9", "Host: other.invalid:9\r\n"),
+        request("CONNECT other.invalid", "Host: other.invalid\r\n"),
+        "NONSENSE\r\n\r\n".to_owned(),
+        "GET / HTTP/1.0\r\n\r\n".to_owned(),
+    ];
+    for (request, reply) in requests.iter().zip(replies(&requests)) {
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{request:?}: {reply:?}"));
+        let head = head.to_ascii_lowercase();
+        let told = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let told: usize = told.unwrap_or_else(|| panic!("{request:?}: {reply:?}")).parse().unwrap();
+        assert!(told == body.len() && told > 0, "{request:?}: {reply:?}");
     }
 }

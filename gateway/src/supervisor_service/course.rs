@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use openshell_domain::command::{Command, Refusal, Report as LoadReport};
+use openshell_domain::command::{Command, LoadFailure, Refusal, Report as LoadReport};
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{ProposalId, Revision, RunId, SandboxName};
 use openshell_domain::state::State;
@@ -55,8 +55,9 @@ pub(crate) fn command(name: &SandboxName, run: RunId, report: Report) -> Option<
     let about = |revision: u64| LoadReport { sandbox: name.clone(), run, revision: Revision(revision) };
     match report {
         Report::Loaded(pb::Loaded { revision }) => Some(Command::ReportLoaded(about(revision))),
-        Report::LoadFailed(pb::LoadFailed { revision, error }) => {
-            Some(Command::ReportLoadFailed(about(revision), shorten(error)))
+        Report::LoadFailed(pb::LoadFailed { revision, error, retained }) => {
+            let failure = LoadFailure { error: shorten(error), is_retained: retained };
+            Some(Command::ReportLoadFailed(about(revision), failure))
         }
         Report::Hello(_) | Report::Heartbeat(_) | Report::Waits(_) => None,
     }

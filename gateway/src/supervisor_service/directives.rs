@@ -3,10 +3,13 @@
 //! Pure. The order in a batch is the promise: the policy comes before the outcome of the proposal that it
 //! grants, so an agent that reads `approved` is not refused by the policy before it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use openshell_domain::id::{ProposalId, Revision};
-use openshell_domain::proposal::Proposal;
+use openshell_domain::policy::{Policy, authority};
+use openshell_domain::proposal::{Lease, Proposal};
+use openshell_domain::setting::Key;
 use openshell_domain::state::{Sandbox, State};
 use openshell_wire::pb::inbox::{self as pb, directive::Directive};
 use openshell_wire::setting;
@@ -20,14 +23,47 @@ const MAX_BYTES: usize = 3 * 1024 * 1024;
 pub(super) struct Sent {
     revision: Revision,
     settings: Option<pb::Settings>,
+    /// The sandbox as it was at that revision.
+    policy: Arc<Policy>,
+    grants: Vec<(ProposalId, Lease)>,
+    /// No revision after this one took anything away.
+    nothing_removed_since: Revision,
+}
+
+impl Sent {
+    /// The policy, which is about to be sent. What is sent first may have taken away anything. It is not computed,
+    /// and so not known, where nobody would go on with an older policy.
+    fn policy(&mut self, state: &State, sandbox: &Sandbox) -> Directive {
+        let standing = sandbox.composition.standing();
+        let grants: Vec<_> = standing.map(|grant| (grant.proposal, grant.lease)).collect();
+        let is_asked = state.scope(sandbox).value(Key::PolicyLoadFailure).to_string() == "retain_last_valid";
+        if self.revision == Revision::default() || !is_asked || self.may_lose(sandbox, &grants) {
+            self.nothing_removed_since = sandbox.view.revision;
+        }
+        (self.revision, self.policy, self.grants) =
+            (sandbox.view.revision, Arc::clone(&sandbox.policy), grants);
+        policy(sandbox, self.nothing_removed_since)
+    }
+
+    /// Whether something is taken away by what is sent now. Also where that something is allowed by another grant,
+    /// which may end before; and where it would take too long to tell.
+    fn may_lose(&self, sandbox: &Sandbox, grants: &[(ProposalId, Lease)]) -> bool {
+        let kept = |policy: &Policy| Policy { network_policies: BTreeMap::new(), ..policy.clone() };
+        let rules = &sandbox.policy.network_policies;
+        !self.grants.iter().all(|grant| grants.contains(grant))
+            || !self.policy.network_policies.iter().all(|(key, rule)| rules.get(key) == Some(rule))
+            || kept(&self.policy) != kept(&sandbox.policy)
+            || authority::between(&self.policy, &sandbox.policy)
+                .map_or(true, |difference| !difference.removed.is_empty())
+    }
 }
 
 /// All of it: what is sent first, and again to a supervisor that fell behind.
 pub(super) fn everything(state: &State, sandbox: &Sandbox, sent: &mut Sent) -> Vec<Directive> {
     let settings = settings(state, sandbox);
-    *sent = Sent { revision: sandbox.view.revision, settings: Some(settings.clone()) };
+    *sent = Sent { settings: Some(settings.clone()), ..Sent::default() };
     let outcomes = pb::Outcomes { proposals: own(sandbox), complete: true };
-    vec![Directive::Settings(settings), policy(sandbox), Directive::Outcomes(outcomes)]
+    vec![Directive::Settings(settings), sent.policy(state, sandbox), Directive::Outcomes(outcomes)]
 }
 
 /// What is new, when these proposals may have changed.
@@ -39,8 +75,7 @@ pub(super) fn changes(
 ) -> Vec<Directive> {
     let mut due = Vec::new();
     if sent.revision != sandbox.view.revision {
-        sent.revision = sandbox.view.revision;
-        due.push(policy(sandbox));
+        due.push(sent.policy(state, sandbox));
     }
     let settings = settings(state, sandbox);
     if sent.settings.as_ref() != Some(&settings) {
@@ -55,12 +90,13 @@ pub(super) fn changes(
     due
 }
 
-fn policy(sandbox: &Sandbox) -> Directive {
+fn policy(sandbox: &Sandbox, nothing_removed_since: Revision) -> Directive {
     Directive::Policy(pb::PolicyRevision {
         revision: sandbox.view.revision.0,
         policy: Some((&*sandbox.policy).into()),
         hash: sandbox.policy.hash().to_string(),
         grants: sandbox.composition.standing().map(pb::Grant::from).collect(),
+        nothing_removed_since: nothing_removed_since.0,
     })
 }
 

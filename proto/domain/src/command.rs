@@ -45,7 +45,7 @@ pub enum Command {
     /// A supervisor enforces a revision.
     ReportLoaded(Report),
     /// A supervisor cannot load a revision.
-    ReportLoadFailed(Report, String),
+    ReportLoadFailed(Report, LoadFailure),
 }
 
 /// [`Command::StartRun`].
@@ -185,6 +185,22 @@ pub struct Decide {
     pub reviewer: Actor,
     /// Why.
     pub reason: String,
+}
+
+/// Why a revision is not in force, and what is instead.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadFailure {
+    /// Why.
+    pub error: String,
+    /// The one before stays in force; otherwise everything is denied.
+    pub is_retained: bool,
+}
+
+impl From<String> for LoadFailure {
+    /// A failure after which everything is denied.
+    fn from(error: String) -> Self {
+        Self { error, is_retained: false }
+    }
 }
 
 /// [`Command::ReportLoaded`] and [`Command::ReportLoadFailed`].

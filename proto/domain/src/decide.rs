@@ -51,7 +51,7 @@ pub fn decide(state: &State, command: &Command, at: Circumstances<'_>) -> Result
         Command::Expire => Ok(lease::expire(state, at.now)),
         Command::Set(set) => set_setting(state, set),
         Command::ReportLoaded(report) => run::report_loaded(state, report),
-        Command::ReportLoadFailed(report, error) => run::report_load_failed(state, report, error),
+        Command::ReportLoadFailed(report, failure) => run::report_load_failed(state, report, failure),
     }
 }
 

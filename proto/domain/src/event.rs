@@ -240,6 +240,9 @@ pub enum Event {
         run: RunId,
         /// Why.
         error: String,
+        /// The one before stays in force, as `policy_load_failure` asks; otherwise everything is denied.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_retained: bool,
     },
     /// The log up to here, signed.
     Checkpoint {

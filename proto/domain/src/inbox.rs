@@ -38,6 +38,12 @@ pub struct SandboxView {
     pub loaded: Revision,
     /// Why a later one was not.
     pub load_error: Option<String>,
+    /// Which one that was.
+    #[serde(default)]
+    pub failed: Revision,
+    /// Whether the loaded one stays in force meanwhile; otherwise everything is denied.
+    #[serde(default)]
+    pub is_retained: bool,
 }
 
 impl SandboxView {
@@ -55,7 +61,7 @@ impl SandboxView {
                 self.host_root = *host_root;
                 self.ended = None;
                 self.loaded = Revision::default();
-                self.load_error = None;
+                self.told_load(Revision::default(), None, false);
             }
             Event::RunEnded { reason, .. } => self.ended = Some(*reason),
             Event::SettingChanged { key, value } => {
@@ -65,11 +71,17 @@ impl SandboxView {
             Event::PolicyRevised { revision, .. } => self.revision = *revision,
             Event::PolicyLoaded { revision, .. } => {
                 self.loaded = *revision;
-                self.load_error = None;
+                self.told_load(Revision::default(), None, false);
             }
-            Event::PolicyLoadFailed { error, .. } => self.load_error = Some(error.clone()),
+            Event::PolicyLoadFailed { revision, error, is_retained, .. } => {
+                self.told_load(*revision, Some(error), *is_retained);
+            }
             _ => {}
         }
+    }
+
+    fn told_load(&mut self, failed: Revision, error: Option<&String>, is_retained: bool) {
+        (self.failed, self.load_error, self.is_retained) = (failed, error.cloned(), is_retained);
     }
 }
 

@@ -272,6 +272,8 @@ pub fn sandbox_record(name: &SandboxName, view: &SandboxView) -> pb::SandboxReco
         host_root: view.host_root,
         ended: view.ended.as_ref().map(json).unwrap_or_default(),
         settings: json(&view.settings),
+        failed: view.failed.0,
+        retained: view.is_retained,
     }
 }
 
@@ -291,6 +293,8 @@ pub fn sandbox_view(record: &pb::SandboxRecord) -> Result<(SandboxName, SandboxV
         host_root: record.host_root,
         ended: optional("ended", &record.ended)?,
         settings: optional("settings", &record.settings)?.unwrap_or_default(),
+        failed: Revision(record.failed),
+        is_retained: record.retained,
     };
     Ok((record.name.parse()?, view))
 }
@@ -409,6 +413,8 @@ mod tests {
             revision: Revision(3),
             loaded: Revision(2),
             load_error: Some("no".into()),
+            failed: Revision(3),
+            is_retained: true,
             ended: Some(RunEnd::Lost),
             ..SandboxView::default()
         };

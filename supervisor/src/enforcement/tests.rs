@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use openshell_domain::id::ProposalId;
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::read::policy_from_yaml;
-use openshell_domain::policy::verdict::{Caller, Connect, Request, RequestVerdict};
+use openshell_domain::policy::verdict::{Caller, CompiledPolicy, Connect, Request, RequestVerdict};
+use openshell_domain::proposal::Lease;
 use uuid::Uuid;
 
 use super::*;
@@ -19,8 +21,12 @@ fn grant(id: u128, rule: &str, lease: Lease) -> Grant {
     Grant { proposal: ProposalId(Uuid::from_u128(id)), rule: rule.parse().unwrap(), lease }
 }
 
-fn load(enforcement: &Enforcement, grants: &[Grant], at: Reading) -> Result<(), String> {
-    enforcement.load(Revision(3), Ok(policy_from_yaml(POLICY).unwrap().policy), grants.to_vec(), at)
+fn pushed(revision: u64, grants: &[Grant]) -> Pushed {
+    Pushed { grants: grants.to_vec(), ..Pushed::of(revision, policy_from_yaml(POLICY).unwrap().policy) }
+}
+
+fn load(enforcement: &Enforcement, grants: &[Grant], at: Reading) -> Result<(), NotLoaded> {
+    enforcement.load(pushed(3, grants), at)
 }
 
 fn allows(judge: &CompiledPolicy, method: &str, path: &str) -> bool {
@@ -88,5 +94,65 @@ fn each_grant_of_once_is_set_apart() {
 fn a_grant_whose_rule_is_not_there_could_not_be_ended_and_is_a_quarantine() {
     let enforcement = Enforcement::new();
     let error = load(&enforcement, &[grant(1, "other", Lease::Run)], at(0, 0)).unwrap_err();
-    assert!(error.contains("other") && enforcement.snapshot_at(at(0, 0)).quarantine().is_some(), "{error}");
+    assert!(
+        error.to_string().contains("other") && enforcement.snapshot_at(at(0, 0)).quarantine().is_some(),
+        "{error}"
+    );
+}
+
+/// A revision that does not load, told as one that took nothing away after `since`.
+fn broken(revision: u64, reason: &str, since: u64) -> Pushed {
+    let retain_since = (since > 0).then_some(Revision(since));
+    Pushed { retain_since, ..Pushed::unread(Revision(revision), reason.to_owned()) }
+}
+
+/// Kills: a quarantine where the policy before may stay; a stay that is told to nobody; an answer to a wait that calls
+/// it loaded; a lease that no longer ends meanwhile; and the failure still told after a revision that loads.
+#[test]
+fn what_took_nothing_away_leaves_the_policy_before_in_force_and_is_told() {
+    let enforcement = Enforcement::new();
+    let grants = [grant(1, "one", Lease::Until(at(1100, 0).wall))];
+    load(&enforcement, &grants, at(1000, 0)).unwrap();
+    let mut changes = enforcement.subscribe();
+    let error = enforcement.load(broken(4, "no", 3), at(1001, 1)).unwrap_err();
+    assert_eq!(error, NotLoaded::Retained(Revision(3), "no".to_owned()));
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    let held = enforcement.snapshot_at(at(1001, 1));
+    assert!(allows(held.judge.as_ref().unwrap(), "PUT", "/one"));
+    assert_eq!((held.revision, held.latest()), (Revision(3), Revision(4)));
+    assert_eq!((held.quarantine(), held.load_error()), (None, Some("no")));
+    let over = enforcement.snapshot_at(at(1100, 99));
+    assert!(!allows(over.judge.as_ref().unwrap(), "PUT", "/one") && over.load_error() == Some("no"));
+    enforcement.load(pushed(5, &[]), at(1101, 101)).unwrap();
+    assert_eq!(enforcement.snapshot_at(at(1101, 101)).load_error(), None);
+}
+
+/// Kills: going on with a policy that allows what was taken away since, or that may.
+#[test]
+fn what_took_something_away_or_may_have_leaves_nothing_in_force() {
+    for (held, since) in [(3, 0), (3, 4), (3, 5), (2, 3)] {
+        let enforcement = Enforcement::new();
+        enforcement.load(pushed(held, &[]), at(0, 0)).unwrap();
+        let error = enforcement.load(broken(5, "no", since), at(0, 0)).unwrap_err();
+        assert_eq!(error, NotLoaded::Quarantined("no".to_owned()), "{held} {since}");
+        assert!(enforcement.snapshot_at(at(0, 0)).quarantine().is_some());
+        // Nothing is left to go on with, whatever comes next.
+        assert!(matches!(enforcement.load(broken(6, "no", 1), at(0, 0)), Err(NotLoaded::Quarantined(_))));
+    }
+    let never = Enforcement::new();
+    assert!(matches!(never.load(broken(1, "no", 1), at(0, 0)), Err(NotLoaded::Quarantined(_))));
+}
+
+/// Kills: a stay that ends because the same revision is pushed again to who comes back; one that goes on through a
+/// later revision of which that is not known.
+#[test]
+fn a_stay_outlives_a_new_stream_for_the_same_revision_alone() {
+    let enforcement = Enforcement::new();
+    enforcement.load(pushed(1, &[]), at(0, 0)).unwrap();
+    let retained = Err(NotLoaded::Retained(Revision(1), "no".to_owned()));
+    assert_eq!(enforcement.load(broken(2, "no", 1), at(0, 0)), retained);
+    assert_eq!(enforcement.load(broken(2, "no", 2), at(0, 0)), retained);
+    let quarantined = Err(NotLoaded::Quarantined("no".to_owned()));
+    assert_eq!(enforcement.load(broken(3, "no", 3), at(0, 0)), quarantined);
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use openshell_domain::id::{ProposalId, Revision, RunId};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::report::Report;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use super::{Attached, LinkError};
+use super::{Attached, Done, LinkError};
 use crate::clock;
 use crate::context::Context;
 
@@ -53,7 +53,9 @@ fn begin_anew(context: &Context) {
         Ok(run) => {
             let reason = LinkError::RunEnded.to_string();
             tracing::warn!("{reason}; a new one begins");
-            context.duty().deny_all(reason, clock::reading());
+            let done = context.duty().deny_all(reason, clock::reading());
+            // To whom it would be told has ended the run.
+            done.lines.iter().for_each(|line| context.log.write(line));
             context.gateway.begin_anew(RunId(run));
         }
         // The next attempt draws again.
@@ -81,19 +83,37 @@ async fn directives(context: &Context, attached: &mut Attached) -> String {
             Ok(Ok(Some(pb::Directive { directive: Some(directive) }))) => directive,
             Ok(Ok(Some(_))) => continue,
             Ok(Ok(None)) => return "it closed the stream".to_owned(),
+            Ok(Err(status)) if status.code() == tonic::Code::OutOfRange => {
+                return too_large(context, attached, status.message()).await;
+            }
             Ok(Err(status)) => return status.message().to_owned(),
             Err(_) => return "it fell silent".to_owned(),
         };
         let done = context.duty().carry_out(&directive, clock::reading());
-        for line in &done.lines {
-            context.log.write(line);
-        }
-        if let Some(report) = done.report
-            && attached.reports.send(pb::Report { report: Some(report) }).await.is_err()
-        {
+        if !tell(context, &attached.reports, done).await {
             return "it no longer takes reports".to_owned();
         }
     }
+}
+
+/// Writes the lines and sends the report; whether the gateway takes reports.
+async fn tell(context: &Context, reports: &mpsc::Sender<pb::Report>, done: Done) -> bool {
+    for line in &done.lines {
+        context.log.write(line);
+    }
+    match done.report {
+        Some(report) => reports.send(pb::Report { report: Some(report) }).await.is_ok(),
+        None => true,
+    }
+}
+
+/// What is too large to be read may be a policy that takes something away: nothing is in force from here on. The
+/// stream is over with it; the next one brings it again, until it is another one.
+async fn too_large(context: &Context, attached: &Attached, error: &str) -> String {
+    let reason = format!("the gateway sent more than a policy may have: {error}");
+    let done = context.duty().deny_all(reason.clone(), clock::reading());
+    tell(context, &attached.reports, done).await;
+    reason
 }
 
 /// For which proposals agents wait, as it is told.

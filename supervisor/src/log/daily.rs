@@ -3,11 +3,12 @@
 //! [`KEPT_DAYS`] files of a form are kept and [`MAX_DAY`] bytes of a day; changes of policy have [`RESERVE`] more, so
 //! that no flood of requests hides one. A file that cannot be opened leaves the one of yesterday in use, so that no
 //! line is lost at midnight. What cannot be written is counted and told once a minute. Never panics, never retries in
-//! place. Asks no clock: each line brings its time. Called by the log, under its lock.
+//! place. Asks no clock: each line brings its time. Several supervisors may share a
+//! folder: each line is one append, and what another one has removed is removed. Called by the log's writer.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -99,9 +100,10 @@ impl Daily {
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let path = self.folder.join(format!("{}.{today}.log", self.form));
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        let size = file.metadata()?.len();
-        self.open = Some(Open { day: today, file, size, is_torn: false });
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let metadata = file.metadata()?;
+        let (size, is_torn) = (metadata.len(), metadata.is_file() && is_torn(&path, metadata.len()));
+        self.open = Some(Open { day: today, file, size, is_torn });
         self.prune(today)
     }
 
@@ -112,7 +114,11 @@ impl Daily {
             .collect();
         days.sort_unstable_by(|one, other| other.cmp(one));
         for day in days.into_iter().skip(KEPT_DAYS - 1) {
-            std::fs::remove_file(self.folder.join(format!("{}.{day}.log", self.form)))?;
+            match std::fs::remove_file(self.folder.join(format!("{}.{day}.log", self.form))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                // Also where another supervisor was faster.
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -151,6 +157,16 @@ impl Daily {
             self.unwritten
         ))
     }
+}
+
+/// Whether a file of this size ends in the middle of a line: who wrote it was killed, or found no space.
+fn is_torn(path: &Path, size: u64) -> bool {
+    let mut last = [b'\n'];
+    let place = size.saturating_sub(1);
+    // What cannot be looked at is begun on a line of its own.
+    let read = File::open(path)
+        .and_then(|file| if size > 0 { file.read_exact_at(&mut last, place) } else { Ok(()) });
+    read.is_err() || last != [b'\n']
 }
 
 #[cfg(test)]

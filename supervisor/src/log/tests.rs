@@ -7,12 +7,15 @@ use super::*;
 use crate::pipeline::{Layer, Refused};
 use crate::settings::InForce;
 
+/// How long a disk may take in a test.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn source() -> Source {
     Source { sandbox: "demo".into(), hostname: "box".into() }
 }
 
 fn log(folder: PathBuf) -> Log {
-    Log::new(folder, source(), InForce::default().subscribe())
+    Log::new(folder, source(), InForce::default().subscribe()).unwrap()
 }
 
 fn denial(n: usize) -> Line {
@@ -39,6 +42,7 @@ fn lines_go_to_the_file_of_their_day_and_denials_are_kept_newest_first() {
     for n in 1..150 {
         log.write_at(day("2026-07-03T00:00:00Z"), &denial(n), None);
     }
+    log.flush(PATIENCE);
     let first = std::fs::read_to_string(folder.path().join("demo/openshell.2026-07-02.log")).unwrap();
     assert_eq!(
         first,
@@ -56,6 +60,7 @@ fn a_log_that_cannot_be_written_stops_nobody_and_is_counted() {
     let log = log("/proc/nowhere".into());
     log.write(&denial(0));
     log.write(&denial(1));
+    log.flush(PATIENCE);
     assert!(!log.is_available());
     assert_eq!((log.denials(9).denials.len(), log.unwritten()), (2, 2));
 }
@@ -66,7 +71,7 @@ fn the_setting_switches_ocsf_on_and_off_while_it_runs() {
     use openshell_wire::pb::inbox as pb;
     let folder = tempfile::tempdir().unwrap();
     let settings = InForce::default();
-    let log = Log::new(folder.path().to_owned(), source(), settings.subscribe());
+    let log = Log::new(folder.path().to_owned(), source(), settings.subscribe()).unwrap();
     let set = |value: &str| {
         let setting =
             pb::Setting { key: "ocsf_json_enabled".into(), value: value.into(), origin: "gateway".into() };
@@ -77,6 +82,7 @@ fn the_setting_switches_ocsf_on_and_off_while_it_runs() {
         set(value);
         log.write_at(at, &denial(n), None);
     }
+    log.flush(PATIENCE);
     let written = std::fs::read_to_string(folder.path().join("openshell-ocsf.2026-07-03.log")).unwrap();
     let events: Vec<serde_json::Value> =
         written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

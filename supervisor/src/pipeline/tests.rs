@@ -3,7 +3,7 @@ use openshell_domain::policy::read::policy_from_yaml;
 use openshell_domain::policy::verdict::Caller;
 
 use super::*;
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, Pushed};
 use crate::resolve::Resolver;
 
 const POLICY: &str = r#"
@@ -17,7 +17,7 @@ network_policies:
 fn enforcement() -> Enforcement {
     let enforcement = Enforcement::new();
     enforcement
-        .load(Revision(1), Ok(policy_from_yaml(POLICY).unwrap().policy), Vec::new(), crate::clock::reading())
+        .load(Pushed::of(1, policy_from_yaml(POLICY).unwrap().policy), crate::clock::reading())
         .unwrap();
     enforcement
 }
@@ -46,8 +46,8 @@ fn without_a_policy_everything_is_denied_and_nothing_is_fixable() {
 fn a_policy_that_does_not_load_is_a_quarantine() {
     let enforcement = enforcement();
     let error =
-        enforcement.load(Revision(2), Err("broken".into()), Vec::new(), crate::clock::reading()).unwrap_err();
-    assert_eq!(error, "broken");
+        enforcement.load(Pushed::unread(Revision(2), "broken".into()), crate::clock::reading()).unwrap_err();
+    assert_eq!(error.to_string(), "broken");
     let refused = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap_err();
     assert!(refused.reason.contains("broken"), "{refused:?}");
     assert!(!enforcement.snapshot().has_grant(ProposalId(uuid::Uuid::nil()), Revision(1)));
@@ -110,7 +110,7 @@ network_policies:
 "#;
     let enforcement = Enforcement::new();
     let policy = policy_from_yaml(policy).unwrap().policy;
-    enforcement.load(Revision(1), Ok(policy), Vec::new(), crate::clock::reading()).unwrap();
+    enforcement.load(Pushed::of(1, policy), crate::clock::reading()).unwrap();
     let admit = |host: &str| intent(&["/usr/bin/curl"], host, 443).admit(enforcement.snapshot()).unwrap();
     let resolver = Resolver::default();
     let (listed, unlisted) = (admit("10.0.0.7"), admit("10.0.0.8"));
@@ -144,7 +144,7 @@ fn only_a_rule_that_is_written_out_makes_a_request_a_stream() {
     ] {
         let enforcement = Enforcement::new();
         let policy = policy_from_yaml(&endpoint(rules)).unwrap().policy;
-        enforcement.load(Revision(1), Ok(policy), Vec::new(), crate::clock::reading()).unwrap();
+        enforcement.load(Pushed::of(1, policy), crate::clock::reading()).unwrap();
         let admission = intent(&["/usr/bin/curl"], "api.invalid", 443).admit(enforcement.snapshot()).unwrap();
         assert_eq!(admission.clear_upgrade(&get("/ws")).is_ok(), may, "{rules}");
     }

@@ -49,7 +49,7 @@ pub(super) fn body(proposal: &Proposal, snapshot: &PolicySnapshot) -> Value {
     }
     if status == "approved" {
         put(&mut body, "policy_reloaded", is_reloaded(proposal, snapshot));
-        if let Some(reason) = snapshot.quarantine() {
+        if let Some(reason) = snapshot.load_error() {
             put(&mut body, "reload_error", reason);
         }
     }

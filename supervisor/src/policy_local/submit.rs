@@ -16,6 +16,7 @@ use super::{gateway_unavailable, put};
 use crate::context::Context;
 use crate::evidence::{self, Kept};
 use crate::identity::Holder;
+use crate::link;
 use crate::log::line::{Line, Severity};
 use crate::reply::{self, Body};
 
@@ -105,7 +106,9 @@ pub(super) async fn submit(
     for outcome in &outcomes {
         if let Outcome::Accepted(proposal) = outcome {
             context.log.write(&proposed(proposal));
-            context.proposals.add((**proposal).clone());
+            if context.proposals.add((**proposal).clone()) {
+                link::decided(proposal).iter().for_each(|line| context.log.write(line));
+            }
         }
     }
     accepted(&outcomes)

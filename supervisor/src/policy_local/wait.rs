@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{answer, gateway_unavailable, parameter, put};
 use crate::context::Context;
-use crate::enforcement::PolicySnapshot;
+use crate::enforcement::{Enforcement, PolicySnapshot};
 use crate::reply::{self, Body};
 
 /// How long a wait is when the agent does not say, in seconds.
@@ -45,7 +45,7 @@ pub(super) async fn wait(context: &Context, id: &str, query: Option<&str>) -> Re
     };
     let seconds = parameter(query, "timeout").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_TIMEOUT);
     let timeout = Duration::from_secs(seconds.clamp(1, MAX_TIMEOUT));
-    let is_settled = tokio::time::timeout(timeout, settled(context, &mut watched)).await.is_ok();
+    let is_settled = tokio::time::timeout(timeout, settled(&context.enforcement, &mut watched)).await.is_ok();
     let proposal = watched.borrow().clone();
     let mut body = answer::body(&proposal, &context.enforcement.snapshot());
     if !is_settled && proposal.is_pending() {
@@ -92,10 +92,10 @@ impl Drop for Waiting<'_> {
 }
 
 /// Returns when there is nothing more to wait for.
-async fn settled(context: &Context, watched: &mut watch::Receiver<Proposal>) {
-    let mut reloads = context.enforcement.subscribe();
+async fn settled(enforcement: &Enforcement, watched: &mut watch::Receiver<Proposal>) {
+    let mut reloads = enforcement.subscribe();
     loop {
-        if is_settled(&watched.borrow_and_update(), &context.enforcement.snapshot()) {
+        if is_settled(&watched.borrow_and_update(), &enforcement.snapshot()) {
             return;
         }
         tokio::select! {
@@ -113,7 +113,7 @@ pub fn is_settled(proposal: &Proposal, snapshot: &PolicySnapshot) -> bool {
         Status::Pending => false,
         Status::Approved { revision, .. } | Status::Closed { revision, .. } => {
             answer::is_reloaded(proposal, snapshot)
-                || (snapshot.quarantine().is_some() && snapshot.revision >= *revision)
+                || (snapshot.load_error().is_some() && snapshot.latest() >= *revision)
         }
         Status::Rejected { .. }
         | Status::Superseded { .. }
@@ -133,22 +133,4 @@ pub(super) fn chunk_not_found() -> Response<Body> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn so_many_wait_and_no_more_until_one_leaves_or_the_limit_is_raised() {
-        let all = watch::Sender::default();
-        let id = |n| ProposalId(uuid::Uuid::from_u128(n));
-        let first = Waiting::new(&all, id(1), 2).unwrap();
-        let _second = Waiting::new(&all, id(2), 2).unwrap();
-        let mut told = all.subscribe();
-        assert!(Waiting::new(&all, id(1), 2).is_none());
-        assert!(!told.has_changed().unwrap(), "who may not wait is not told of");
-        assert!(Waiting::new(&all, id(1), 3).is_some(), "a raised limit holds at once");
-        drop(first);
-        assert_eq!(*told.borrow_and_update(), BTreeMap::from([(id(2), 1)]));
-        assert!(Waiting::new(&all, id(3), 1).is_none(), "and so does a lowered one");
-        assert!(Waiting::new(&all, id(3), 2).is_some());
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use openshell_domain::policy::Policy;
 use openshell_wire::door;
+use rustix::process::Rlimit;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
@@ -35,8 +36,8 @@ pub(super) struct Surroundings {
 pub(super) enum Start {
     /// In its sandbox, which knows it already.
     Inside(Box<Sandbox>),
-    /// Beside the supervisor, with these variables; the files are theirs.
-    Beside(Vec<(&'static str, OsString)>, RunFiles),
+    /// Beside the supervisor, with these variables and as many descriptors; the files are theirs.
+    Beside(Vec<(&'static str, OsString)>, RunFiles, Rlimit),
 }
 
 impl Surroundings {
@@ -62,8 +63,8 @@ impl Start {
             command.split_first().ok_or_else(|| RunError::Policy("no command".to_owned()))?;
         let started: Result<_, CommandError> = match self {
             Self::Inside(sandbox) => Command::start_inside(*sandbox, program).map(|started| (started, None)),
-            Self::Beside(variables, files) => {
-                Command::start(program, arguments, variables).map(|started| (started, Some(files)))
+            Self::Beside(variables, files, limit) => {
+                Command::start(program, arguments, variables, limit).map(|started| (started, Some(files)))
             }
         };
         Ok(started?)
@@ -146,6 +147,7 @@ pub(super) async fn open(
     args: &RunArgs,
     roots: &[CertificateDer<'_>],
     authority: &CertificateAuthority,
+    limit: Rlimit,
 ) -> Result<Surroundings, RunError> {
     let files = RunFiles::write(roots, &authority.pem())
         .map_err(|error| RunError::System("writing the trust bundle and the skill", error))?;
@@ -156,7 +158,7 @@ pub(super) async fn open(
     let told =
         Told { sandbox: &args.sandbox, proxy, bundle: &bundle, skill: args.advisor.then_some(&*skill) };
     let variables = told.variables();
-    let start = Start::Beside(variables, files);
+    let start = Start::Beside(variables, files, limit);
     let (identifier, writable) = (Identifier::new(), obvious());
     Ok(Surroundings { skill, identifier, listener, start, is_host_root: false, writable })
 }

@@ -1,6 +1,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::isolation::IsolationError;
 
 #[derive(Debug, Parser)]
 struct Line {

@@ -54,6 +54,7 @@ impl Supervisor for Gateway {
             hash: policy.hash().to_string(),
             policy: Some((&policy).into()),
             grants: Vec::new(),
+            nothing_removed_since: 0,
         };
         let advisor = hello.advisor;
         self.hellos.lock().unwrap().push(hello);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{VerbError, json};
 use crate::cli::Output;
 use crate::client::{Client, ClientError};
-use crate::isolation::QUARANTINE;
+use crate::isolation;
 use crate::shown;
 
 #[derive(Serialize)]
@@ -24,6 +24,10 @@ struct Row {
     revision: u64,
     loaded: u64,
     load_error: Option<String>,
+    /// The policy before the one that does not load stays in force.
+    retained: bool,
+    #[serde(skip)]
+    not_loaded: Option<String>,
     agents_waiting: u32,
     pending: u32,
     grants: u32,
@@ -51,6 +55,8 @@ fn row(status: &pb::SandboxStatus) -> Result<Row, openshell_wire::WireError> {
         ended: view.ended.is_some(),
         revision: view.revision.0,
         loaded: view.loaded.0,
+        not_loaded: isolation::not_loaded(&view),
+        retained: view.is_retained,
         load_error: view.load_error,
         agents_waiting: live.waiting.iter().map(|waiting| waiting.agents).sum(),
         pending: status.pending,
@@ -72,8 +78,8 @@ fn table(rows: &[Row], out: &mut dyn Write) -> Result<(), VerbError> {
             "{:widest$}  {state:9}  {:9}  {:>8}  {:>6}  {:>7}  {:>7}  {:>6}",
             row.name, row.isolation, row.revision, row.loaded, row.agents_waiting, row.pending, row.grants
         )?;
-        if let Some(error) = row.load_error.as_ref().filter(|_| !row.ended) {
-            writeln!(out, "{:widest$}  {QUARANTINE}: {}", "", shown::visible(error))?;
+        if let Some(told) = &row.not_loaded {
+            writeln!(out, "{:widest$}  {told}", "")?;
         }
     }
     Ok(out.flush()?)

@@ -226,7 +226,11 @@ fn the_head_is_signed_a_minute_after_the_first_unsigned_event_and_an_idle_log_is
 #[test]
 fn the_head_is_signed_after_a_thousand_events_whatever_the_time() {
     let mut writer = writer();
-    let fail = || Command::ReportLoadFailed(report(1, 1), "x".into());
+    let mut failures = 0;
+    let mut fail = || {
+        failures += 1;
+        Command::ReportLoadFailed(report(1, 1), failures.to_string().into())
+    };
     let before = group(&mut writer, vec![start("demo")]).remove(0).unwrap().len();
     for _ in before..999 {
         group(&mut writer, vec![fail()]).remove(0).unwrap();

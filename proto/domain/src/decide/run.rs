@@ -1,7 +1,7 @@
 //! Runs: how one begins, what its supervisor reports, how it ends and what ends with it.
 
 use super::{Circumstances, by, revised, revised_without, sandbox};
-use crate::command::{EndRun, Refusal, Report, StartRun};
+use crate::command::{EndRun, LoadFailure, Refusal, Report, StartRun};
 use crate::event::{Actor, Event, NewEvent};
 use crate::id::ProposalId;
 use crate::policy::authority;
@@ -111,11 +111,17 @@ pub(super) fn report_loaded(state: &State, report: &Report) -> Result<Vec<NewEve
 pub(super) fn report_load_failed(
     state: &State,
     report: &Report,
-    error: &str,
+    failure: &LoadFailure,
 ) -> Result<Vec<NewEvent>, Refusal> {
-    reporting(state, report)?;
-    let event =
-        Event::PolicyLoadFailed { revision: report.revision, run: report.run, error: error.to_owned() };
+    let LoadFailure { error, is_retained } = failure;
+    let view = &reporting(state, report)?.view;
+    // A supervisor that comes back fails again in the same way: that is nothing new.
+    let is_known = view.failed == report.revision && view.load_error.as_ref() == Some(error);
+    if is_known && view.is_retained == *is_retained {
+        return Ok(Vec::new());
+    }
+    let (revision, run) = (report.revision, report.run);
+    let event = Event::PolicyLoadFailed { revision, run, error: error.clone(), is_retained: *is_retained };
     Ok(by(&Actor::supervisor(report.run), &report.sandbox, [event]))
 }
 

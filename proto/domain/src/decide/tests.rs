@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::command::{Answer, Decide, EndRun, Report, StartRun, Submit};
+use crate::command::{Answer, Decide, EndRun, LoadFailure, Report, StartRun, Submit};
 use crate::event::{ActorKind, Envelope, Isolation, RunEnd};
 use crate::id::{Digest, EventId, Revision, RuleName, RunId};
 use crate::inbox::Inbox;
@@ -437,8 +437,16 @@ fn reports_of_an_ended_run_or_an_unknown_revision_are_refused() {
     assert_eq!(world.run(Command::ReportLoaded(report(1, 1))), Ok(1));
     assert_eq!(world.run(Command::ReportLoaded(report(1, 1))), Ok(0), "said twice, stored once");
     assert!(matches!(world.run(Command::ReportLoaded(report(1, 2))), Err(Refusal::UnknownRevision(..))));
-    assert_eq!(world.run(Command::ReportLoadFailed(report(1, 1), "no".into())), Ok(1));
+    let fail = |error: &str, is_retained| {
+        Command::ReportLoadFailed(report(1, 1), LoadFailure { error: error.to_owned(), is_retained })
+    };
+    assert_eq!(world.run(fail("no", false)), Ok(1));
     assert_eq!(world.demo().view.load_error.as_deref(), Some("no"));
+    assert_eq!(world.run(fail("no", false)), Ok(0), "a failure is stored once for a revision and a reason");
+    assert_eq!((world.run(fail("why", false)), world.run(fail("why", true))), (Ok(1), Ok(1)));
+    assert!(world.demo().view.is_retained);
+    assert_eq!(world.run(Command::ReportLoaded(report(1, 1))), Ok(1));
+    assert_eq!(world.run(fail("why", true)), Ok(1), "again, after it was loaded");
     world.start("demo", 2, true);
     assert!(matches!(world.run(Command::ReportLoaded(report(1, 1))), Err(Refusal::RunEnded { .. })));
 }

@@ -269,7 +269,7 @@ proptest! {
         }
     }
 
-    /// The rule of a deny body lets exactly that request pass, and nothing else that was denied.
+    /// Kills: a rule in a deny body that lets more pass than that request, or less.
     #[test]
     fn w25_the_narrowest_rule_is_exactly_the_request(one in anything(), other in anything()) {
         let before = verdict::compile(&policy()).unwrap();

@@ -101,3 +101,46 @@ fn a_full_disk_is_counted_and_told_once_a_minute() {
     assert_eq!(daily.write(now, Weight::Ordinary, "y"), None);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "\ny\n");
 }
+
+/// Kills: an OCSF event that is glued to one that was cut short, also by a supervisor that was killed meanwhile.
+#[test]
+fn an_event_after_a_torn_one_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = at("2026-07-02T12:00:00Z");
+    let path = folder.path().join("openshell-ocsf.2026-07-02.log");
+    std::fs::write(&path, "{\"class_uid\": 40").unwrap();
+    let mut daily = Daily::new(folder.path().to_owned(), "openshell-ocsf");
+    assert_eq!(daily.write(now, Weight::Ordinary, "{\"n\": 1}"), None);
+    let whole = daily.open.take();
+    daily.open =
+        Some(Open { file: File::options().append(true).open("/dev/full").unwrap(), ..whole.unwrap() });
+    assert!(daily.write(now, Weight::Ordinary, "{\"n\": 2}").is_some());
+    let torn = daily.open.take().unwrap();
+    daily.open = Some(Open { file: File::options().append(true).open(&path).unwrap(), ..torn });
+    assert_eq!(daily.write(now, Weight::Ordinary, "{\"n\": 3}"), None);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    assert_eq!(read.map(|event| event["n"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3], "{text}");
+}
+
+/// Kills: a line that is written in two parts, and a file that is gone already taken for one that cannot be removed.
+#[test]
+fn two_supervisors_share_a_folder_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |letter: char| {
+        let mut daily = Daily::new(folder.path().to_owned(), "openshell");
+        let line = letter.to_string().repeat(5000);
+        move || {
+            for day in 1..=28 {
+                for _ in 0..40 {
+                    let now = at(&format!("2026-07-{day:02}T12:00:00Z"));
+                    assert_eq!(daily.write(now, Weight::Ordinary, &line), None);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| "ab".chars().for_each(|letter| drop(scope.spawn(write(letter)))));
+    let text = std::fs::read_to_string(folder.path().join("openshell.2026-07-28.log")).unwrap();
+    let of = |letter: char| text.lines().filter(|line| **line == *letter.to_string().repeat(5000)).count();
+    assert_eq!((of('a'), of('b'), text.lines().count()), (40, 40, 80));
+}

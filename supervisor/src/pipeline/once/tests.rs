@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use openshell_domain::id::Revision;
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::read::policy_from_yaml;
 use openshell_domain::policy::verdict::Caller;
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::Admission;
 use super::*;
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, Pushed};
 use crate::identity::Holder;
 use crate::lease::Grant;
 use crate::resolve::Resolver;
@@ -28,7 +27,7 @@ fn admission(binaries: &[&str], lease: Lease) -> Admission {
     let grant = |id, rule: &str| Grant { proposal: id, rule: rule.parse().unwrap(), lease };
     let grants = vec![grant(id(1), "one"), grant(id(2), "two")];
     let policy = policy_from_yaml(POLICY).unwrap().policy;
-    enforcement.load(Revision(1), Ok(policy), grants, crate::clock::reading()).unwrap();
+    enforcement.load(Pushed { grants, ..Pushed::of(1, policy) }, crate::clock::reading()).unwrap();
     let holder = |path: &&str| Holder::new(1, Caller { chain: vec![(*path).to_owned()] });
     let holders = Arc::new(binaries.iter().map(holder).collect());
     Intent { holders, host: Host::parse("api.invalid").unwrap(), port: 443 }

@@ -8,6 +8,7 @@ use openshell_domain::proposal::Lease;
 
 use super::*;
 use crate::clock;
+use crate::enforcement::{NotLoaded, Pushed};
 use crate::identity::Holder;
 use crate::lease::Grant;
 use crate::resolve::Resolver;
@@ -28,7 +29,9 @@ fn load(enforcement: &Enforcement, revision: u64, endpoints: &[&str], lease: Lea
     let policy =
         policy_from_yaml(&format!("version: 1\nnetwork_policies:\n{}", rules.concat())).unwrap().policy;
     let grant = Grant { proposal: ProposalId(uuid::Uuid::nil()), rule: "r0".parse().unwrap(), lease };
-    enforcement.load(Revision(revision), Ok(policy), vec![grant], clock::reading()).unwrap();
+    enforcement
+        .load(Pushed { grants: vec![grant], ..Pushed::of(revision, policy) }, clock::reading())
+        .unwrap();
 }
 
 async fn standing(enforcement: &Enforcement, host: &str, port: u16, path: Option<&str>) -> Standing {
@@ -86,8 +89,8 @@ async fn a_quarantine_ends_everything() {
     let enforcement = Enforcement::new();
     load(&enforcement, 1, &[STREAM], Lease::Always);
     let stream = standing(&enforcement, "raw.invalid", 22, None).await;
-    let loaded = enforcement.load(Revision(2), Err("broken".to_owned()), Vec::new(), clock::reading());
-    assert_eq!(loaded, Err("broken".to_owned()));
+    let loaded = enforcement.load(Pushed::unread(Revision(2), "broken".to_owned()), clock::reading());
+    assert_eq!(loaded, Err(NotLoaded::Quarantined("broken".to_owned())));
     assert!(stream.ended(&enforcement).await.reason.contains("broken"));
 }
 

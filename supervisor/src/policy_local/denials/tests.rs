@@ -10,7 +10,7 @@ use crate::settings::InForce;
 
 fn log(folder: &std::path::Path) -> Log {
     let source = Source { sandbox: "demo".into(), hostname: "box".into() };
-    Log::new(folder.to_owned(), source, InForce::default().subscribe())
+    Log::new(folder.to_owned(), source, InForce::default().subscribe()).unwrap()
 }
 
 fn denial() -> Denial {

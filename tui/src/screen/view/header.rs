@@ -19,8 +19,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         Span::styled(format!("   {state}"), style),
     ];
     if let Some(inbox) = &model.inbox {
-        let quarantined =
-            inbox.sandboxes.values().filter(|view| isolation::quarantine(view).is_some()).count();
+        let quarantined = inbox.sandboxes.values().filter(|view| isolation::is_quarantined(view)).count();
         if quarantined > 0 {
             // Before what may be cut off: nothing passes there, whatever is approved.
             spans.push(Span::styled(format!("   ! {quarantined} quarantined"), theme.bad));

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::plan::{Place, Plan};
 use super::told::{LABEL, fact};
-use crate::isolation::{self, KeptIn, QUARANTINE};
+use crate::isolation::{self, KeptIn};
 use crate::review;
 use crate::screen::life;
 use crate::screen::model::Model;
@@ -30,13 +30,12 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     let forms =
         if binaries == [asker] { vec![Vec::new(), Vec::new(), asked_by] } else { vec![Vec::new(), asked_by] };
     plan.put(Place::Asker, forms);
-    let quarantine = quarantine(model, proposal);
+    let not_loaded = not_loaded(model, proposal);
     let mut sandbox = vec![sandbox(model, proposal, page)];
-    if let (Some(reason), [lines]) = (quarantine, sandbox.as_mut_slice()) {
-        let told = format!("{QUARANTINE}: {}", shown::visible(reason));
-        lines.extend(fact("", &told, page.0.bad, page));
+    if let (Some(told), [lines]) = (&not_loaded, sandbox.as_mut_slice()) {
+        lines.extend(fact("", told, page.0.bad, page));
     }
-    if kept_in(model, proposal).warning().is_none() && quarantine.is_none() {
+    if kept_in(model, proposal).warning().is_none() && not_loaded.is_none() {
         sandbox.insert(0, Vec::new());
     }
     plan.put(Place::Sandbox, sandbox);
@@ -56,8 +55,8 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     plan.put(Place::Rule, vec![Vec::new(), fact("Rule", &rule, style, page)]);
 }
 
-fn quarantine<'m>(model: &'m Model, proposal: &Proposal) -> Option<&'m str> {
-    model.inbox.as_ref()?.sandboxes.get(&proposal.sandbox).and_then(isolation::quarantine)
+fn not_loaded(model: &Model, proposal: &Proposal) -> Option<String> {
+    model.inbox.as_ref()?.sandboxes.get(&proposal.sandbox).and_then(isolation::not_loaded)
 }
 
 pub(super) fn kept_in(model: &Model, proposal: &Proposal) -> KeptIn {
