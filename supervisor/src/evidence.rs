@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::denial::{Ask, Denial};
 use crate::pipeline::Layer;
-pub use like::of;
+pub use like::{concerning, of};
 
 /// How many kinds of denials are kept.
 pub const KEPT: usize = 500;
@@ -56,6 +56,8 @@ struct Kind {
     key: Key,
     /// Method and path, where the request was read.
     request: Option<(String, String)>,
+    /// Whether that was to become a WebSocket.
+    is_upgrade: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -72,10 +74,10 @@ impl Evidence {
     /// Counts a denial, once for every program that lacks a rule. One of nobody, or with a method that no rule can name, is
     /// evidence for nothing.
     pub fn record(&self, denial: &Denial) {
-        let request = match &denial.ask {
-            Ask::Connect => None,
+        let (request, is_upgrade) = match &denial.ask {
+            Ask::Connect => (None, false),
             Ask::Request { method, .. } if method.len() > MAX_METHOD => return,
-            Ask::Request { method, path } => Some((method.clone(), path.clone())),
+            Ask::Request { method, path, is_upgrade } => (Some((method.clone(), path.clone())), *is_upgrade),
         };
         let fresh = u64::from(denial.is_fixable());
         let mut counted: Vec<&str> = Vec::new();
@@ -87,7 +89,7 @@ impl Evidence {
             let (host, port, layer) = (denial.host.clone(), denial.port, denial.refused.layer);
             let key = Key { binary: binary.to_owned(), host, port, layer };
             let count = Count { times: 1, last: 0, fresh, caller: holder.caller.clone() };
-            self.lock().count(Kind { key, request: request.clone() }, count);
+            self.lock().count(Kind { key, request: request.clone(), is_upgrade }, count);
         }
         if fresh > 0 {
             self.news.notify_one();
@@ -101,7 +103,8 @@ impl Evidence {
             let layer = if one.request.is_some() { Layer::L7 } else { Layer::L4 };
             let key = Key { binary, host: one.host, port: one.port, layer };
             let count = Count { times: one.fresh, last: 0, fresh: one.fresh, caller: one.caller };
-            self.lock().count(Kind { key, request: one.request }, count);
+            let kind = Kind { key, request: one.request, is_upgrade: one.is_upgrade };
+            self.lock().count(kind, count);
         }
         self.news.notify_one();
     }
@@ -217,6 +220,7 @@ impl From<&Kept> for Denied {
             host: kept.kind.key.host.clone(),
             port: kept.kind.key.port,
             request: kept.kind.request.clone(),
+            is_upgrade: kept.kind.is_upgrade,
             times: kept.count.times,
             fresh: kept.count.fresh,
         }
