@@ -58,8 +58,8 @@ async fn a_websocket_that_was_refused_opens_with_the_rule_that_the_refusal_offer
     let deciding = tokio::task::spawn_blocking(move || {
         let pending = || reviewer.inbox_json(&["list", "--status", "pending", "--sandbox", "demo"]);
         let id = until("the agent to ask", || pending()[0]["id"].as_str().map(ToOwned::to_owned));
-        let shown = reviewer.inbox_json(&["show", &id]).to_string();
-        assert!(shown.contains("WebSocket web.invalid:443 /socket"), "{shown}");
+        let shown = String::from_utf8(reviewer.inbox(&["show", &id]).stdout).unwrap();
+        assert!(shown.contains("web.invalid:443 WebSocket /socket (two-way, contents not seen)"), "{shown}");
         assert!(reviewer.inbox(&["approve", &id]).status.success());
     });
     let policy = policy("enforcement: enforce, access: read-only");
