@@ -3,7 +3,7 @@
 //! `opaque_upgrade`: where an explicit rule (not a preset) allows GET, a WebSocket may be opened that nobody reads.
 //! Every explicit GET would be one, and a finding on every ask is a finding on none. It is said where the *asker* can
 //! choose what is upgraded (the method is `*`, the path holds a wildcard, or the path names a socket), and where
-//! nothing but the upgrade is new. GET of one ordinary resource opens a WebSocket only where the server makes that
+//! the upgrade stands alone in the difference. GET of one ordinary resource opens a WebSocket only where the server makes that
 //! resource one, and that server is sent any query and any header as it is.
 
 use super::marks::{Mark, Marks};
