@@ -69,7 +69,7 @@ async fn a_proof_tells_what_a_submission_would_be_answered_and_stores_nothing() 
     // What the policy file allows already would be closed at once.
     let mut read = agent.submission(&["/a"]);
     let endpoint = &mut read.operations[0].rule.as_mut().unwrap().endpoints[0];
-    endpoint.rules[0].allow.as_mut().unwrap().method = "GET".into();
+    endpoint.rules[0].allow.as_mut().unwrap().method = "HEAD".into();
     let covered = within(agent.client.prove_proposals(read)).await.unwrap().into_inner().results.remove(0);
     assert_eq!(covered.covered_by, ["github"], "{covered:?}");
     agent.submit("/d").await;

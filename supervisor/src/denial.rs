@@ -31,6 +31,8 @@ pub enum Ask {
         method: String,
         /// The path.
         path: String,
+        /// Whether it was to become a WebSocket.
+        is_upgrade: bool,
     },
 }
 
@@ -144,14 +146,14 @@ impl Denial {
     fn request(&self) -> Option<(&str, &str)> {
         match &self.ask {
             Ask::Connect => None,
-            Ask::Request { method, path } => Some((method, path)),
+            Ask::Request { method, path, .. } => Some((method, path)),
         }
     }
 
     fn rule_text(&self) -> String {
         match &self.ask {
             Ask::Connect => format!("CONNECT {}", self.host.with_port(self.port)),
-            Ask::Request { method, path } => format!("{method} {path}"),
+            Ask::Request { method, path, .. } => format!("{method} {path}"),
         }
     }
 
@@ -160,7 +162,7 @@ impl Denial {
         let what = match (&self.ask, self.refused.layer) {
             (_, Layer::L7) => return self.refused.reason.clone(),
             (Ask::Connect, Layer::L4) => format!("CONNECT {at}"),
-            (Ask::Request { method, path }, Layer::L4) => format!("{method} {at}{path}"),
+            (Ask::Request { method, path, .. }, Layer::L4) => format!("{method} {at}{path}"),
         };
         if self.refused.error == "policy_denied" {
             format!("{what} not permitted by policy")
@@ -178,7 +180,7 @@ impl Denial {
                 put("type", "l4_allow".into());
                 put("layer", "l4".into());
             }
-            Ask::Request { method, path } => {
+            Ask::Request { method, path, .. } => {
                 put("type", "rest_allow".into());
                 put("layer", "l7".into());
                 put("method", method.clone().into());
@@ -228,7 +230,7 @@ impl Denial {
                 tag,
                 reason: Some(self.refused.reason.clone()),
             },
-            Ask::Request { method, path } => Line::Http {
+            Ask::Request { method, path, .. } => Line::Http {
                 method: method.clone(),
                 severity: Severity::Medium,
                 action: "DENIED",

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::denial::{Ask, Denial};
 use crate::identity::FileHash;
 use crate::pipeline::Layer;
-pub use like::of;
+pub use like::{concerning, of};
 
 /// How many kinds of denials are kept.
 pub const KEPT: usize = 500;
@@ -58,6 +58,8 @@ struct Kind {
     key: Key,
     /// Method and path, where the request was read.
     request: Option<(String, String)>,
+    /// Whether that was to become a WebSocket.
+    is_upgrade: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -75,10 +77,10 @@ impl Evidence {
     /// Counts a denial, once for every program that lacks a rule. One of nobody, or with a method that no rule can name, is
     /// evidence for nothing.
     pub fn record(&self, denial: &Denial) {
-        let request = match &denial.ask {
-            Ask::Connect => None,
+        let (request, is_upgrade) = match &denial.ask {
+            Ask::Connect => (None, false),
             Ask::Request { method, .. } if method.len() > MAX_METHOD => return,
-            Ask::Request { method, path } => Some((method.clone(), path.clone())),
+            Ask::Request { method, path, is_upgrade } => (Some((method.clone(), path.clone())), *is_upgrade),
         };
         let fresh = u64::from(denial.is_fixable());
         let mut counted: Vec<&str> = Vec::new();
@@ -91,7 +93,7 @@ impl Evidence {
             let key = Key { binary: binary.to_owned(), host, port, layer };
             let (caller, sha256) = (holder.caller.clone(), holder.sha256.clone());
             let count = Count { times: 1, last: 0, fresh, caller, sha256 };
-            self.lock().count(Kind { key, request: request.clone() }, count);
+            self.lock().count(Kind { key, request: request.clone(), is_upgrade }, count);
         }
         if fresh > 0 {
             self.news.notify_one();
@@ -107,7 +109,8 @@ impl Evidence {
             // The file of that name may be another by now.
             let sha256 = FileHash::default();
             let count = Count { times: one.fresh, last: 0, fresh: one.fresh, caller: one.caller, sha256 };
-            self.lock().count(Kind { key, request: one.request }, count);
+            let kind = Kind { key, request: one.request, is_upgrade: one.is_upgrade };
+            self.lock().count(kind, count);
         }
         self.news.notify_one();
     }
@@ -230,6 +233,7 @@ impl From<&Kept> for Denied {
             host: kept.kind.key.host.clone(),
             port: kept.kind.key.port,
             request: kept.kind.request.clone(),
+            is_upgrade: kept.kind.is_upgrade,
             times: kept.count.times,
             fresh: kept.count.fresh,
             sha256: kept.sha256,

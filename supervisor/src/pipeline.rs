@@ -168,20 +168,7 @@ impl Admission {
     /// # Errors
     /// [`Refused`] where one does.
     pub fn clear_stream(&self) -> Result<Clearance<'_>, Refused> {
-        let mut endpoints = Vec::with_capacity(self.views.len());
-        for view in &self.views {
-            match view {
-                View::Opaque(at) => endpoints.push(at.clone()),
-                View::Inspected(_) => {
-                    return Err(Refused::l4(
-                        "unsupported_l7_protocol",
-                        "l7",
-                        "the stream is not HTTP".to_owned(),
-                    ));
-                }
-            }
-        }
-        self.clearance(endpoints, false, None)
+        self.clear_as(Asked::Stream)
     }
 
     /// Asks the rules about one request, for every holder.
@@ -189,6 +176,19 @@ impl Admission {
     /// # Errors
     /// [`Refused`] when one of them may not make it.
     pub fn clear(&self, request: &Request<'_>) -> Result<Clearance<'_>, Refused> {
+        self.clear_as(Asked::Request(request))
+    }
+
+    /// Asks the rules whether a request may become a WebSocket, for every holder: where a rule allows it in so many
+    /// words. No preset, no audit and no grant for one request does.
+    ///
+    /// # Errors
+    /// [`Refused`] where there is no such rule for one of them.
+    pub fn clear_upgrade(&self, request: &Request<'_>) -> Result<Clearance<'_>, Refused> {
+        self.clear_as(Asked::Upgrade(request))
+    }
+
+    fn clear_as(&self, asked: Asked<'_>) -> Result<Clearance<'_>, Refused> {
         let judge = judge(&self.snapshot)?;
         let mut endpoints = Vec::with_capacity(self.views.len());
         let mut is_audited = false;
@@ -196,79 +196,79 @@ impl Admission {
         for (place, view) in self.views.iter().enumerate() {
             match view {
                 View::Opaque(at) => endpoints.push(at.clone()),
-                View::Inspected(at) => match judge.request(at, request) {
-                    RequestVerdict::Allowed(at) => endpoints.push(at),
-                    RequestVerdict::Audited(at) => {
+                View::Inspected(at) => match asked.verdict(judge, at) {
+                    Ok(RequestVerdict::Allowed(at)) => endpoints.push(at),
+                    Ok(RequestVerdict::Audited(at)) => {
                         is_audited = true;
                         endpoints.push(at);
                     }
-                    RequestVerdict::Denied(denial) => {
-                        refusals.push(Refused { lacking: vec![place], ..request_refused(request, &denial) });
+                    Ok(RequestVerdict::Denied(denial)) => {
+                        refusals.push(Refused { lacking: vec![place], ..asked.refused(&denial) });
                     }
+                    Err(refused) => return Err(refused),
                 },
             }
         }
         if let Some(refused) = Refused::together(refusals) {
             return Err(refused);
         }
-        self.clearance(endpoints, is_audited, Some(request))
-    }
-
-    /// Lets a request become a stream that nobody reads, where for every holder a rule allows it in so many words: no
-    /// preset, no audit and no grant for one request does.
-    ///
-    /// # Errors
-    /// [`Refused`] where there is no such rule.
-    pub fn clear_upgrade(&self, request: &Request<'_>) -> Result<Clearance<'_>, Refused> {
-        let judge = judge(&self.snapshot)?;
-        let mut endpoints = Vec::with_capacity(self.views.len());
-        for view in &self.views {
-            endpoints.push(match view {
-                View::Opaque(at) => at.clone(),
-                View::Inspected(at) => match judge.upgrade(at, request) {
-                    RequestVerdict::Allowed(at) => at,
-                    RequestVerdict::Audited(_) | RequestVerdict::Denied(_) => {
-                        let reason = format!("{} {} may not become a stream", request.method, request.path);
-                        let refused = Refused::l4("policy_denied", "l7", reason);
-                        return Err(Refused { layer: Layer::L7, ..refused });
-                    }
-                },
-            });
-        }
-        let ways = once::upgrade_ways(&self.snapshot, &self.intent, request);
-        Ok(Clearance { admission: self, granted: Way::new(judge, endpoints, false), ways })
-    }
-
-    fn clearance(
-        &self,
-        endpoints: Vec<Endpoints>,
-        is_audited: bool,
-        request: Option<&Request<'_>>,
-    ) -> Result<Clearance<'_>, Refused> {
-        let judge = judge(&self.snapshot)?;
-        let ways = once::ways(&self.snapshot, &self.intent, request);
+        let ways = once::ways(&self.snapshot, &self.intent, asked);
         Ok(Clearance { admission: self, granted: Way::new(judge, endpoints, is_audited), ways })
     }
 }
 
-fn request_refused(request: &Request<'_>, denial: &RequestDenial) -> Refused {
-    let what = format!("{} {}", request.method, request.path);
-    let reason = match denial {
-        RequestDenial::DenyRule(_) => format!("{what} blocked by deny rule"),
-        RequestDenial::NotAllowed(_) => format!("{what} not permitted by policy"),
-        RequestDenial::NoPath(_) => format!("{what} not permitted by policy: no endpoint is about this path"),
-        RequestDenial::UnclearQuery(_) => {
-            format!("{what}: the query has no single reading, and a rule is about queries")
+/// What is asked of an admission.
+#[derive(Debug, Clone, Copy)]
+enum Asked<'r> {
+    /// A stream that nobody reads.
+    Stream,
+    /// A request.
+    Request(&'r Request<'r>),
+    /// A request that becomes a WebSocket.
+    Upgrade(&'r Request<'r>),
+}
+
+impl Asked<'_> {
+    /// What a policy says of it where requests are judged.
+    fn verdict(self, judge: &CompiledPolicy, at: &Inspected) -> Result<RequestVerdict, Refused> {
+        match self {
+            Self::Stream => {
+                Err(Refused::l4("unsupported_l7_protocol", "l7", "the stream is not HTTP".to_owned()))
+            }
+            Self::Request(request) => Ok(judge.request(at, request)),
+            Self::Upgrade(request) => Ok(judge.upgrade(at, request)),
         }
-    };
-    Refused {
-        error: "policy_denied",
-        engine: "l7",
-        layer: Layer::L7,
-        rule: denial.rule().to_owned(),
-        reason,
-        is_fixable: denial.is_fixable(),
-        lacking: Vec::new(),
+    }
+
+    fn refused(self, denial: &RequestDenial) -> Refused {
+        let what = match self {
+            Self::Stream => String::new(),
+            Self::Request(request) | Self::Upgrade(request) => format!("{} {}", request.method, request.path),
+        };
+        let reason = match denial {
+            RequestDenial::DenyRule(_) => format!("{what} blocked by deny rule"),
+            RequestDenial::NotAllowed(_) => format!("{what} not permitted by policy"),
+            RequestDenial::NoPath(_) => {
+                format!("{what} not permitted by policy: no endpoint is about this path")
+            }
+            RequestDenial::UnclearQuery(_) => {
+                format!("{what}: the query has no single reading, and a rule is about queries")
+            }
+            RequestDenial::NotWritten(_) => {
+                format!(
+                    "{what} may not become a WebSocket: only a rule that names method and path allows that"
+                )
+            }
+        };
+        Refused {
+            error: "policy_denied",
+            engine: "l7",
+            layer: Layer::L7,
+            rule: denial.rule().to_owned(),
+            reason,
+            is_fixable: denial.is_fixable(),
+            lacking: Vec::new(),
+        }
     }
 }
 

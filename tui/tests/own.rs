@@ -33,7 +33,8 @@ fn what_is_proven_is_what_would_be_granted_and_nothing_is_stored() {
     assert!(result["widens"].to_string().contains("PUT /a.md"), "{result}");
     assert!(result["validation_result"].as_str().unwrap().starts_with("prover: "), "{result}");
     let mut reading = proposal("/x", "read it");
-    reading["operations"][0]["addRule"]["rule"]["endpoints"][0]["rules"][0]["allow"]["method"] = json!("GET");
+    reading["operations"][0]["addRule"]["rule"]["endpoints"][0]["rules"][0]["allow"]["method"] =
+        json!("HEAD");
     let covered = prove(&mut sandbox, &reading).body["results"][0].clone();
     assert_eq!((&covered["status"], &covered["covered_by"]), (&json!("already_covered"), &json!(["docs"])));
     let mut broken = proposal("/a.md", "x");
@@ -90,4 +91,48 @@ fn a_status_says_until_when_and_what_would_be_better_and_the_log_says_what_happe
     for word in ["CONFIG:PROPOSED", "CONFIG:APPROVED", "CONFIG:REJECTED", "CONFIG:LOADED"] {
         assert!(log.contains(word), "{word}: {log}");
     }
+}
+
+/// Kills: a rule that is wider than what was denied, one for what was denied elsewhere or is allowed by now, and a body
+/// that cannot be sent as it is.
+#[test]
+fn a_proof_brings_the_narrowest_body_for_what_was_denied() {
+    let world = World::start();
+    let mut sandbox = world.sandbox("demo", &["--advisor"]);
+    let denied = |sandbox: &mut Sandbox, url: &str| {
+        let asked = sandbox.ask("PUT", url, "x");
+        sandbox.answer(asked).body
+    };
+    let elsewhere = denied(&mut sandbox, "http://elsewhere.invalid/7/a.md");
+    let mut wide = proposal("/**", "everything");
+    wide["operations"][0]["addRule"]["rule"]["binaries"][0]["path"] = elsewhere["binary"].clone();
+    let result = prove(&mut sandbox, &wide).body["results"][0].clone();
+    assert_eq!((&result["status"], &result["narrowest"]), (&json!("would_be_submitted"), &Value::Null));
+    assert!(result["narrowest_reason"].as_str().unwrap().starts_with("nothing was denied"), "{result}");
+    denied(&mut sandbox, "http://docs.invalid/7/a.md");
+    denied(&mut sandbox, "http://docs.invalid/8/b.md");
+    let result = prove(&mut sandbox, &wide).body["results"][0].clone();
+    let body = &result["narrowest"];
+    let [operation] = &body["operations"].as_array().unwrap()[..] else { panic!("one rule: {result}") };
+    let endpoint = &operation["addRule"]["rule"]["endpoints"][0];
+    assert_eq!(
+        (&endpoint["host"], &endpoint["rules"]),
+        (
+            &json!("docs.invalid"),
+            &json!([
+                {"allow": {"method": "PUT", "path": "/7/a.md"}},
+                {"allow": {"method": "PUT", "path": "/8/b.md"}},
+            ])
+        )
+    );
+    assert!(result.get("narrowest_reason").is_none(), "{result}");
+    let submitted = sandbox.post(PROPOSALS, &body.to_string());
+    assert_eq!(submitted.status, 202, "{submitted:?}");
+    let id = submitted.body["accepted_chunk_ids"][0].as_str().unwrap().to_owned();
+    assert!(world.inbox(&["approve", &id]).status.success());
+    let waiting = sandbox.wait(&id, 60);
+    assert_eq!(sandbox.answer(waiting).body["policy_reloaded"], true);
+    let result = prove(&mut sandbox, &wide).body["results"][0].clone();
+    assert_eq!(result["narrowest"], Value::Null, "{result}");
+    assert!(result["narrowest_reason"].as_str().unwrap().contains("allowed by now"), "{result}");
 }

@@ -152,5 +152,5 @@ fn a_websocket_whose_grant_is_revoked_is_closed_with_code_1008_between_frames() 
     let at = answer.windows(8).position(|part| part == b"\x81\x06begun\n").unwrap();
     let close = &answer[at + 8..];
     assert_eq!((close[0], usize::from(close[1]), &close[2..4]), (0x88, close.len() - 2, &b"\x03\xf0"[..]));
-    assert!(String::from_utf8_lossy(&close[4..]).contains("/socket may not become a stream"), "{close:?}");
+    assert!(String::from_utf8_lossy(&close[4..]).contains("/socket may not become a WebSocket"), "{close:?}");
 }

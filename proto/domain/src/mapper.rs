@@ -23,6 +23,8 @@ pub use shape::generalised;
 
 /// The most rules of one draft: what a person reads at a glance.
 const MAX_RULES: usize = 16;
+/// The most rules of an exact operation: what a policy may hold.
+const MAX_EXACT: usize = 64;
 /// The most text of their paths, in bytes.
 const MAX_PATHS: usize = 8 * 1024;
 /// How many of them the rationale names.
@@ -39,6 +41,8 @@ pub struct Denied {
     pub port: u16,
     /// Method and canonical path without its query, where the request was read.
     pub request: Option<(String, String)>,
+    /// Whether that was to become a WebSocket.
+    pub is_upgrade: bool,
     /// How often it was denied in this run.
     pub times: u64,
     /// How often since that was last told.
@@ -83,15 +87,40 @@ pub fn narrowest(
 /// The drafts for what was denied, in a fixed order: one for each program, host and port of which there is news.
 #[must_use]
 pub fn draft(denied: &[Denied], judge: &CompiledPolicy) -> Vec<Mapped> {
-    let mut groups: BTreeMap<(&str, &Host, u16), Vec<&Denied>> = BTreeMap::new();
+    let groups = groups(denied, judge).into_iter();
+    groups.filter_map(|((binary, host, port), group)| mapped(binary, (host, port), &group)).collect()
+}
+
+/// The body of a proposal for what was denied and still is, as far as a rule can allow it: exact methods and paths,
+/// one operation for each program, host and port, in a fixed order. `None` where there is nothing to ask for.
+#[must_use]
+pub fn covering(denied: &[Denied], judge: &CompiledPolicy) -> Option<Value> {
+    let mut operations = Vec::new();
+    let mut summary = Vec::new();
+    for ((binary, host, port), group) in groups(denied, judge).into_iter().take(body::MAX_OPERATIONS) {
+        let rules = rules(&group, (str::to_owned, MAX_EXACT));
+        let requests: Vec<(&str, &str)> =
+            rules.iter().map(|(method, path)| (*method, path.as_str())).collect();
+        let name = rule_name(binary, (host, port));
+        if let Some((value, _)) = operation(&name, &[binary], (host, port), &requests) {
+            operations.push(value);
+            summary.push(rationale(binary, (host, port), &requests));
+        }
+    }
+    let summary: String = summary.join(" ").chars().take(body::MAX_SUMMARY / 4).collect();
+    (!operations.is_empty()).then(|| json!({"intent_summary": summary, "operations": operations}))
+}
+
+/// Denials that a rule could let pass, by program, host and port.
+type Groups<'d> = BTreeMap<(&'d str, &'d Host, u16), Vec<&'d Denied>>;
+
+fn groups<'d>(denied: &'d [Denied], judge: &CompiledPolicy) -> Groups<'d> {
+    let mut groups = Groups::new();
     for one in denied.iter().filter(|one| is_wanted(one, judge)) {
         let binary = one.caller.binary().unwrap_or_default();
         groups.entry((binary, &one.host, one.port)).or_default().push(one);
     }
     groups
-        .into_iter()
-        .filter_map(|((binary, host, port), group)| mapped(binary, (host, port), &group))
-        .collect()
 }
 
 /// Whether a rule could let it pass, and none does.
@@ -110,7 +139,11 @@ fn is_wanted(denied: &Denied, judge: &CompiledPolicy) -> bool {
         (Connect::Denied(_), _) => true,
         (Connect::Inspected(at), Some((method, path))) => {
             let request = Request { method, path, query: None };
-            matches!(judge.request(&at, &request), RequestVerdict::Denied(denial) if denial.is_fixable())
+            let verdict = match denied.is_upgrade {
+                true => judge.upgrade(&at, &request),
+                false => judge.request(&at, &request),
+            };
+            matches!(verdict, RequestVerdict::Denied(denial) if denial.is_fixable())
         }
     }
 }
@@ -120,7 +153,7 @@ fn mapped(binary: &str, (host, port): (&Host, u16), group: &[&Denied]) -> Option
     if evidence.is_empty() {
         return None;
     }
-    let rules = rules(group);
+    let rules = rules(group, (generalised, MAX_RULES));
     let requests: Vec<(&str, &str)> = rules.iter().map(|(method, path)| (*method, path.as_str())).collect();
     let name = rule_name(binary, (host, port));
     let (_, add) = operation(&name, &[binary], (host, port), &requests)?;
@@ -142,20 +175,20 @@ fn evidence(binary: &str, (host, port): (&Host, u16), group: &[&Denied]) -> Vec<
     evidence
 }
 
-/// Methods and generalised paths, sorted; of too many, those that were denied most.
-fn rules<'a>(group: &[&'a Denied]) -> Vec<(&'a str, String)> {
+/// Methods and paths in a shape, sorted; of more than `most`, those that were denied most.
+fn rules<'a>(group: &[&'a Denied], (shape, most): (fn(&str) -> String, usize)) -> Vec<(&'a str, String)> {
     let mut times: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (one, (method, path)) in group.iter().filter_map(|one| one.request.as_ref().map(|at| (one, at))) {
-        let count = times.entry((method, generalised(path))).or_default();
+        let count = times.entry((method, shape(path))).or_default();
         *count = count.saturating_add(one.times);
     }
-    let mut most: Vec<((&str, String), u64)> = times.into_iter().collect();
+    let mut ranked: Vec<((&str, String), u64)> = times.into_iter().collect();
     // Stable: of what is equally frequent, the first by method and path.
-    most.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    ranked.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     let mut room = MAX_PATHS;
-    let mut rules: Vec<(&str, String)> = most
+    let mut rules: Vec<(&str, String)> = ranked
         .into_iter()
-        .take(MAX_RULES)
+        .take(most)
         .take_while(|((_, path), _)| {
             let fits = path.len() <= room;
             room = room.saturating_sub(path.len());

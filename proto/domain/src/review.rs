@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::id::{Digest, ProposalId};
-use crate::policy::authority::{Because, Difference};
+use crate::policy::authority::{Because, Difference, Ground};
 use crate::policy::risk::{self, Breadth, Finding, Level, Scene, Seen};
 use crate::proposal::Draft;
 use crate::state::Sandbox;
@@ -39,13 +39,23 @@ impl Review {
     /// Looks at one wording of a proposal of `sandbox`; `seen` is what was denied before it.
     #[must_use]
     pub fn of(sandbox: &Sandbox, proposal: ProposalId, draft: &Draft, seen: &[Seen]) -> Self {
-        let ground = sandbox.ground();
+        Self::on(&sandbox.ground(), sandbox, (proposal, draft), seen)
+    }
+
+    /// The same on the sandbox's ground with a patience of its own: too complex is also what took longer.
+    #[must_use]
+    pub fn on(
+        ground: &Ground<'_>,
+        sandbox: &Sandbox,
+        (proposal, draft): (ProposalId, &Draft),
+        seen: &[Seen],
+    ) -> Self {
         let difference = ground.difference(&draft.rule).ok();
         let scene = |difference| Scene {
             rule: &draft.rule,
             rule_name: draft.rule_name.as_str(),
             difference,
-            ground: &ground,
+            ground,
             credentials: &sandbox.credentials,
             writable: &sandbox.writable,
             seen,

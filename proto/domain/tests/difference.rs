@@ -68,7 +68,7 @@ impl Case {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground { base: &self.base, grants: self.grants.iter().map(|rule| ("grant", rule)).collect() }
+        Ground::new(&self.base, self.grants.iter().map(|rule| ("grant", rule)).collect())
     }
 }
 
@@ -255,7 +255,7 @@ proptest! {
             } else {
                 let before = with(&case.base, &grants(&active)).unwrap();
                 let keyed = grants(&active).into_iter().map(|rule| ("grant", rule)).collect();
-                let shown = Ground { base: &case.base, grants: keyed }.difference(rules[step]).unwrap();
+                let shown = Ground::new(&case.base, keyed).difference(rules[step]).unwrap();
                 active.push((step, shown));
                 prop_assert_eq!(with(&case.base, &grants(&active[..active.len() - 1])).unwrap(), before);
             }
@@ -307,7 +307,7 @@ fn ordinary_asks_on_the_fixtures_are_never_too_complex() {
                     "endpoints: [{{host: '{host}', port: 443, {inside}}}]\nbinaries: [{{path: /usr/bin/curl}}]"
                 );
                 let rule = rule_from_node(&from_yaml(&text).unwrap(), Source::Proposal, "ask").unwrap();
-                assert!(Ground { base: &base, grants: vec![] }.difference(&rule).is_ok(), "{text}");
+                assert!(Ground::new(&base, vec![]).difference(&rule).is_ok(), "{text}");
             }
         }
     }

@@ -213,7 +213,12 @@ proptest! {
             let connect = naive::connect(&policy, &asked.caller, &asked.host, asked.port);
             let want = walked(&connect, &asked, &request);
             prop_assert_eq!(indexed(&compiled, &asked, &request), want, "{:?}", asked);
-            for (kind, of) in [(Kind::Opaque, None), (Kind::Http(request), Some(&request))] {
+            let kinds = [
+                (Kind::Opaque, None),
+                (Kind::Http(request), Some((&request, false))),
+                (Kind::Upgrade(request), Some((&request, true))),
+            ];
+            for (kind, of) in kinds {
                 let got =
                     compiled.authority(&asked.caller, &asked.host, &asked.addresses, asked.port, &kind);
                 prop_assert_eq!(got, naive::authority(&connect, &asked.addresses, asked.port, of), "{:?}", asked);

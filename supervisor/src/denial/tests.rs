@@ -25,7 +25,7 @@ fn denial(ask: Ask, layer: Layer, is_fixable: bool) -> Denial {
 }
 
 fn put() -> Ask {
-    Ask::Request { method: "PUT".into(), path: "/repos/o/r/x.md".into() }
+    Ask::Request { method: "PUT".into(), path: "/repos/o/r/x.md".into(), is_upgrade: false }
 }
 
 const ON: Advice<'_> = Advice { is_on: true, skill: "/etc/openshell/skills/policy_advisor.md" };
@@ -87,7 +87,11 @@ fn the_proposal_is_for_everybody_who_lacks_a_rule() {
 /// Kills: advice to ask for what no rule can say, and a ready-made rule that is wider than the request.
 #[test]
 fn w25_only_what_a_rule_can_fix_is_advised() {
-    let request = |method: &str, path: &str| Ask::Request { method: method.into(), path: path.into() };
+    let request = |method: &str, path: &str| Ask::Request {
+        method: method.into(),
+        path: path.into(),
+        is_upgrade: false,
+    };
     let control_plane = Denial { port: 6443, ..denial(Ask::Connect, Layer::L4, true) };
     for denial in [control_plane, denial(request("TRACE", "/x"), Layer::L4, true)] {
         let body = Value::Object(denial.body(ON));

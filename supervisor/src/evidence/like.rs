@@ -1,9 +1,10 @@
-//! Which denials look like an operation of an agent's proposal.
+//! Which denials look like an operation of an agent's proposal, and which are of what it is about.
 
+use openshell_domain::mapper::Denied;
 use openshell_domain::policy::pattern::{Pattern, Separator};
 use openshell_domain::policy::risk::{MAX_EVIDENCE, Seen};
 use openshell_domain::policy::verdict::{self, Caller, CompiledPolicy, Connect, Request, RequestVerdict};
-use openshell_domain::policy::{Policy, Rule};
+use openshell_domain::policy::{Endpoint, Policy, Rule};
 use openshell_domain::proposal::body::AddRule;
 
 use super::{Kept, Kind};
@@ -16,6 +17,13 @@ pub fn of(add: &AddRule, latest: &[Kept]) -> Vec<Seen> {
     let (exact, like): (Vec<&Kept>, Vec<&Kept>) =
         latest.iter().filter(|kept| asked.is_like(&kept.kind)).partition(|kept| asked.allows(&kept.kind));
     exact.into_iter().chain(like).take(MAX_EVIDENCE).map(Seen::from).collect()
+}
+
+/// What was denied to the programs of an operation, at its hosts and ports; the latest first.
+#[must_use]
+pub fn concerning(add: &AddRule, latest: &[Kept]) -> Vec<Denied> {
+    let asked = Asked::new(add);
+    latest.iter().filter(|kept| asked.is_about(&kept.kind)).map(Denied::from).collect()
 }
 
 /// An operation, to be compared with many denials.
@@ -42,14 +50,28 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Program, host and port are those of the operation.
+    fn is_about(&self, kind: &Kind) -> bool {
+        self.is_by(kind) && self.is_at(kind, |endpoint| endpoint.ports.contains(&kind.key.port))
+    }
+
     fn is_like(&self, kind: &Kind) -> bool {
+        let is_by = self.is_by(kind);
+        self.is_at(kind, |endpoint| is_by || endpoint.ports.contains(&kind.key.port))
+    }
+
+    fn is_by(&self, kind: &Kind) -> bool {
+        self.binaries.iter().any(|pattern| pattern.matches(&kind.key.binary))
+    }
+
+    /// Whether an endpoint for the host is `wanted`.
+    fn is_at(&self, kind: &Kind, wanted: impl Fn(&Endpoint) -> bool) -> bool {
         let host = kind.key.host.to_string();
-        let is_by = || self.binaries.iter().any(|pattern| pattern.matches(&kind.key.binary));
-        self.rule.endpoints.iter().zip(&self.hosts).any(|(endpoint, pattern)| {
-            let is_host =
-                endpoint.host.is_empty() || pattern.as_ref().is_some_and(|pattern| pattern.matches(&host));
-            is_host && (endpoint.ports.contains(&kind.key.port) || is_by())
-        })
+        let is_for = |endpoint: &Endpoint, pattern: &Option<Pattern>| {
+            endpoint.host.is_empty() || pattern.as_ref().is_some_and(|pattern| pattern.matches(&host))
+        };
+        let mut hosts = self.rule.endpoints.iter().zip(&self.hosts);
+        hosts.any(|(endpoint, pattern)| is_for(endpoint, pattern) && wanted(endpoint))
     }
 
     fn allows(&self, kind: &Kind) -> bool {

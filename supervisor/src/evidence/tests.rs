@@ -27,7 +27,7 @@ fn denial(binary: &str, at: (&str, u16), ask: Ask) -> Denial {
 }
 
 fn request(method: &str, path: &str) -> Ask {
-    Ask::Request { method: method.into(), path: path.into() }
+    Ask::Request { method: method.into(), path: path.into(), is_upgrade: false }
 }
 
 fn add(endpoint: &Value) -> AddRule {

@@ -41,6 +41,8 @@ struct Stored {
     port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_upgrade: bool,
     times: u64,
 }
 
@@ -97,7 +99,7 @@ fn read(file: &Path) -> io::Result<Vec<Denied>> {
 
 /// What a denial of this supervisor could have been.
 fn believed(stored: Stored) -> Option<Denied> {
-    let Stored { chain, host, port, request, times } = stored;
+    let Stored { chain, host, port, request, is_upgrade, times } = stored;
     let is_path = |path: &String| path.starts_with('/') && path.len() <= MAX_BINARY;
     let is_request = |(method, its): &(String, String)| {
         method.len() <= MAX_METHOD && path::canonical(its, true).is_ok_and(|target| target.path == *its)
@@ -106,7 +108,8 @@ fn believed(stored: Stored) -> Option<Denied> {
         && chain.iter().all(is_path)
         && request.as_ref().is_none_or(is_request);
     let host = Host::parse(&host).ok().filter(|_| is_sound && port > 0 && times > 0)?;
-    Some(Denied { caller: Caller { chain }, host, port, request, times, fresh: times, sha256: None })
+    let caller = Caller { chain };
+    Some(Denied { caller, host, port, request, is_upgrade, times, fresh: times, sha256: None })
 }
 
 fn write(file: &Path, left: &[Denied]) -> io::Result<()> {
@@ -135,6 +138,7 @@ fn text(left: &[Denied]) -> io::Result<Vec<u8>> {
             host: one.host.to_string(),
             port: one.port,
             request: one.request.clone(),
+            is_upgrade: one.is_upgrade,
             times: one.fresh,
         };
         let line = serde_json::to_vec(&stored)?;
@@ -162,6 +166,7 @@ mod tests {
             host: Host::parse("a.example").unwrap(),
             port: 443,
             request: Some(("GET".into(), format!("/{n}{}", "x".repeat(length)))),
+            is_upgrade: n == 1,
             times: 7,
             fresh: 7,
             sha256: None,

@@ -4,12 +4,12 @@
 //! answer is a no, and so of two requests that ask for the same grant one passes at most.
 
 use openshell_domain::id::ProposalId;
-use openshell_domain::policy::verdict::{CompiledPolicy, Connect, Request, RequestVerdict};
+use openshell_domain::policy::verdict::{CompiledPolicy, Connect, RequestVerdict};
 use openshell_wire::pb::inbox as pb;
 use tonic::{Code, Status};
 
 use super::permit::{Permit, Way};
-use super::{Intent, Layer, Refused};
+use super::{Asked, Intent, Layer, Refused};
 use crate::enforcement::PolicySnapshot;
 
 /// The rules and the addresses let something pass.
@@ -82,42 +82,20 @@ impl Unspent {
 pub(super) fn ways<'s>(
     snapshot: &'s PolicySnapshot,
     intent: &Intent,
-    request: Option<&Request<'_>>,
+    asked: Asked<'_>,
 ) -> Vec<(Option<ProposalId>, Way<'s>)> {
     let narrower = snapshot.narrower.iter();
-    narrower.filter_map(|by| Some((by.spends, way(&by.judge, intent, request)?))).collect()
+    narrower.filter_map(|by| Some((by.spends, way(&by.judge, intent, asked)?))).collect()
 }
 
-/// How a request becomes a stream by each narrower policy without a grant to spend: a stream is not one request.
-pub(super) fn upgrade_ways<'s>(
-    snapshot: &'s PolicySnapshot,
-    intent: &Intent,
-    request: &Request<'_>,
-) -> Vec<(Option<ProposalId>, Way<'s>)> {
-    let lasting = snapshot.narrower.iter().filter(|by| by.spends.is_none());
-    lasting.filter_map(|by| Some((None, upgrade_way(&by.judge, intent, request)?))).collect()
-}
-
-fn upgrade_way<'s>(judge: &'s CompiledPolicy, intent: &Intent, request: &Request<'_>) -> Option<Way<'s>> {
-    let endpoints =
-        intent.holders.iter().map(|holder| match judge.connect(&holder.caller, &intent.host, intent.port) {
-            Connect::Opaque(at) => Some(at),
-            Connect::Inspected(inspected) => match judge.upgrade(&inspected, request) {
-                RequestVerdict::Allowed(at) => Some(at),
-                RequestVerdict::Audited(_) | RequestVerdict::Denied(_) => None,
-            },
-            Connect::Denied(_) => None,
-        });
-    Some(Way::new(judge, endpoints.collect::<Option<_>>()?, false))
-}
-
-fn way<'s>(judge: &'s CompiledPolicy, intent: &Intent, request: Option<&Request<'_>>) -> Option<Way<'s>> {
+fn way<'s>(judge: &'s CompiledPolicy, intent: &Intent, asked: Asked<'_>) -> Option<Way<'s>> {
     let mut endpoints = Vec::with_capacity(intent.holders.len());
     let mut is_audited = false;
     for holder in intent.holders.iter() {
-        endpoints.push(match (judge.connect(&holder.caller, &intent.host, intent.port), request) {
-            (Connect::Opaque(at), _) => at,
-            (Connect::Inspected(inspected), Some(request)) => match judge.request(&inspected, request) {
+        endpoints.push(match judge.connect(&holder.caller, &intent.host, intent.port) {
+            Connect::Denied(_) => return None,
+            Connect::Opaque(at) => at,
+            Connect::Inspected(inspected) => match asked.verdict(judge, &inspected).ok()? {
                 RequestVerdict::Allowed(at) => at,
                 RequestVerdict::Audited(at) => {
                     is_audited = true;
@@ -125,7 +103,6 @@ fn way<'s>(judge: &'s CompiledPolicy, intent: &Intent, request: Option<&Request<
                 }
                 RequestVerdict::Denied(_) => return None,
             },
-            (Connect::Inspected(_), None) | (Connect::Denied(_), _) => return None,
         });
     }
     Some(Way::new(judge, endpoints, is_audited))

@@ -1,9 +1,13 @@
 //! `POST /v1/prove`: what a proposal would change, without asking anybody for it.
 //!
 //! The gateway computes it and stores nothing; it says nothing of whether anybody would approve. It costs the rate of
-//! a submission, so that an agent cannot have its ideas weighed without end.
+//! a submission, so that an agent cannot have its ideas weighed without end. Beside each operation stands the narrowest
+//! body for what was denied in this run of what the operation is about: that is known here, and costs nobody anything.
 
 use http::{Response, StatusCode};
+use openshell_domain::mapper;
+use openshell_domain::policy::verdict::CompiledPolicy;
+use openshell_domain::proposal::body::AddRule;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::proposal;
 use serde_json::{Value, json};
@@ -11,6 +15,7 @@ use serde_json::{Value, json};
 use super::put;
 use super::submit::{self, Read, gateway_refused, reviewed};
 use crate::context::Context;
+use crate::evidence::{self, Kept};
 use crate::identity::Holder;
 use crate::reply::{self, Body};
 
@@ -20,10 +25,51 @@ pub(super) async fn prove(context: &Context, holders: &[Holder], bytes: &[u8]) -
         Ok(read) => read,
         Err(response) => return response,
     };
-    let request = read.request(context, holders, String::new(), &context.evidence.latest()).await;
-    match context.gateway.prove(request).await {
-        Ok(results) => reply::json(StatusCode::OK, &answer(&read, results)),
-        Err(status) => gateway_refused(&status),
+    let latest = context.evidence.latest();
+    let request = read.request(context, holders, String::new(), &latest).await;
+    let results = match context.gateway.prove(request).await {
+        Ok(results) => results,
+        Err(status) => return gateway_refused(&status),
+    };
+    let snapshot = context.enforcement.snapshot();
+    // Patterns are compiled: that must not hold up anybody's denial.
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut body = answer(&read, results);
+        let judge = snapshot.judge.as_ref().ok();
+        let all = body.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
+        for (result, operation) in all.zip(read.operations()) {
+            narrowest(result, operation.as_ref().ok(), (&latest, judge));
+        }
+        body
+    });
+    match answered.await {
+        Ok(body) => reply::json(StatusCode::OK, &body),
+        Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
+    }
+}
+
+/// Adds the body that covers what was denied of what an operation is about, or why there is none.
+fn narrowest(
+    result: &mut Value,
+    operation: Option<&AddRule>,
+    (latest, judge): (&[Kept], Option<&CompiledPolicy>),
+) {
+    let denied = operation.map(|add| evidence::concerning(add, latest));
+    let found = match (denied, judge) {
+        (None, _) => Err("the operation cannot be read"),
+        (_, None) => Err("no policy is in force, so everything is denied"),
+        (Some(denied), _) if denied.is_empty() => {
+            Err("nothing was denied in this run to these programs at these hosts and ports")
+        }
+        (Some(denied), Some(judge)) => mapper::covering(&denied, judge)
+            .ok_or("what was denied there is allowed by now, or no rule can allow it"),
+    };
+    match found {
+        Ok(body) => put(result, "narrowest", body),
+        Err(why) => {
+            put(result, "narrowest", Value::Null);
+            put(result, "narrowest_reason", why);
+        }
     }
 }
 

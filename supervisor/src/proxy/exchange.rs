@@ -21,6 +21,7 @@ use crate::log::line::{Line, Severity};
 use crate::pipeline::relay::DialError;
 use crate::pipeline::{Intent, Layer, Permission, Permit, Refused, Route, Standing};
 use crate::reply::{self, Body};
+use crate::resolve::ResolveError;
 
 /// How much of a denied request's body is read, so that the client sees the reply and not a reset.
 const DRAIN: usize = 64 * 1024;
@@ -89,19 +90,21 @@ pub(super) async fn exchange(
         Ok(target) => target,
         Err(response) => return drained(request, response).await,
     };
-    if upgrade::is_wanted(&request)
-        && let Some(passed) = upgrade::judge(context, origin, &target).await
-    {
-        return upgrade::relay(session, origin, passed, &target, request).await;
+    let is_upgrade = upgrade::is_wanted(&request);
+    let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone(), is_upgrade };
+    let stopped = |stopped| match stopped {
+        Stopped::Refused(refused) => context.deny(refused, &origin.holders, origin.authority(), ask.clone()),
+        Stopped::Unresolved(response) => *response,
+    };
+    if is_upgrade {
+        return match upgrade::judge(context, origin, &target).await {
+            Ok(passed) => upgrade::relay(session, origin, passed, (&target, ask), request).await,
+            Err(why) => drained(request, stopped(why)).await,
+        };
     }
-    let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
     let (permit, standing) = match judge(context, origin, request.method(), &target).await {
         Ok(permitted) => permitted,
-        Err(Stopped::Refused(refused)) => {
-            let response = context.deny(refused, &origin.holders, origin.authority(), ask);
-            return drained(request, response).await;
-        }
-        Err(Stopped::Unresolved(response)) => return drained(request, *response).await,
+        Err(why) => return drained(request, stopped(why)).await,
     };
     log_allowed(context, origin, &request, &target, &permit);
     let outgoing = hop::outgoing(request, &target, origin.authority(), origin.carrier);
@@ -153,7 +156,7 @@ fn read_target(request: &Request<Incoming>) -> Result<Target, Response<Body>> {
 }
 
 /// Why a request stopped before it had a permit.
-enum Stopped {
+pub(super) enum Stopped {
     Refused(Refused),
     Unresolved(Box<Response<Body>>),
 }
@@ -161,6 +164,13 @@ enum Stopped {
 impl From<Refused> for Stopped {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
+    }
+}
+
+impl From<ResolveError> for Stopped {
+    fn from(error: ResolveError) -> Self {
+        let (status, code) = (StatusCode::BAD_GATEWAY, "upstream_unreachable");
+        Self::Unresolved(Box::new(reply::error(status, code, &error.to_string())))
     }
 }
 
@@ -186,14 +196,7 @@ async fn judge(
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;
-    let route =
-        origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await.map_err(|error| {
-            Stopped::Unresolved(Box::new(reply::error(
-                StatusCode::BAD_GATEWAY,
-                "upstream_unreachable",
-                &error.to_string(),
-            )))
-        })?;
+    let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await?;
     match clearance.permit(route)? {
         Permission::Granted(permit) => {
             Ok((permit, Some(Standing::new(intent, Some(&request), route.clone()))))

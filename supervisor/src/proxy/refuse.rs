@@ -94,7 +94,8 @@ fn denial(refused: Refused, request: &Request<Incoming>, (host, port): (Host, u1
     let ask = if request.method() == http::Method::CONNECT {
         Ask::Connect
     } else {
-        Ask::Request { method: request.method().to_string(), path: request.uri().path().to_owned() }
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        Ask::Request { method, path, is_upgrade: false }
     };
     let id = clock::random_id().unwrap_or(Uuid::nil());
     Denial { id, refused, holders: Vec::new(), host, port, ask }

@@ -1,7 +1,7 @@
 //! A request that becomes a WebSocket: only where a rule allows GET on its path in so many words.
 //!
-//! Where none does (a preset, an audit or a grant for one request is none) it is a request like any other, without its
-//! `Upgrade`. What passes has a connection of its own upstream; both ways are copied unread, for as long as the policy
+//! Where none does (a preset, an audit or a grant for one request is none) it is denied, with the rule that would do as
+//! its proposal. What passes has a connection of its own upstream; both ways are copied unread, for as long as the policy
 //! lets it; then the client gets a close frame with the code 1008. Only `websocket` is forwarded: what else an upgrade may lead to is HTTP that nobody would judge.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use openshell_domain::policy::verdict;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::exchange::{Origin, answered, ended, log_allowed, relay_failed};
+use super::exchange::{Origin, Stopped, answered, ended, log_allowed, relay_failed};
 use super::watched::Ended;
 use super::websocket::Frames;
 use super::{Session, hop};
@@ -45,15 +45,19 @@ fn switches(headers: &HeaderMap) -> bool {
             .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
 }
 
-/// Permits the upgrade. `None`: it is judged as any other request is, and that says what is wrong.
-pub(super) async fn judge(context: &Context, origin: &Origin, target: &Target) -> Option<(Permit, Standing)> {
+/// Permits the upgrade, or says why not.
+pub(super) async fn judge(
+    context: &Context,
+    origin: &Origin,
+    target: &Target,
+) -> Result<(Permit, Standing), Stopped> {
     let request = verdict::Request { method: "GET", path: &target.path, query: target.query.as_deref() };
     let intent = origin.intent();
-    let admission = intent.clone().admit(context.enforcement.snapshot()).ok()?;
-    let clearance = admission.clear_upgrade(&request).ok()?;
-    let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await.ok()?;
-    let permit = clearance.permit(route).and_then(Permission::granted).ok()?;
-    Some((permit, Standing::upgraded(intent, &request, route.clone())))
+    let admission = intent.clone().admit(context.enforcement.snapshot())?;
+    let clearance = admission.clear_upgrade(&request)?;
+    let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await?;
+    let permit = clearance.permit(route).and_then(Permission::granted)?;
+    Ok((permit, Standing::upgraded(intent, &request, route.clone())))
 }
 
 /// Asks the origin, and relays both ways if it agrees.
@@ -61,12 +65,11 @@ pub(super) async fn relay(
     session: &Arc<Session>,
     origin: &Origin,
     (permit, standing): (Permit, Standing),
-    target: &Target,
+    (target, ask): (&Target, Ask),
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let context = &session.context;
     let client = hyper::upgrade::on(&mut request);
-    let ask = Ask::Request { method: request.method().to_string(), path: target.path.clone() };
     log_allowed(context, origin, &request, target, &permit);
     let mut outgoing = hop::outgoing(request, target, origin.authority(), origin.carrier());
     hop::switch_to_websocket(outgoing.headers_mut());

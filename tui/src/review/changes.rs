@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openshell_domain::policy::authority::{ASKED, Because, Difference, Except, Item, What};
+use openshell_domain::policy::authority::{ASKED, Because, Difference, Except, Item, MAY_UPGRADE, What};
 use openshell_domain::policy::pattern::is_glob;
-use openshell_domain::policy::{Access, Endpoint, Rule};
+use openshell_domain::policy::{Access, Endpoint, QueryPattern, Rule};
 use openshell_domain::proposal::Proposal;
 
 use super::{Entry, Section, Tone, closure};
@@ -184,12 +184,17 @@ fn all_of_it(rule: &Rule, difference: &Difference) -> Option<Entry> {
         return None;
     }
     let has_query = |item: &Item| matches!(&item.what, What::Requests { query, .. } if !query.is_empty());
+    let upgrade = if added.iter().any(may_upgrade) { format!("; {MAY_UPGRADE}") } else { String::new() };
     let (tone, rest) = match (is_read, added.iter().any(has_query)) {
         (false, _) => (Tone::L4, ""),
         (true, false) => (Tone::L7, ", any query, any body"),
         (true, true) => (Tone::L7, ", queries as asked, any body"),
     };
-    Some(Entry::new(tone, shown::visible(&format!("all of it: {}{rest}", sum(added)))))
+    Some(Entry::new(tone, shown::visible(&format!("all of it: {}{rest}{upgrade}", sum(added)))))
+}
+
+fn may_upgrade(item: &Item) -> bool {
+    matches!(&item.what, What::WebSockets { .. } | What::Requests { may_upgrade: true, .. })
 }
 
 /// What items come to, in a few words; the worse half of them where only some are read.
@@ -207,6 +212,10 @@ fn requests(items: &[Item]) -> String {
         match &item.what {
             What::Requests { methods: these, path, scope, .. } => {
                 methods.extend(these.iter().map(String::as_str));
+                paths.insert((path.as_str(), scope.as_str()));
+            }
+            What::WebSockets { path, scope, .. } => {
+                methods.insert("WebSocket");
                 paths.insert((path.as_str(), scope.as_str()));
             }
             What::Stream | What::OtherRequests => {
@@ -234,15 +243,11 @@ type Part = (String, u16, String, What);
 /// The parts of an item.
 fn parts(item: &Item) -> Vec<Part> {
     let whats = match &item.what {
-        What::Requests { methods, path, scope, query } => methods
-            .iter()
-            .map(|method| What::Requests {
-                methods: vec![method.clone()],
-                path: path.clone(),
-                scope: scope.clone(),
-                query: query.clone(),
-            })
-            .collect(),
+        What::Requests { methods, path, scope, query, may_upgrade } => {
+            let one = |method: &String| request(method, (path, scope), query);
+            let upgrade = may_upgrade.then(|| websockets((path, scope), query));
+            methods.iter().map(one).chain(upgrade).collect()
+        }
         what => vec![what.clone()],
     };
     let part = |(binary, what)| (item.host.clone(), item.port, binary, what);
@@ -250,21 +255,36 @@ fn parts(item: &Item) -> Vec<Part> {
     item.binaries.iter().flat_map(of).map(part).collect()
 }
 
-/// The parts of an endpoint.
-fn asked(rule: &Rule, endpoint: &Endpoint) -> Vec<Part> {
-    let request = |method: &str, path: &str, query: &BTreeMap<_, _>| What::Requests {
+type Query = BTreeMap<String, QueryPattern>;
+
+/// Requests of one method.
+fn request(method: &str, (path, scope): (&str, &str), query: &Query) -> What {
+    What::Requests {
         methods: vec![method.to_owned()],
         path: path.to_owned(),
-        scope: endpoint.path.clone(),
+        scope: scope.to_owned(),
         query: query.clone(),
-    };
+        may_upgrade: false,
+    }
+}
+
+fn websockets((path, scope): (&str, &str), query: &Query) -> What {
+    What::WebSockets { path: path.to_owned(), scope: scope.to_owned(), query: query.clone() }
+}
+
+/// The parts of an endpoint.
+fn asked(rule: &Rule, endpoint: &Endpoint) -> Vec<Part> {
     let preset = endpoint.access.map(Access::methods).unwrap_or_default();
-    let none = BTreeMap::new();
+    let (none, scope) = (Query::new(), endpoint.path.as_str());
     // `GET` stands for `HEAD` too, so a difference does not list it beside that.
     let preset = preset.iter().filter(|method| **method != "HEAD");
-    let mut whats: Vec<What> = preset.map(|method| request(method, "**", &none)).collect();
-    let written = endpoint.rules.iter().map(|rule| &rule.allow);
-    whats.extend(written.map(|allow| request(&allow.method, &allow.path, &allow.query)));
+    let mut whats: Vec<What> = preset.map(|method| request(method, ("**", scope), &none)).collect();
+    for allow in endpoint.rules.iter().map(|rule| &rule.allow) {
+        whats.push(request(&allow.method, (&allow.path, scope), &allow.query));
+        if allow.method == "GET" || allow.method == "*" {
+            whats.push(websockets((&allow.path, scope), &allow.query));
+        }
+    }
     if !endpoint.is_l7() {
         whats.push(What::Stream);
     }

@@ -36,7 +36,7 @@ fn an_ask_that_is_new_as_a_whole_is_told_in_a_line() {
         ),
         (
             format!("{{{rest}, rules: [{{allow: {{method: GET, path: /a/*, query: {{q: x}}}}}}]}}"),
-            "all of it: GET, every path that matches, queries as asked, any body",
+            "all of it: GET, every path that matches, queries as asked, any body; may open a WebSocket: two-way, contents not seen",
         ),
     ] {
         assert_eq!(gains(&endpoint), [told]);
@@ -46,8 +46,10 @@ fn an_ask_that_is_new_as_a_whole_is_told_in_a_line() {
 #[test]
 fn an_ask_of_which_some_is_known_is_told_part_by_part() {
     let endpoint = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /a}}, {allow: {method: PUT, path: /a}}]}";
-    assert_eq!(gains(endpoint), ["api.github.com:443 PUT /a"], "reading was allowed before");
-    let covered = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /a}}]}";
+    // Reading was allowed before, by a preset, which lets no WebSocket be opened.
+    let websocket = "api.github.com:443 WebSocket /a (two-way, contents not seen)";
+    assert_eq!(gains(endpoint), ["api.github.com:443 PUT /a", websocket]);
+    let covered = "{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: HEAD, path: /a}}]}";
     assert_eq!(gains(covered), ["changes nothing: already allowed by github"]);
 }
 

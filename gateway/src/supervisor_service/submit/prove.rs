@@ -1,14 +1,16 @@
 //! `ProveProposals`: what a submission would be answered, computed beside the writer on the state as it is now.
 //!
 //! Costs the rate of a submission, and takes a place of which each sandbox has one: a difference takes time, and an
-//! agent could ask for many.
+//! agent could ask for many. After [`COMPUTING`] it ends, whatever is left of it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use openshell_domain::command::Submit;
 use openshell_domain::decide::{self, Orders, Proof};
 use openshell_domain::id::SandboxName;
+use openshell_domain::policy::authority::Patience;
 use openshell_domain::proposal::Closure;
 use openshell_domain::state::State;
 use openshell_wire::pb::inbox as pb;
@@ -18,7 +20,11 @@ use tonic::{Code, Status};
 use super::super::Buckets;
 use super::{Unsound, asking, check, command, pay, word};
 use crate::gateway::Shared;
-use crate::status;
+use crate::{clock, status};
+
+/// How long one request may compute, in time of the processor: a busy machine makes nobody's proof fail. Without
+/// optimisation everything takes many times as long.
+const COMPUTING: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 50 });
 
 /// The sandboxes for which something is proven right now.
 #[derive(Debug, Clone, Default)]
@@ -64,8 +70,10 @@ pub(in super::super) async fn prove(
     }
     let (state, orders) = (shared.ledger.state(), shared.orders.clone());
     let work = move || {
+        let began = clock::computed();
+        let patience = Patience::until(move || clock::computed().saturating_sub(began) >= COMPUTING);
         let one = |asked: Result<Submit, _>| {
-            asked.map_or_else(|refused| refused, |submit| proven(&state, &submit, &orders))
+            asked.map_or_else(|refused| refused, |submit| proven(&state, &submit, &orders, &patience))
         };
         // The place is given up when the work is done, also where whoever asked has gone away.
         (asked.into_iter().map(one).collect(), place).0
@@ -75,8 +83,15 @@ pub(in super::super) async fn prove(
     Ok(pb::ProveProposalsResponse { results })
 }
 
-fn proven(state: &State, submit: &Submit, orders: &Orders) -> pb::ProveResult {
-    match decide::prove(state, submit, orders) {
+fn proven(state: &State, submit: &Submit, orders: &Orders, patience: &Patience) -> pb::ProveResult {
+    match decide::prove(state, submit, orders, patience) {
+        _ if patience.is_over() => refused(
+            "took_too_long",
+            format!(
+                "proving takes at most {} ms of computing, and this takes longer: write it with literals, `*` and `**`, or prove fewer operations at once",
+                COMPUTING.as_millis()
+            ),
+        ),
         Ok(Proof { review, closure }) => pb::ProveResult {
             validation_result: review.validation_result(),
             review: review_text(&review),
@@ -93,3 +108,6 @@ fn proven(state: &State, submit: &Submit, orders: &Orders) -> pb::ProveResult {
 fn refused(code: &str, error: String) -> pb::ProveResult {
     pb::ProveResult { code: code.to_owned(), error, ..pb::ProveResult::default() }
 }
+
+#[cfg(test)]
+mod tests;

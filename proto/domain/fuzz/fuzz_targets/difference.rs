@@ -20,7 +20,7 @@ type Sides = [CompiledPolicy; 4];
 fuzz_target!(|draw: Draw| {
     let Some(case) = draw.case() else { return };
     let grants = GRANTS.into_iter().zip(&case.grants).collect();
-    let ground = Ground { base: &case.base, grants };
+    let ground = Ground::new(&case.base, grants);
     let found = ground.difference(&case.ask);
     assert_eq!(ground.difference(&case.ask), found, "twice the same question");
     let bound = case.with(false, true);

@@ -9,6 +9,7 @@ use super::{Circumstances, Orders, agent, by, once, revised, sandbox, with_grant
 use crate::command::{Refusal, Submit, Withdraw};
 use crate::event::{Actor, ActorKind, Event, NewEvent};
 use crate::id::ProposalId;
+use crate::policy::authority::{Ground, Patience};
 use crate::proposal::{Closure, Draft, Lease, Origin, Proposal, Status};
 use crate::review::{Idle, Review};
 use crate::setting::Key;
@@ -59,11 +60,12 @@ pub struct Proof {
     pub closure: Option<Closure>,
 }
 
-/// What an agent's ask would be answered, and nothing of whether a person would be needed.
+/// What an agent's ask would be answered, and nothing of whether a person would be needed. For whoever has no more
+/// `patience` everything is too complex.
 ///
 /// # Errors
 /// The [`Refusal`] that a submission would get.
-pub fn prove(state: &State, submit: &Submit, orders: &Orders) -> Result<Proof, Refusal> {
+pub fn prove(state: &State, submit: &Submit, orders: &Orders, patience: &Patience) -> Result<Proof, Refusal> {
     let sandbox = sandbox(state, &submit.sandbox)?;
     if sandbox.live_run().is_none() {
         return Err(Refusal::NobodyRuns(submit.sandbox.clone()));
@@ -72,7 +74,8 @@ pub fn prove(state: &State, submit: &Submit, orders: &Orders) -> Result<Proof, R
         return Err(Refusal::AdvisorOff(submit.sandbox.clone()));
     }
     is_admitted(sandbox, submit)?;
-    look(sandbox, submit, &first(submit), orders)
+    let ground = Ground { patience: patience.clone(), ..sandbox.ground() };
+    look(&ground, sandbox, (submit, &first(submit)), orders)
 }
 
 /// Whether there is room for one more.
@@ -96,11 +99,16 @@ fn first(submit: &Submit) -> Draft {
 }
 
 /// Looks at the first wording of an ask, and refuses what nobody could decide about.
-fn look(sandbox: &Sandbox, submit: &Submit, draft: &Draft, orders: &Orders) -> Result<Proof, Refusal> {
+fn look(
+    ground: &Ground<'_>,
+    sandbox: &Sandbox,
+    (submit, draft): (&Submit, &Draft),
+    orders: &Orders,
+) -> Result<Proof, Refusal> {
     with_grant(sandbox, submit.proposal, draft)?;
-    let review = Review::of(sandbox, submit.proposal, draft, &submit.evidence);
+    let review = Review::on(ground, sandbox, (submit.proposal, draft), &submit.evidence);
     let closure = judge(&review)?;
-    orders.admit(&sandbox.ground(), &draft.rule)?;
+    orders.admit(ground, &draft.rule)?;
     Ok(Proof { review, closure })
 }
 
@@ -177,7 +185,7 @@ fn begin(
 ) -> Result<Vec<NewEvent>, Refusal> {
     let sandbox = sandbox(state, &submit.sandbox)?;
     let run = sandbox.run().ok_or_else(|| Refusal::UnknownSandbox(submit.sandbox.clone()))?;
-    let Proof { review, closure } = look(sandbox, submit, &draft, at.orders)?;
+    let Proof { review, closure } = look(&sandbox.ground(), sandbox, (submit, &draft), at.orders)?;
     let submitted = Event::ProposalSubmitted {
         proposal: submit.proposal,
         run,

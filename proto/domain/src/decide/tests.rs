@@ -7,6 +7,7 @@ use crate::command::{Answer, Decide, EndRun, LoadFailure, Report, StartRun, Subm
 use crate::event::{ActorKind, Envelope, Isolation, RunEnd};
 use crate::id::{Digest, EventId, Revision, RuleName, RunId};
 use crate::inbox::Inbox;
+use crate::policy::authority::Patience;
 use crate::policy::read::{Source, policy_from_yaml, rule_from_node};
 use crate::policy::render::endpoint_lines;
 use crate::policy::{Endpoint, Protocol, Rule};
@@ -288,8 +289,8 @@ fn every_part_of_a_draft_is_in_its_digest() {
 #[test]
 fn what_is_allowed_already_is_closed_and_what_is_in_vain_is_refused() {
     let mut world = World::new();
-    let get = rule("GET", "/a");
-    let covered = world.submit_with(10, "get", get, 32).unwrap();
+    // Not GET: that would let a WebSocket be opened, which the preset does not.
+    let covered = world.submit_with(10, "head", rule("HEAD", "/a"), 32).unwrap();
     match &world.state.proposal(covered).unwrap().status {
         Status::Closed { reason: Closure::AlreadyCovered(by), revision, .. } => {
             assert_eq!((by.as_slice(), *revision), (["github".to_owned()].as_slice(), Revision(1)));
@@ -311,6 +312,17 @@ fn what_is_allowed_already_is_closed_and_what_is_in_vain_is_refused() {
         Err(Refusal::ChangesNothing(reasons)) => assert_eq!(reasons, ["inspected by github"]),
         other => panic!("{other:?}"),
     }
+}
+
+/// Kills: a proof that goes on when nobody waits for it.
+#[test]
+fn a_proof_ends_with_the_patience_for_it() {
+    let world = World::new();
+    let proof = |patience: &Patience| {
+        prove(&world.state, &submission(10, "a", put("/a"), 32), &Orders::default(), patience)
+    };
+    assert_eq!(proof(&Patience::until(|| true)), Err(Refusal::TooComplex));
+    assert!(proof(&Patience::default()).is_ok());
 }
 
 #[test]

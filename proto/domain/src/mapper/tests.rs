@@ -4,6 +4,7 @@ use super::*;
 use crate::policy::Policy;
 use crate::policy::pattern::{Pattern, Separator};
 use crate::policy::read::policy_from_yaml;
+use crate::policy::render;
 use crate::policy::verdict;
 
 const POLICY: &str = r#"
@@ -28,6 +29,7 @@ fn denied(chain: &[&str], (host, port): (&str, u16), request: Option<(&str, &str
         host: Host::parse(host).unwrap(),
         port,
         request: request.map(|(method, path)| (method.to_owned(), path.to_owned())),
+        is_upgrade: false,
         times: 1,
         fresh: 1,
         sha256: None,
@@ -291,4 +293,41 @@ proptest! {
             }
         }
     }
+}
+
+/// Kills: a denied upgrade that is taken for the request that the preset allows.
+#[test]
+fn a_websocket_that_was_denied_is_drafted_as_its_get() {
+    let upgrade = Denied { is_upgrade: true, ..curl("api.example", Some(("GET", "/socket"))) };
+    assert_eq!(
+        lines(&draft(std::slice::from_ref(&upgrade))),
+        ["/usr/bin/curl | api.example:443 [L7 rest, allow GET /socket]"]
+    );
+    assert_eq!(lines(&draft(&[Denied { is_upgrade: false, ..upgrade }])), [""; 0]);
+}
+
+/// Kills: a generalised path, a rule for what is allowed by now, and a body that cannot be sent as it is.
+#[test]
+fn what_covers_denials_is_exact_and_can_be_sent_as_it_is() {
+    let judge = verdict::compile(&policy()).unwrap();
+    let seen = [
+        curl("new.example", Some(("GET", "/repos/7/x"))),
+        Denied { fresh: 0, ..curl("new.example", Some(("PUT", "/repos/8/x"))) },
+        curl("api.example", Some(("GET", "/allowed"))),
+        denied(&["/usr/bin/git"], ("git.example", 22), None),
+    ];
+    let body = covering(&seen, &judge).unwrap();
+    assert_eq!(
+        body["intent_summary"],
+        "/usr/bin/curl was denied at new.example:443: GET /repos/7/x, PUT /repos/8/x. /usr/bin/git was denied \
+         connections to git.example:22; what it would have sent is not known."
+    );
+    let read = body::read(body.to_string().as_bytes()).unwrap().operations;
+    let rules: Vec<String> =
+        read.into_iter().flat_map(|add| render::endpoint_lines(&add.unwrap().rule)).collect();
+    assert_eq!(
+        rules,
+        ["new.example:443 [L7 rest, allow GET /repos/7/x, allow PUT /repos/8/x]", "git.example:22 [L4]"]
+    );
+    assert_eq!(covering(&seen[2..3], &judge), None);
 }

@@ -1,13 +1,15 @@
 //! What a rule would newly allow: the heart of the review.
 //!
 //! A request is a chain of programs, a host, a port, the addresses that the host resolves to, and either a stream
-//! that is not read or method, path and query (`domain.md` §3). Headers and bodies are not part of it. The
+//! that is not read or method, path and query (`domain.md` §3), with or without becoming a WebSocket. Other headers
+//! and bodies are not part of it. The
 //! *authority* of a policy is the set of requests that it allows or audits; two policies differ by the requests
 //! that one of them allows. That set is computed, not sampled: patterns divide hosts, paths, programs and queries
 //! into finitely many classes, all requests of a combination of classes get the same verdict from every policy,
 //! and one request of each is judged. What is reported carries such a request, and the matcher that enforces the
 //! policy has confirmed it.
 
+mod budget;
 mod classes;
 mod confirm;
 mod destinations;
@@ -28,7 +30,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, QueryPattern, Rule};
+use budget::Budget;
+pub use budget::Patience;
 pub use reach::Reach;
+pub use show::MAY_UPGRADE;
 
 use items::Collector;
 use universe::{Side, Universe};
@@ -37,23 +42,6 @@ use universe::{Side, Universe};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the rule is too complex to be compared with the policy: write it with literals, `*` and `**`")]
 pub struct TooComplex;
-
-/// How much work one comparison may be, in steps of an automaton.
-#[derive(Debug)]
-struct Budget(usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(1 << 22)
-    }
-}
-
-impl Budget {
-    fn spend(&mut self, steps: usize) -> Result<(), TooComplex> {
-        self.0 = self.0.checked_sub(steps).ok_or(TooComplex)?;
-        Ok(())
-    }
-}
 
 /// One request, as an example of many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +64,9 @@ pub struct Witness {
     /// The query of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// Whether the request becomes a WebSocket.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_upgrade: bool,
 }
 
 /// What an item is about.
@@ -88,6 +79,20 @@ pub enum What {
     Requests {
         /// The methods, in upper case; `*` is any.
         methods: Vec<String>,
+        /// The path pattern.
+        path: String,
+        /// The path pattern of the endpoint, where it has one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scope: String,
+        /// What the query must be.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        query: BTreeMap<String, QueryPattern>,
+        /// Whether those of them that are GET may become WebSockets too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_upgrade: bool,
+    },
+    /// WebSockets alone: two-way, and what is in them is not read.
+    WebSockets {
         /// The path pattern.
         path: String,
         /// The path pattern of the endpoint, where it has one.
@@ -200,12 +205,20 @@ pub struct Ground<'p> {
     pub base: &'p Policy,
     /// The grants in force, with the keys of their rules.
     pub grants: Vec<(&'p str, &'p Rule)>,
+    /// For how long comparisons with it are wanted.
+    pub patience: Patience,
 }
 
 /// The key under which messages name the rule that is asked for.
 pub const ASKED: &str = "(asked)";
 
 impl<'p> Ground<'p> {
+    /// A base and the grants in force, for whoever has time.
+    #[must_use]
+    pub fn new(base: &'p Policy, grants: Vec<(&'p str, &'p Rule)>) -> Self {
+        Self { base, grants, patience: Patience::default() }
+    }
+
     /// What granting `rule` would change.
     ///
     /// # Errors
@@ -215,7 +228,7 @@ impl<'p> Ground<'p> {
         let sides = self.sides(&mut universe, &[]);
         universe.add(ASKED, rule, &[sides.base_with, sides.after], true);
         let mut collector = Collector::new(&universe, sides.before, sides.after);
-        explore::explore(&universe, &mut Budget::default(), &mut |cell| {
+        explore::explore(&universe, &mut Budget::within(&self.patience), &mut |cell| {
             let (before, after) = (cell.allowed.has(sides.before), cell.allowed.has(sides.after));
             let is_latent = cell.allowed.has(sides.base_with) && !cell.allowed.has(sides.base);
             collector.added(cell, after && !before);
@@ -237,7 +250,7 @@ impl<'p> Ground<'p> {
         let limit = universe.side();
         universe.add(ASKED, rule, &[sides.base_with, sides.after], true);
         universe.add_policy(bound, &[limit]);
-        first(&universe, |allowed| sides.gains(allowed) && !allowed.has(limit))
+        first(&universe, &self.patience, |allowed| sides.gains(allowed) && !allowed.has(limit))
     }
 
     /// Whether granting `wide` would allow, now or later, all that granting `narrow` would.
@@ -251,7 +264,8 @@ impl<'p> Ground<'p> {
         universe.add(ASKED, wide, &[wide_base, wide_after], false);
         universe.add(ASKED, narrow, &[sides.base_with, sides.after], true);
         let with_wide = Sides4 { base_with: wide_base, after: wide_after, ..sides };
-        let beyond = first(&universe, |allowed| sides.gains(allowed) && !with_wide.gains(allowed))?;
+        let is_beyond = |allowed| sides.gains(allowed) && !with_wide.gains(allowed);
+        let beyond = first(&universe, &self.patience, is_beyond)?;
         Ok(beyond.is_none())
     }
 
@@ -335,15 +349,16 @@ pub fn exceeds(policy: &Policy, bound: &Policy) -> Result<Option<Witness>, TooCo
         universe.add(key.as_str(), rule, &[inner], true);
     }
     universe.add_policy(bound, &[outer]);
-    first(&universe, |allowed| allowed.has(inner) && !allowed.has(outer))
+    first(&universe, &Patience::default(), |allowed| allowed.has(inner) && !allowed.has(outer))
 }
 
 fn first(
     universe: &Universe<'_>,
+    patience: &Patience,
     is_wanted: impl Fn(universe::Sides) -> bool,
 ) -> Result<Option<Witness>, TooComplex> {
     let mut found = None;
-    explore::explore(universe, &mut Budget::default(), &mut |cell| {
+    explore::explore(universe, &mut Budget::within(patience), &mut |cell| {
         if found.is_none() && is_wanted(cell.allowed) {
             found = Some(cell.witness());
         }

@@ -91,6 +91,8 @@ pub enum Kind<'a> {
     Opaque,
     /// An HTTP request.
     Http(Request<'a>),
+    /// A request that becomes a WebSocket: two-way, and what is in it is not read.
+    Upgrade(Request<'a>),
 }
 
 /// What may happen with a request.
@@ -115,6 +117,8 @@ pub enum RequestDenial {
     NoPath(String),
     /// The query cannot be read with certainty, and a rule constrains queries.
     UnclearQuery(String),
+    /// It may pass by this rule, and may not become a WebSocket: no rule allows GET there in so many words.
+    NotWritten(String),
 }
 
 impl RequestDenial {
@@ -122,16 +126,18 @@ impl RequestDenial {
     #[must_use]
     pub fn rule(&self) -> &str {
         match self {
-            Self::DenyRule(rule) | Self::NotAllowed(rule) | Self::NoPath(rule) | Self::UnclearQuery(rule) => {
-                rule
-            }
+            Self::DenyRule(rule)
+            | Self::NotAllowed(rule)
+            | Self::NoPath(rule)
+            | Self::UnclearQuery(rule)
+            | Self::NotWritten(rule) => rule,
         }
     }
 
     /// Whether another allow rule could make the request pass.
     #[must_use]
     pub fn is_fixable(&self) -> bool {
-        matches!(self, Self::NotAllowed(_) | Self::NoPath(_))
+        matches!(self, Self::NotAllowed(_) | Self::NoPath(_) | Self::NotWritten(_))
     }
 }
 
@@ -183,11 +189,11 @@ impl CompiledPolicy {
         Case::new(self, inspected, request).verdict()
     }
 
-    /// Like [`Self::request`], where only allow rules count that are written out: what an `access` preset allows is
-    /// not [`RequestVerdict::Allowed`] by it. Asked for what turns a request into a stream that nobody reads.
+    /// Whether a request may become a WebSocket: where an allow rule that is written out allows GET, and not where an
+    /// `access` preset does or an endpoint only audits. Never [`RequestVerdict::Audited`].
     #[must_use]
     pub fn upgrade(&self, inspected: &Inspected, request: &Request<'_>) -> RequestVerdict {
-        Case::new(self, inspected, request).explicit_verdict()
+        Case::new(self, inspected, request).upgrade_verdict()
     }
 
     /// The endpoints that any request of an inspected connection could pass through: where its addresses are asked for
@@ -242,6 +248,9 @@ impl CompiledPolicy {
         match (self.connect(caller, host, port), kind) {
             (Connect::Denied(_), _) | (Connect::Inspected(_), Kind::Opaque) => false,
             (Connect::Opaque(at), _) => reaches(&at),
+            (Connect::Inspected(inspected), Kind::Upgrade(request)) => {
+                matches!(self.upgrade(&inspected, request), RequestVerdict::Allowed(at) if reaches(&at))
+            }
             (Connect::Inspected(inspected), Kind::Http(request)) => {
                 let case = Case::new(self, &inspected, request);
                 match case.verdict() {

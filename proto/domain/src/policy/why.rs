@@ -245,7 +245,7 @@ fn denied(facts: &Facts<'_>, refused: Refused) -> (Option<Ruling>, Missing) {
         }
         Refused::Stream => (facts.inspecting(), Missing::Inspected),
         Refused::Request(RequestDenial::DenyRule(rule)) => (facts.denying(&rule), Missing::DenyRule),
-        Refused::Request(RequestDenial::NotAllowed(rule)) => {
+        Refused::Request(RequestDenial::NotAllowed(rule) | RequestDenial::NotWritten(rule)) => {
             (facts.refusing(&rule), Missing::NoAllow { nearest: nearest::nearest(facts).map(Box::new) })
         }
         Refused::Request(RequestDenial::NoPath(_)) => {

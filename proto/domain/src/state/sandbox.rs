@@ -84,10 +84,8 @@ impl Sandbox {
     #[must_use]
     pub fn ground(&self) -> Ground<'_> {
         let standing = self.composition.standing();
-        Ground {
-            base: self.composition.base(),
-            grants: standing.map(|grant| (grant.key.as_str(), &grant.draft.rule)).collect(),
-        }
+        let grants = standing.map(|grant| (grant.key.as_str(), &grant.draft.rule)).collect();
+        Ground::new(self.composition.base(), grants)
     }
 
     /// Whether the command of its latest run is kept in.

@@ -34,10 +34,14 @@ impl Matcher {
         let endpoints = match (connect, place.http) {
             (Connect::Denied(_), _) | (Connect::Inspected(_), None) => return false,
             (Connect::Opaque(endpoints), _) => endpoints,
-            (Connect::Inspected(endpoints), Some((method, path, query))) => {
+            (Connect::Inspected(endpoints), Some((method, path, query, is_upgrade))) => {
                 let query = atoms.queries[query].text.as_deref();
                 let request = Request { method: &atoms.methods[method], path: &atoms.paths[path], query };
-                judged = match self.0.request(endpoints, &request) {
+                let verdict = match is_upgrade {
+                    true => self.0.upgrade(endpoints, &request),
+                    false => self.0.request(endpoints, &request),
+                };
+                judged = match verdict {
                     RequestVerdict::Allowed(endpoints) | RequestVerdict::Audited(endpoints) => endpoints,
                     RequestVerdict::Denied(_) => return false,
                 };

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use openshell_domain::policy::{Access, Endpoint, Enforcement, Policy, RequestPattern, Rule};
 
 use crate::glob::matches;
-use crate::space::{Atoms, Place, is_public};
+use crate::space::{Atoms, Http, Place, is_public};
 
 /// A policy with everything it says of the atoms looked up beforehand.
 pub(super) struct Judge {
@@ -33,6 +33,8 @@ struct FlatEndpoint {
 
 struct FlatClause {
     method: String,
+    /// Written out in a rule, and not part of a preset.
+    is_written: bool,
     paths: Rc<[bool]>,
     reads_queries: bool,
     /// By query: whether all values of every key are in, and whether some value of every key is in.
@@ -102,12 +104,12 @@ impl Connection<'_> {
         (self.e7.iter().map(of).collect(), self.is_open)
     }
 
-    fn allows(&self, atoms: &Atoms, http: Option<(usize, usize, usize)>) -> bool {
+    fn allows(&self, atoms: &Atoms, http: Option<Http>) -> bool {
         let dst = |e: &FlatEndpoint| e.destinations[self.destination];
         if self.e7.is_empty() {
             return self.is_open;
         }
-        let Some((method, path, query)) = http else { return false };
+        let Some((method, path, query, is_upgrade)) = http else { return false };
         let method = atoms.methods[method].as_str();
         let e7 = || self.e7.iter().copied();
         let mut clauses = e7().flat_map(|e| e.allows.iter().chain(&e.denies));
@@ -116,7 +118,12 @@ impl Connection<'_> {
         }
         let s = || e7().filter(|e| e.is_about[path]);
         let denied = e7().any(|e| e.denies.iter().any(|c| c.hits(method, path) && c.some[query]));
-        let ok = s().any(|e| dst(e) && e.allows.iter().any(|c| c.hits(method, path) && c.all[query]));
+        let counts = |c: &FlatClause| c.is_written || !is_upgrade;
+        let hits = |c: &FlatClause| counts(c) && c.hits(method, path) && c.all[query];
+        let ok = s().any(|e| dst(e) && e.allows.iter().any(hits));
+        if is_upgrade {
+            return ok && !denied;
+        }
         (ok && !denied) || (s().next().is_some() && s().all(|e| e.is_audit) && s().any(dst))
     }
 }
@@ -141,8 +148,8 @@ fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
         let (method, path) = ((*method).to_owned(), "**".to_owned());
         RequestPattern { method, path, query: std::collections::BTreeMap::new() }
     });
-    let allows: Vec<RequestPattern> =
-        endpoint.rules.iter().map(|rule| rule.allow.clone()).chain(presets).collect();
+    let written = endpoint.rules.iter().map(|rule| flat_clause(&rule.allow, true, atoms));
+    let allows = written.chain(presets.map(|pattern| flat_clause(&pattern, false, atoms))).collect();
     let scope = (!endpoint.path.is_empty()).then(|| atoms.path_hits(&endpoint.path));
     let is_about = |(at, path): (usize, &String)| {
         scope.as_ref().is_none_or(|hits| hits[at]) && (endpoint.allow_encoded_slash || !path.contains("%2F"))
@@ -154,8 +161,8 @@ fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
         is_l7: endpoint.is_l7(),
         is_audit: endpoint.enforcement == Some(Enforcement::Audit),
         is_about: atoms.paths.iter().enumerate().map(is_about).collect(),
-        allows: allows.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
-        denies: endpoint.deny_rules.iter().map(|pattern| flat_clause(pattern, atoms)).collect(),
+        allows,
+        denies: endpoint.deny_rules.iter().map(|pattern| flat_clause(pattern, true, atoms)).collect(),
     }
 }
 
@@ -173,7 +180,7 @@ fn dst(endpoint: &Endpoint, addresses: &[IpAddr]) -> bool {
     })
 }
 
-fn flat_clause(pattern: &RequestPattern, atoms: &Atoms) -> FlatClause {
+fn flat_clause(pattern: &RequestPattern, is_written: bool, atoms: &Atoms) -> FlatClause {
     let holds = |at: usize, all: bool| {
         let values = atoms.queries[at].parsed.as_ref();
         pattern.query.iter().all(|(key, globs)| {
@@ -185,6 +192,7 @@ fn flat_clause(pattern: &RequestPattern, atoms: &Atoms) -> FlatClause {
     let count = atoms.queries.len();
     FlatClause {
         method: pattern.method.clone(),
+        is_written,
         paths: atoms.path_hits(&pattern.path),
         reads_queries: !pattern.query.is_empty(),
         all: (0..count).map(|at| holds(at, true)).collect(),

@@ -21,7 +21,16 @@ pub(super) struct Region {
 enum FlatWhat {
     Stream,
     OtherRequests,
-    Requests { methods: Vec<bool>, paths: Rc<[bool]>, scope: Option<Rc<[bool]>>, queries: Vec<bool> },
+    Requests(FlatRequests),
+}
+
+struct FlatRequests {
+    methods: Vec<bool>,
+    paths: Rc<[bool]>,
+    scope: Option<Rc<[bool]>>,
+    queries: Vec<bool>,
+    /// Whether plain requests are among them, and whether WebSockets are.
+    has: [bool; 2],
 }
 
 impl Region {
@@ -51,12 +60,13 @@ impl Region {
             && match (&self.what, place.http) {
                 // A tunnel carries requests too.
                 (FlatWhat::Stream, _) | (FlatWhat::OtherRequests, Some(_)) => true,
-                (FlatWhat::OtherRequests | FlatWhat::Requests { .. }, None) => false,
-                (FlatWhat::Requests { methods, paths, scope, queries }, Some((method, path, query))) => {
-                    methods[method]
-                        && paths[path]
-                        && scope.as_ref().is_none_or(|hits| hits[path])
-                        && queries[query]
+                (FlatWhat::OtherRequests | FlatWhat::Requests(_), None) => false,
+                (FlatWhat::Requests(flat), Some((method, path, query, is_upgrade))) => {
+                    flat.has[usize::from(is_upgrade)]
+                        && flat.methods[method]
+                        && flat.paths[path]
+                        && flat.scope.as_ref().is_none_or(|hits| hits[path])
+                        && flat.queries[query]
                 }
             }
     }
@@ -68,10 +78,14 @@ impl Region {
 }
 
 fn flat_what(what: &What, atoms: &Atoms) -> FlatWhat {
-    let (methods, path, scope, query) = match what {
+    let get = vec!["GET".to_owned()];
+    let (methods, path, scope, query, has) = match what {
         What::Stream => return FlatWhat::Stream,
         What::OtherRequests => return FlatWhat::OtherRequests,
-        What::Requests { methods, path, scope, query } => (methods, path, scope, query),
+        What::Requests { methods, path, scope, query, may_upgrade } => {
+            (methods, path, scope, query, [true, *may_upgrade])
+        }
+        What::WebSockets { path, scope, query } => (&get, path, scope, query, [false, true]),
     };
     let is_method =
         |method: &String| methods.iter().any(|m| m == "*" || m == method || (m == "GET" && method == "HEAD"));
@@ -81,10 +95,11 @@ fn flat_what(what: &What, atoms: &Atoms) -> FlatWhat {
             values.is_some_and(|v| v.iter().all(|value| globs.globs().any(|glob| matches(glob, value, '.'))))
         })
     });
-    FlatWhat::Requests {
+    FlatWhat::Requests(FlatRequests {
         methods: atoms.methods.iter().map(is_method).collect(),
         paths: atoms.path_hits(path),
         scope: (!scope.is_empty()).then(|| atoms.path_hits(scope)),
         queries: queries.collect(),
-    }
+        has,
+    })
 }

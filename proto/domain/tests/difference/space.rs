@@ -33,6 +33,9 @@ pub(super) struct Atoms {
     hits: RefCell<HashMap<String, Rc<[bool]>>>,
 }
 
+/// Places of method, path and query, and whether the request becomes a WebSocket.
+pub(super) type Http = (usize, usize, usize, bool);
+
 /// One request, by places in [`Atoms`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -40,7 +43,8 @@ pub(super) struct Place {
     pub(super) host: usize,
     pub(super) port: u16,
     pub(super) destination: usize,
-    pub(super) http: Option<(usize, usize, usize)>,
+    /// Method, path and query, and whether it becomes a WebSocket.
+    pub(super) http: Option<Http>,
 }
 
 const BINARIES: [&str; 6] = ["/a", "/b", "/c", "/d/e", "/z", "/y/z"];
@@ -226,7 +230,8 @@ impl Atoms {
                 self.queries.push(Query::new(witness.query.as_deref()));
                 self.queries.len() - 1
             });
-            (place(&mut self.methods, method), place(&mut self.paths, &witness.path), query)
+            let (method, path) = (place(&mut self.methods, method), place(&mut self.paths, &witness.path));
+            (method, path, query, witness.is_upgrade)
         });
         Place { chain, host, port: witness.port, destination, http }
     }
@@ -246,9 +251,10 @@ impl Atoms {
     pub(super) fn words(&self, place: &Place) -> String {
         let chain: Vec<&str> = self.chain(place).iter().map(|at| self.binaries[*at].as_str()).collect();
         let (host, addresses) = (&self.hosts[place.host], &self.destinations[place.destination]);
-        let what = place.http.map_or("a stream".to_owned(), |(method, path, query)| {
+        let what = place.http.map_or("a stream".to_owned(), |(method, path, query, is_upgrade)| {
             let query = self.queries[query].text.as_deref();
-            format!("{} {} ?{query:?}", self.methods[method], self.paths[path])
+            let method = if is_upgrade { "WebSocket" } else { &self.methods[method] };
+            format!("{method} {} ?{query:?}", self.paths[path])
         });
         format!("{what} to {host}:{} at {addresses:?} by {chain:?}", place.port)
     }
@@ -289,7 +295,10 @@ impl Atoms {
         let mut kinds = vec![None];
         for method in &methods {
             for path in &paths {
-                kinds.extend(queries.iter().map(|query| Some((*method, *path, *query))));
+                kinds.extend(queries.iter().map(|query| Some((*method, *path, *query, false))));
+                if self.methods[*method] == "GET" {
+                    kinds.extend(queries.iter().map(|query| Some((*method, *path, *query, true))));
+                }
             }
         }
         let mut places = Vec::new();

@@ -121,17 +121,15 @@ pub fn reaches(endpoint: &Endpoint, addresses: &[IpAddr], port: u16) -> bool {
         })
 }
 
-/// Authority of §3, on its own: allowed or audited. `None` is an opaque stream.
-pub fn authority(
-    connect: &Connect<'_>,
-    addresses: &[IpAddr],
-    port: u16,
-    asked: Option<&Request<'_>>,
-) -> bool {
+/// What is asked for; `None` is an opaque stream, and the claim says whether the request becomes a WebSocket.
+pub type Asked<'a> = Option<(&'a Request<'a>, bool)>;
+
+/// Authority of §3, on its own: allowed or audited.
+pub fn authority(connect: &Connect<'_>, addresses: &[IpAddr], port: u16, asked: Asked<'_>) -> bool {
     match (connect, asked) {
         (Connect::Denied(_), _) | (Connect::Inspected(_), None) => false,
         (Connect::Opaque(found), _) => found.iter().any(|(_, e)| reaches(e, addresses, port)),
-        (Connect::Inspected(found), Some(asked)) => {
+        (Connect::Inspected(found), Some((asked, is_upgrade))) => {
             let s: Found<'_> = found.iter().copied().filter(|(_, e)| is_about(e, asked.path)).collect();
             let reads = found.iter().any(|(_, e)| {
                 e.rules.iter().map(|r| &r.allow).chain(&e.deny_rules).any(|r| !r.query.is_empty())
@@ -142,6 +140,11 @@ pub fn authority(
             }
             let query = query.unwrap_or_default();
             let denied = found.iter().any(|(_, e)| e.deny_rules.iter().any(|d| denies(d, asked, &query)));
+            if is_upgrade {
+                // Only what a rule says in so many words.
+                let ok = s.iter().any(|(_, e)| writes(e, asked, &query) && reaches(e, addresses, port));
+                return ok && !denied && asked.method.eq_ignore_ascii_case("GET");
+            }
             let ok = s.iter().any(|(_, e)| allows(e, asked, &query) && reaches(e, addresses, port));
             let audits = s.iter().all(|(_, e)| e.enforcement == Some(Enforcement::Audit));
             (ok && !denied) || (audits && s.iter().any(|(_, e)| reaches(e, addresses, port)))
@@ -158,15 +161,19 @@ fn allows(endpoint: &Endpoint, request: &Request<'_>, query: &[(String, String)]
     let preset = endpoint.access.is_some_and(|access| {
         access.methods().iter().any(|method| *method == "*" || method.eq_ignore_ascii_case(request.method))
     });
-    preset
-        || endpoint.rules.iter().any(|rule| {
-            is_of(&rule.allow, request)
-                && rule.allow.query.iter().all(|(key, want)| {
-                    let mut values = query.iter().filter(|(k, _)| k == key);
-                    query.iter().any(|(k, _)| k == key)
-                        && values.all(|(_, v)| want.globs().any(|g| glob(g, '.', v)))
-                })
-        })
+    preset || writes(endpoint, request, query)
+}
+
+/// Whether a rule that is written out allows it.
+fn writes(endpoint: &Endpoint, request: &Request<'_>, query: &[(String, String)]) -> bool {
+    endpoint.rules.iter().any(|rule| {
+        is_of(&rule.allow, request)
+            && rule.allow.query.iter().all(|(key, want)| {
+                let mut values = query.iter().filter(|(k, _)| k == key);
+                query.iter().any(|(k, _)| k == key)
+                    && values.all(|(_, v)| want.globs().any(|g| glob(g, '.', v)))
+            })
+    })
 }
 
 fn denies(pattern: &RequestPattern, request: &Request<'_>, query: &[(String, String)]) -> bool {

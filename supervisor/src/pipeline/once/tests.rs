@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::read::policy_from_yaml;
-use openshell_domain::policy::verdict::Caller;
+use openshell_domain::policy::verdict::{Caller, Request};
 use openshell_domain::proposal::Lease;
 use uuid::Uuid;
 

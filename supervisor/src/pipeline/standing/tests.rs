@@ -108,5 +108,6 @@ async fn a_websocket_ends_where_only_a_preset_is_left_and_its_request_would_stil
     assert!((&mut request).now_or_never().is_none() && (&mut socket).now_or_never().is_none());
     load(&enforcement, 3, &[RULE], Lease::Always);
     assert!((&mut request).now_or_never().is_none());
-    assert_eq!(socket.await.reason, "GET /ws may not become a stream");
+    let reason = "GET /ws may not become a WebSocket: only a rule that names method and path allows that";
+    assert_eq!(socket.await.reason, reason);
 }

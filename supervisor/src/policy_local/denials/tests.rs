@@ -23,7 +23,7 @@ fn denial() -> Denial {
         is_fixable: true,
         lacking: Vec::new(),
     };
-    let ask = Ask::Request { method: "PUT".into(), path: "/x".into() };
+    let ask = Ask::Request { method: "PUT".into(), path: "/x".into(), is_upgrade: false };
     Denial {
         id: Uuid::nil(),
         refused,

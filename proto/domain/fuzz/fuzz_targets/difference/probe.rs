@@ -10,7 +10,15 @@ use openshell_domain::policy::{Policy, Rule};
 
 const PUBLIC: &str = "93.184.215.14";
 const DESTINATIONS: [&[&str]; 4] = [&[], &["10.0.0.1"], &["10.9.9.9"], &["10.0.0.1", PUBLIC]];
-const METHODS: [Option<&str>; 5] = [None, Some("GET"), Some("HEAD"), Some("POST"), Some("X")];
+/// What is asked for, and whether it becomes a WebSocket.
+const METHODS: [(Option<&str>, bool); 6] = [
+    (None, false),
+    (Some("GET"), false),
+    (Some("GET"), true),
+    (Some("HEAD"), false),
+    (Some("POST"), false),
+    (Some("X"), false),
+];
 const QUERIES: [Option<&str>; 6] =
     [None, Some("q=x"), Some("r=y.z&q=xx"), Some("q=x&q=y"), Some("r=x"), Some("q=%zz")];
 /// The most requests of one case, spread over all of them.
@@ -23,7 +31,8 @@ pub fn allows(policy: &CompiledPolicy, asked: &Witness) -> bool {
     let public = [PUBLIC.parse().expect("an address")];
     let addresses: &[IpAddr] = if asked.addresses.is_empty() { &public } else { &asked.addresses };
     let kind = asked.method.as_ref().map_or(Kind::Opaque, |method| {
-        Kind::Http(Request { method, path: &asked.path, query: asked.query.as_deref() })
+        let request = Request { method, path: &asked.path, query: asked.query.as_deref() };
+        if asked.is_upgrade { Kind::Upgrade(request) } else { Kind::Http(request) }
     });
     policy.authority(&caller, &host, addresses, asked.port, &kind)
 }
@@ -87,7 +96,8 @@ impl Texts {
             place
         });
         let [chain, host, port, destination, method, path, query] = places;
-        let method = METHODS[method].map(str::to_owned);
+        let (method, is_upgrade) = METHODS[method];
+        let method = method.map(str::to_owned);
         let addresses = DESTINATIONS[destination].iter().map(|text| text.parse().expect("an address"));
         let host = &self.hosts[host];
         Witness {
@@ -99,6 +109,7 @@ impl Texts {
             path: method.as_ref().map(|_| self.paths[path].clone()).unwrap_or_default(),
             query: QUERIES[query].filter(|_| method.is_some()).map(str::to_owned),
             method,
+            is_upgrade,
         }
     }
 }

@@ -142,7 +142,7 @@ fn an_edit_adds_a_wording_and_keeps_the_old_one() {
     assert_eq!(known.draft.rationale, "write one file", "the agent's words stay the agent's");
     assert_eq!((known.earlier.len(), &known.earlier[0].draft.rule), (1, &put("/a")));
     assert!(matches!(world.run(Command::Approve(stale, None)), Err(Refusal::Stale(_))));
-    assert!(matches!(world.run(revise(&world, rule("GET", "/a"))), Err(Refusal::ChangesNothing(_))));
+    assert!(matches!(world.run(revise(&world, rule("HEAD", "/a"))), Err(Refusal::ChangesNothing(_))));
     world.approve(id).unwrap();
     let line = "api.github.com:443 [L7 rest, allow PUT /a/b]";
     assert_eq!(world.rule_lines()["narrow"], [line], "what was shown is what is granted");
@@ -431,12 +431,18 @@ fn a_proof_says_what_a_submission_would_and_stores_nothing() {
     let mut world = World::new();
     let orders = Orders::default();
     let ask = |path: &str, limit| submission(10, "a", put(path), limit);
-    let proof = prove(&world.state, &ask("/a", 32), &orders).unwrap();
+    let proof = prove(&world.state, &ask("/a", 32), &orders, &Patience::default()).unwrap();
     assert_eq!(proof.review.difference.as_ref().unwrap().added.len(), 1);
     assert_eq!(proof.closure, None);
-    assert!(matches!(prove(&world.state, &ask("/a", 0), &orders), Err(Refusal::TooManyPending(0, 0))));
+    assert!(matches!(
+        prove(&world.state, &ask("/a", 0), &orders, &Patience::default()),
+        Err(Refusal::TooManyPending(0, 0))
+    ));
     world.set(Stream::Gateway, Key::Advisor, Some(Value::Bool(false))).unwrap();
-    assert!(matches!(prove(&world.state, &ask("/a", 32), &orders), Err(Refusal::AdvisorOff(_))));
+    assert!(matches!(
+        prove(&world.state, &ask("/a", 32), &orders, &Patience::default()),
+        Err(Refusal::AdvisorOff(_))
+    ));
     world.set(Stream::Gateway, Key::Advisor, None).unwrap();
     world.submit_with(10, "a", put("/a"), 32).unwrap();
     let proposal = world.state.proposal(ProposalId(uuid(10))).unwrap();

@@ -77,7 +77,8 @@ fn allows(policy: &CompiledPolicy, witness: &Witness) -> Result<bool, TooComplex
     let public = [IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14))];
     let addresses = if witness.addresses.is_empty() { &public } else { witness.addresses.as_slice() };
     let kind = witness.method.as_ref().map_or(Kind::Opaque, |method| {
-        Kind::Http(Request { method, path: &witness.path, query: witness.query.as_deref() })
+        let request = Request { method, path: &witness.path, query: witness.query.as_deref() };
+        if witness.is_upgrade { Kind::Upgrade(request) } else { Kind::Http(request) }
     });
     Ok(policy.authority(&caller, &host, addresses, witness.port, &kind))
 }

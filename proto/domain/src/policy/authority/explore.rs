@@ -33,6 +33,8 @@ pub(super) enum Share {
     Allow(usize),
     /// All that an endpoint is about because it only audits.
     Audit,
+    /// The WebSockets of the allow rule at this place.
+    Upgrade(usize),
 }
 
 /// A part of a focus rule for one port and one binary of it.
@@ -225,6 +227,8 @@ impl<'p> View<'_, 'p> {
             self.scene.endpoints.iter().flat_map(|active| active.allows.iter().chain(&active.denies));
         let mut named: Vec<String> =
             clauses.flat_map(|clause| clause.methods().iter().map(|m| (*m).to_owned())).collect();
+        // A rule for any method lets GET become a WebSocket, whether or not another one names GET.
+        named.push("GET".to_owned());
         named.sort();
         named.dedup();
         let mut other = "OTHER".to_owned();
@@ -251,15 +255,26 @@ impl<'p> View<'_, 'p> {
         }
         for class in clauses.classes(budget)? {
             budget.spend(1 + (spot.facts.len() + spot.said.len()) / 32)?;
-            points.push(self.request(Kind::Http, method, spot, (&clauses, &class)));
+            points.extend(self.both(Kind::Http, method, spot, (&clauses, &class)));
         }
         let inspected = self.scene.endpoints.iter().filter(|active| active.endpoint.is_l7());
         if inspected.into_iter().any(Active::reads_queries) {
-            let mut point = self.request(Kind::Unclear, method, spot, (&clauses, &QueryClass::default()));
-            point.query = Some(UNCLEAR.to_owned());
-            points.push(point);
+            points.extend(self.both(Kind::Unclear, method, spot, (&clauses, &QueryClass::default())));
         }
         Ok(())
+    }
+
+    /// A request, and where it is GET the same as one that becomes a WebSocket.
+    fn both(
+        &self,
+        kind: Kind,
+        method: &str,
+        spot: &Spot<'_, 'p>,
+        query: (&Clauses<'p>, &QueryClass<'p>),
+    ) -> impl Iterator<Item = Point> {
+        let plain = self.request(kind, method, spot, query);
+        let upgrade = (method == "GET").then(|| self.request(kind.upgraded(), method, spot, query));
+        std::iter::once(plain).chain(upgrade)
     }
 
     /// Requests whose query has no single reading, everywhere: a focus rule that reads queries denies them all,
@@ -270,9 +285,7 @@ impl<'p> View<'_, 'p> {
             let spot = self.spot(path, budget)?;
             for method in self.methods(None) {
                 budget.spend(1 + spot.facts.len() / 32)?;
-                let mut point = self.request(Kind::Unclear, &method, &spot, none);
-                point.query = Some(UNCLEAR.to_owned());
-                points.push(point);
+                points.extend(self.both(Kind::Unclear, &method, &spot, none));
             }
         }
         Ok(())
@@ -334,18 +347,23 @@ impl<'p> View<'_, 'p> {
         spot: &Spot<'_, 'p>,
         (clauses, query): (&Clauses<'p>, &QueryClass<'p>),
     ) -> Point {
+        let is_upgrade = kind.is_upgrade();
         let (mut facts, mut parts) = (spot.facts.clone(), spot.parts.clone());
+        parts.retain(|(_, part)| !is_upgrade || part.share != Share::Audit);
+        // A preset lets no request become a WebSocket.
+        let counts = |clause: &Clause<'_>| !is_upgrade || clause.written.is_some();
         for (active, clause, allow) in spot.said.iter().filter(|(_, clause, _)| clause.has_method(method)) {
             let holds = clause.written.is_none_or(|written| match allow {
                 Some(_) => clauses.allows(query, written),
                 None => clauses.denies(query, written),
             });
-            let slot = facts.get_mut(active.slot).filter(|_| holds);
+            let slot = facts.get_mut(active.slot).filter(|_| holds && counts(clause));
             let Some(slot) = slot else { continue };
             *slot = slot.and(if allow.is_some() { Facts::ALLOWS } else { Facts::DENIES });
-            parts.extend(allow.and_then(|at| self.asked(active, Share::Allow(at))));
+            let share = if is_upgrade { Share::Upgrade } else { Share::Allow };
+            parts.extend(allow.and_then(|at| self.asked(active, share(at))));
         }
-        let query = query.witness();
+        let query = if kind.is_unclear() { Some(UNCLEAR.to_owned()) } else { query.witness() };
         Point { kind, method: method.to_owned(), path: spot.path.to_owned(), query, facts, parts }
     }
 
@@ -445,6 +463,7 @@ impl Cell<'_, '_> {
             method: (!is_stream).then(|| self.point.method.clone()),
             path: self.point.path.clone(),
             query: self.point.query.clone(),
+            is_upgrade: self.kind.is_upgrade(),
         }
     }
 

@@ -100,15 +100,23 @@ impl<'u, 'p> Collector<'u, 'p> {
     /// What a rule of `side` allows of the cell, for each program that is asked for.
     fn granted(&self, cell: &Cell<'_, 'p>, side: Side) -> BTreeSet<Source> {
         let Some(member) = grantor(cell, side) else { return BTreeSet::new() };
-        let what = if cell.kind == Kind::Opaque { What::Stream } else { What::OtherRequests };
-        let lost = |binary| Lost {
+        // WebSockets alone are told only where no other request goes with them.
+        let whats = match cell.kind {
+            Kind::Opaque => vec![What::Stream],
+            kind if kind.is_upgrade() => vec![any_websocket(), What::OtherRequests],
+            _ => vec![What::OtherRequests],
+        };
+        let lost = |binary: &String, what| Lost {
             member,
             host: cell.focus_host().to_owned(),
             port: cell.port(),
-            what: what.clone(),
-            binary,
+            what,
+            binary: binary.clone(),
         };
-        cell.asked_binaries().into_iter().map(|binary| Source::Rule(lost(binary))).collect()
+        let of = |binary: &String| {
+            whats.iter().map(|what| Source::Rule(lost(binary, what.clone()))).collect::<Vec<_>>()
+        };
+        cell.asked_binaries().iter().flat_map(of).collect()
     }
 
     /// Why the asks of a cell make no difference in it.
@@ -125,7 +133,7 @@ impl<'u, 'p> Collector<'u, 'p> {
             (Facts::READS_QUERIES, Because::UnclearQuery),
             (Facts::L7, Because::Inspected),
         ];
-        let is_possible = |because| because != Because::UnclearQuery || cell.kind == Kind::Unclear;
+        let is_possible = |because| because != Because::UnclearQuery || cell.kind.is_unclear();
         reasons.into_iter().filter(|(_, because)| is_possible(*because)).find_map(|(facts, because)| {
             cell.rule(self.after, facts).and_then(name).map(|rule| (because, rule))
         })
@@ -225,6 +233,7 @@ impl Gathered {
             same
         });
         group(&mut items, |into, from| into.same_but_method(from) && into.take_methods(from));
+        group(&mut items, Item::take_websockets);
         items
     }
 }
@@ -251,6 +260,7 @@ impl Item {
             method: None,
             path: String::new(),
             query: None,
+            is_upgrade: false,
         };
         let mut item = self.clone();
         item.except.iter_mut().for_each(|except| except.witness = nothing.clone());
@@ -278,6 +288,24 @@ impl Item {
             _ => false,
         }
     }
+
+    /// Takes in the WebSockets of the requests that it is about.
+    fn take_websockets(&mut self, from: &Self) -> bool {
+        let What::Requests { methods, path, scope, query, .. } = &self.what else { return false };
+        let (path, scope, query) = (path.clone(), scope.clone(), query.clone());
+        let own = What::WebSockets { path, scope, query };
+        let is_get = methods.iter().any(|method| method == "GET" || method == "*");
+        let is_own = is_get && (Self { what: own, ..self.bare() }) == from.bare();
+        if let What::Requests { may_upgrade, .. } = &mut self.what {
+            *may_upgrade |= is_own;
+        }
+        is_own
+    }
+}
+
+/// WebSockets on any path.
+fn any_websocket() -> What {
+    What::WebSockets { path: "**".to_owned(), scope: String::new(), query: BTreeMap::new() }
 }
 
 fn endpoint<'p>(universe: &Universe<'p>, part: Part) -> Option<(&'p Rule, &'p Endpoint)> {
@@ -291,6 +319,7 @@ fn ask_item(universe: &Universe<'_>, ask: Ask, witness: &Witness) -> Option<Item
         Share::Stream => What::Stream,
         Share::Allow(at) => requests(endpoint, at)?,
         Share::Audit => audited(endpoint),
+        Share::Upgrade(at) => websockets(endpoint, at)?,
     };
     Some(Item {
         host: endpoint.host.clone(),
@@ -314,19 +343,29 @@ fn requests(endpoint: &Endpoint, at: usize) -> Option<What> {
             path: path.clone(),
             scope,
             query: query.clone(),
+            may_upgrade: false,
         });
     }
     let preset = endpoint.access.map(Access::methods)?;
     let method = preset.get(at - endpoint.rules.len())?;
     let methods = vec![(*method).to_owned()];
-    Some(What::Requests { methods, path: "**".to_owned(), scope, query: BTreeMap::new() })
+    let (path, query) = ("**".to_owned(), BTreeMap::new());
+    Some(What::Requests { methods, path, scope, query, may_upgrade: false })
+}
+
+/// The WebSockets of the allow rule at this place.
+fn websockets(endpoint: &Endpoint, at: usize) -> Option<What> {
+    let allow = &endpoint.rules.get(at)?.allow;
+    let (path, scope, query) = (allow.path.clone(), endpoint.path.clone(), allow.query.clone());
+    Some(What::WebSockets { path, scope, query })
 }
 
 /// Every request that the endpoint is about.
 fn audited(endpoint: &Endpoint) -> What {
     let scope = endpoint.path.clone();
     let path = if scope.is_empty() { "**".to_owned() } else { scope.clone() };
-    What::Requests { methods: vec!["*".to_owned()], path, scope, query: BTreeMap::new() }
+    let (methods, query) = (vec!["*".to_owned()], BTreeMap::new());
+    What::Requests { methods, path, scope, query, may_upgrade: false }
 }
 
 fn lost_item(universe: &Universe<'_>, lost: Lost, witness: Witness) -> Item {

@@ -38,7 +38,7 @@ impl Ground<'_> {
         if places.is_empty() {
             return Ok(Reach { is_new: share(hosts)?, is_known: false });
         }
-        let mut budget = Budget::default();
+        let mut budget = Budget::within(&self.patience);
         let programs = self.programs(binary, &places, &mut budget)?;
         let mut reach = Reach::default();
         for known in places_by_host(hosts, &places, &mut budget)? {
@@ -156,7 +156,7 @@ mod tests {
             ("api", "{host: api.x.example, port: 443}", "/usr/bin/curl /usr/bin/g*"),
             ("any", "{port: 8080, allowed_ips: [10.0.0.0/8]}", "/usr/bin/curl"),
         ]);
-        let ground = Ground { base: &base, grants: vec![] };
+        let ground = Ground::new(&base, vec![]);
         let (new, known) = (Reach { is_new: true, is_known: false }, Reach { is_new: false, is_known: true });
         let both = Reach { is_new: true, is_known: true };
         for (binary, hosts, port, expected) in [

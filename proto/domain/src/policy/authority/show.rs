@@ -1,9 +1,10 @@
 //! Differences in words: for the screen, the command line, and the digest that binds a decision to them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Because, Difference, Except, Item, What, Witness};
-use crate::policy::{RequestPattern, render};
+use crate::policy::{QueryPattern, RequestPattern, render};
 
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -11,6 +12,7 @@ impl fmt::Display for Witness {
         match &self.method {
             None => write!(f, "a stream to {host}")?,
             Some(method) => {
+                let method = if self.is_upgrade { "WebSocket" } else { method };
                 write!(f, "{method} {host} {}", self.path)?;
                 if let Some(query) = &self.query {
                     write!(f, "?{query}")?;
@@ -54,18 +56,35 @@ impl fmt::Display for What {
         match self {
             Self::Stream => f.write_str("any bytes"),
             Self::OtherRequests => f.write_str("any request"),
-            Self::Requests { methods, path, scope, query } => {
+            Self::Requests { methods, path, scope, query, may_upgrade } => {
                 let any = methods.iter().any(|method| method == "*");
                 let method = if any { "any method".to_owned() } else { methods.join(", ") };
-                let pattern = RequestPattern { method, path: path.clone(), query: query.clone() };
-                f.write_str(&render::request_line(&pattern))?;
-                if !scope.is_empty() && scope != path {
-                    write!(f, " within {}", render::spaceless(scope))?;
-                }
-                Ok(())
+                on(f, method, (path, scope), query)?;
+                if *may_upgrade { write!(f, " ({MAY_UPGRADE})") } else { Ok(()) }
+            }
+            Self::WebSockets { path, scope, query } => {
+                on(f, "WebSocket".to_owned(), (path, scope), query)?;
+                write!(f, " ({UNSEEN})")
             }
         }
     }
+}
+
+/// What a WebSocket is for whoever decides about it.
+const UNSEEN: &str = "two-way, contents not seen";
+/// The words for requests that may become one.
+pub const MAY_UPGRADE: &str = "may open a WebSocket: two-way, contents not seen";
+
+/// `PUT /a?q=x within /b`
+fn on(
+    f: &mut fmt::Formatter<'_>,
+    method: String,
+    (path, scope): (&String, &String),
+    query: &BTreeMap<String, QueryPattern>,
+) -> fmt::Result {
+    let pattern = RequestPattern { method, path: path.clone(), query: query.clone() };
+    f.write_str(&render::request_line(&pattern))?;
+    if scope.is_empty() || scope == path { Ok(()) } else { write!(f, " within {}", render::spaceless(scope)) }
 }
 
 impl fmt::Display for Item {

@@ -45,7 +45,7 @@ fn lines(items: &[Item]) -> Vec<String> {
 
 fn ask(base: &Policy, grants: &[&Rule], rule: &Rule) -> Difference {
     let grants = grants.iter().map(|rule| ("grant", *rule)).collect();
-    Ground { base, grants }.difference(rule).unwrap()
+    Ground::new(base, grants).difference(rule).unwrap()
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn what_was_denied_and_is_asked_for_is_added() {
 #[test]
 fn what_was_allowed_already_changes_nothing_and_says_why() {
     let base = policy(&[("github", &rest("access: read-only"), "/usr/bin/*")]);
-    let get = rule(&rest(&allow(&["GET /repos/**", "HEAD /x"])), "/usr/bin/curl");
-    let found = ask(&base, &[], &get);
+    let head = rule(&rest(&allow(&["HEAD /repos/**", "HEAD /x"])), "/usr/bin/curl");
+    let found = ask(&base, &[], &head);
     assert_eq!(found.effect(), Effect::ChangesNothing);
     assert_eq!(found.idle[0].to_string(), "already allowed by github");
 }
@@ -95,7 +95,10 @@ fn asks_that_others_cover_are_not_repeated() {
         rule(&rest(&allow(&["GET /a/b", "GET /a/*", "HEAD /a/b", "POST /a/b"])), "/usr/bin/curl /usr/bin/*");
     assert_eq!(
         lines(&ask(&base, &[], &twice).added),
-        ["a.example:443 GET /a/* by /usr/bin/*", "a.example:443 POST /a/b by /usr/bin/*"]
+        [
+            "a.example:443 GET /a/* (may open a WebSocket: two-way, contents not seen) by /usr/bin/*",
+            "a.example:443 POST /a/b by /usr/bin/*"
+        ]
     );
 }
 
@@ -171,13 +174,17 @@ fn an_l4_grant_beside_an_l7_inspected_host_opens_when_the_l7_grant_ends() {
 #[test]
 fn bounds_hold_or_name_a_request_outside() {
     let base = policy(&[]);
-    let ground = Ground { base: &base, grants: vec![] };
-    let ceiling = policy(&[("c", &rest("access: read-only"), "/usr/bin/*")]);
+    let ground = Ground::new(&base, vec![]);
+    let ceiling = policy(&[("c", &rest(&allow(&["GET **"])), "/usr/bin/*")]);
     let get = rule(&rest(&allow(&["GET /x"])), "/usr/bin/curl");
     let post = rule(&rest(&allow(&["GET /x", "POST /y"])), "/usr/bin/curl");
     assert_eq!(ground.exceeds(&get, &ceiling).unwrap(), None);
     let outside = ground.exceeds(&post, &ceiling).unwrap().unwrap();
     assert_eq!(outside.to_string(), "POST a.example:443 /y by /usr/bin/curl");
+    // What may only be read may not be spoken with both ways.
+    let preset = policy(&[("c", &rest("access: read-only"), "/usr/bin/*")]);
+    let outside = ground.exceeds(&get, &preset).unwrap().unwrap();
+    assert_eq!(outside.to_string(), "WebSocket a.example:443 /x by /usr/bin/curl");
     let tunnel = rule(L4, "/usr/bin/curl");
     assert!(ground.exceeds(&tunnel, &ceiling).unwrap().is_some());
     assert!(ground.covers(&post, &get).unwrap() && !ground.covers(&get, &post).unwrap());
@@ -206,7 +213,7 @@ fn two_policies_are_compared_as_wholes() {
 fn an_ask_that_reads_queries_takes_unclear_ones_from_other_rules() {
     let base = policy(&[("api", &rest(&allow(&["GET /y"])), "/b")]);
     let ask = rule(&rest("rules: [{allow: {method: GET, path: /x, query: {q: a}}}]"), "/b");
-    let found = Ground { base: &base, grants: vec![] }.difference(&ask).unwrap();
+    let found = Ground::new(&base, vec![]).difference(&ask).unwrap();
     assert_eq!(found.effect(), Effect::Both);
     assert_eq!(found.removed[0].witness.to_string(), "GET a.example:443 /y?% by /b");
 }
@@ -216,7 +223,7 @@ fn an_ask_that_reads_queries_takes_unclear_ones_from_other_rules() {
 fn a_blocked_name_does_not_stand_for_its_neighbours() {
     let base = policy(&[]);
     let ask = rule("{host: 'metadata*.google.internal', port: 443}", "/b");
-    let found = Ground { base: &base, grants: vec![] }.difference(&ask).unwrap();
+    let found = Ground::new(&base, vec![]).difference(&ask).unwrap();
     assert_eq!(found.added[0].witness.host, "metadataa.google.internal");
 }
 
@@ -225,7 +232,7 @@ fn a_blocked_name_does_not_stand_for_its_neighbours() {
 fn a_pattern_behind_punycode_is_not_passed_over() {
     let base = policy(&[]);
     let ask = rule("{host: 'xn--*.a.example', port: 443}", "/b");
-    assert_eq!(Ground { base: &base, grants: vec![] }.difference(&ask), Err(TooComplex));
+    assert_eq!(Ground::new(&base, vec![]).difference(&ask), Err(TooComplex));
 }
 
 /// A reviewer's audit grant hides what another one opens by auditing alone.
@@ -236,8 +243,13 @@ fn what_is_latent_because_it_audits_is_shown() {
     let (first, second) = (rule(audit, "/b"), rule(audit, "/b"));
     let found = ask(&base, &[&first], &second);
     assert!(found.added.is_empty());
-    assert_eq!(lines(&found.latent).len(), 1, "{:?}", lines(&found.latent));
-    assert!(lines(&found.latent)[0].starts_with("a.example:443 any method ** by /b"));
+    assert_eq!(
+        lines(&found.latent),
+        [
+            "a.example:443 any method ** by /b, when this ends: grant",
+            "a.example:443 WebSocket /x (two-way, contents not seen) by /b, when this ends: grant",
+        ]
+    );
 }
 
 #[test]
@@ -248,4 +260,58 @@ fn every_program_that_a_rule_gave_way_to_is_named() {
     let binaries = |item: &Item| item.binaries.clone();
     let found = between(&old, &new).unwrap();
     assert!(found.added.iter().all(|item| binaries(item) == ["/b", "/c"]), "{:?}", lines(&found.added));
+}
+
+/// Kills: an upgrade that is no authority of its own, a preset that grants one, and a grant that is closed as covered.
+#[test]
+fn what_a_written_get_adds_to_a_preset_is_its_websocket() {
+    let base = policy(&[("api", &rest("access: full"), "/usr/bin/curl")]);
+    let get = rule(&rest(&allow(&["GET /socket"])), "/usr/bin/curl");
+    let found = ask(&base, &[], &get);
+    assert_eq!(
+        lines(&found.added),
+        ["a.example:443 WebSocket /socket (two-way, contents not seen) by /usr/bin/curl"]
+    );
+    assert_eq!(found.added[0].witness.to_string(), "WebSocket a.example:443 /socket by /usr/bin/curl");
+    assert_eq!(found.effect(), Effect::Widens);
+    let ground = Ground::new(&base, vec![]);
+    assert!(!ground.covers(&rule(&rest("access: full"), "/usr/bin/curl"), &get).unwrap());
+    let granted = policy(&[
+        ("api", &rest("access: full"), "/usr/bin/curl"),
+        ("socket", &rest(&allow(&["GET /**"])), "/usr/bin/curl"),
+    ]);
+    let again = ask(&granted, &[], &get);
+    let why: Vec<String> = again.idle.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (again.effect(), why.join(", ").as_str()),
+        (Effect::ChangesNothing, "already allowed by api, already allowed by socket")
+    );
+    // Any method is GET as well, and HEAD is no way to open one.
+    let any = rule(&rest(&allow(&["* /socket"])), "/usr/bin/curl");
+    assert_eq!(lines(&ask(&base, &[], &any).added), lines(&found.added));
+    let head = rule(&rest(&allow(&["HEAD /socket"])), "/usr/bin/curl");
+    assert_eq!(ask(&base, &[], &head).effect(), Effect::ChangesNothing);
+}
+
+/// Kills: a deny rule that takes WebSockets away without a word, and "any request" where only they go.
+#[test]
+fn websockets_that_go_alone_are_told_alone() {
+    let (preset, get) = (rest("access: full"), rest(&allow(&["GET /socket"])));
+    let old = policy(&[("api", &preset, "/b"), ("socket", &get, "/b")]);
+    let new = policy(&[("api", &preset, "/b")]);
+    let found = between(&old, &new).unwrap();
+    assert_eq!(
+        lines(&found.removed),
+        [
+            "a.example:443 WebSocket ** (two-way, contents not seen) by /b, except what is already allowed by socket"
+        ]
+    );
+    assert_eq!(found.removed[0].witness.to_string(), "WebSocket a.example:443 /socket by /b");
+    let none = policy(&[]);
+    let found = between(&policy(&[("socket", &get, "/b")]), &none).unwrap();
+    assert!(
+        lines(&found.removed)[0].starts_with("a.example:443 any request by /b"),
+        "{:?}",
+        lines(&found.removed)
+    );
 }

@@ -91,6 +91,27 @@ pub(super) enum Kind {
     Http,
     /// A request whose query has no single reading.
     Unclear,
+    /// A request that becomes a WebSocket, whose query is read with certainty.
+    Upgrade,
+    /// One whose query has no single reading.
+    UnclearUpgrade,
+}
+
+impl Kind {
+    /// Whether the query has no single reading.
+    pub(super) fn is_unclear(self) -> bool {
+        matches!(self, Self::Unclear | Self::UnclearUpgrade)
+    }
+
+    /// Whether the request becomes a WebSocket.
+    pub(super) fn is_upgrade(self) -> bool {
+        matches!(self, Self::Upgrade | Self::UnclearUpgrade)
+    }
+
+    /// The same request, as one that becomes a WebSocket.
+    pub(super) fn upgraded(self) -> Self {
+        if self.is_unclear() { Self::UnclearUpgrade } else { Self::Upgrade }
+    }
 }
 
 /// What the rules of one policy that a caller hits say about one request.
@@ -135,18 +156,19 @@ impl Facts {
             return self;
         }
         let denied = Self::L7.and(Self::DENIES).and(Self::ENFORCES);
-        let is_unclear = kind == Kind::Unclear && self.has(Self::READS_QUERIES);
+        let is_unclear = kind.is_unclear() && self.has(Self::READS_QUERIES);
         if kind == Kind::Opaque || is_unclear || self.has(denied) {
-            return if kind == Kind::Unclear { denied.and(Self::READS_QUERIES) } else { denied };
+            return if kind.is_unclear() { denied.and(Self::READS_QUERIES) } else { denied };
         }
         let mut moot = Self::L4.0;
-        if kind == Kind::Http {
+        if !kind.is_unclear() {
             moot |= Self::READS_QUERIES.0;
         }
         if self.has(Self::DENIES) {
             moot |= Self::ALLOWS.0;
         }
-        if self.has(Self::ENFORCES) {
+        // An audit lets no request become a WebSocket.
+        if self.has(Self::ENFORCES) || kind.is_upgrade() {
             moot |= Self::AUDITS.0 | Self::ABOUT.0;
         }
         Self(self.0 & !moot)
@@ -157,10 +179,13 @@ impl Facts {
         if !self.has(Self::L7) {
             return self.has(Self::L4);
         }
-        if kind == Kind::Opaque || (kind == Kind::Unclear && self.has(Self::READS_QUERIES)) {
+        if kind == Kind::Opaque || (kind.is_unclear() && self.has(Self::READS_QUERIES)) {
             return false;
         }
         let allowed = self.has(Self::ALLOWS) && !self.has(Self::DENIES);
+        if kind.is_upgrade() {
+            return allowed;
+        }
         let audited = self.has(Self::AUDITS) && !self.has(Self::ENFORCES) && self.has(Self::ABOUT);
         allowed || audited
     }

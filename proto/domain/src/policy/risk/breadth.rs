@@ -169,7 +169,7 @@ impl Matcher {
 /// What an item allows, to be compared with many denials.
 enum Asked<'a> {
     Anything,
-    Requests { methods: &'a [String], path: Matcher, scope: Matcher },
+    Requests { methods: Vec<&'a str>, path: Matcher, scope: Matcher },
 }
 
 impl<'a> Asked<'a> {
@@ -177,8 +177,14 @@ impl<'a> Asked<'a> {
         match what {
             What::Stream | What::OtherRequests => Self::Anything,
             What::Requests { methods, path, scope, .. } => {
+                let methods = methods.iter().map(String::as_str).collect();
                 Self::Requests { methods, path: Matcher::path(path), scope: Matcher::path(scope) }
             }
+            What::WebSockets { path, scope, .. } => Self::Requests {
+                methods: vec!["GET"],
+                path: Matcher::path(path),
+                scope: Matcher::path(scope),
+            },
         }
     }
 

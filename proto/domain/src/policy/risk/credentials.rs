@@ -106,6 +106,7 @@ fn expansion(item: &Item, place: &Mark, reach: Reach, (names, marks): (&[&str], 
             What::Stream => Vec::new(),
             What::OtherRequests => vec!["*"],
             What::Requests { methods, .. } => methods.iter().map(String::as_str).collect(),
+            What::WebSockets { .. } => vec!["WebSocket"],
         };
         for method in methods {
             marks.credentialed(Code::CapabilityExpansion, place.clone().method(method), names);

@@ -49,10 +49,8 @@ impl Case {
 
     fn findings_of(&self, rule_name: &str, rule: &Rule) -> Vec<Finding> {
         let (base, grants) = (policy(self.base), policy(self.grants));
-        let ground = Ground {
-            base: &base,
-            grants: grants.network_policies.iter().map(|(name, rule)| (name.as_str(), rule)).collect(),
-        };
+        let grants = grants.network_policies.iter().map(|(name, rule)| (name.as_str(), rule)).collect();
+        let ground = Ground::new(&base, grants);
         let difference = ground.difference(rule).unwrap();
         let credentials: Vec<Credential> = self.credentials.iter().map(|text| credential(text)).collect();
         let writable: Vec<String> = self.writable.iter().map(ToString::to_string).collect();

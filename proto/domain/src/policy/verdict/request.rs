@@ -106,9 +106,20 @@ impl<'a> Case<'a> {
         self.verdict_by(|_| true)
     }
 
-    /// The verdict where only the allow rules count that are written out.
-    pub(super) fn explicit_verdict(&self) -> RequestVerdict {
-        self.verdict_by(|pattern| pattern.is_explicit)
+    /// The verdict on a request that becomes a WebSocket: only the allow rules count that are written out.
+    pub(super) fn upgrade_verdict(&self) -> RequestVerdict {
+        if self.request.method.eq_ignore_ascii_case("GET")
+            && let allowed @ RequestVerdict::Allowed(_) = self.verdict_by(|pattern| pattern.is_explicit)
+        {
+            return allowed;
+        }
+        match self.verdict() {
+            RequestVerdict::Allowed(at) | RequestVerdict::Audited(at) => {
+                let first = at.first().map(|at| self.rule(*at)).unwrap_or_default();
+                RequestVerdict::Denied(RequestDenial::NotWritten(first))
+            }
+            denied @ RequestVerdict::Denied(_) => denied,
+        }
     }
 
     fn verdict_by(&self, counts: impl Fn(&CompiledRequest) -> bool) -> RequestVerdict {

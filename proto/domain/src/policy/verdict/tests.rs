@@ -29,6 +29,7 @@ fn judge(policy: &CompiledPolicy, chain: &[&str], method: &str, target: &str) ->
                 RequestVerdict::Denied(RequestDenial::NotAllowed(_)) => 'n',
                 RequestVerdict::Denied(RequestDenial::NoPath(_)) => 'p',
                 RequestVerdict::Denied(RequestDenial::UnclearQuery(_)) => 'q',
+                RequestVerdict::Denied(RequestDenial::NotWritten(_)) => 'w',
             }
         }
     }

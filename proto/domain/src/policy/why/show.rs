@@ -22,6 +22,7 @@ pub(super) fn asked(question: &Question<'_>) -> String {
         method: request.map(|request| request.method.to_owned()),
         path: request.map(|request| request.path.to_owned()).unwrap_or_default(),
         query: request.and_then(|request| request.query).map(str::to_owned),
+        is_upgrade: false,
     };
     Untrusted::new(&witness.to_string()).visible()
 }

@@ -191,6 +191,11 @@ fn what_an_explicit_rule_upgraded_before_is_not_said_again() {
     // A preset allows the request, and not its upgrade.
     let base = leak(rest("api.example.com", 443, "access: read-only"));
     assert!(has(&Case { base, ask, ..Case::default() }, Code::OpaqueUpgrade));
+    // Nothing but the upgrade is new, so it is what was asked for, whatever the path looks like.
+    let ask = allow("GET", "/a/b");
+    let alone = Case { base, ask, ..Case::default() };
+    assert_eq!(alone.evidence(Code::OpaqueUpgrade), ["GET api.example.com:443 /a/b"]);
+    assert!(!has(&Case { base: "", ..alone }, Code::OpaqueUpgrade));
 }
 
 #[test]

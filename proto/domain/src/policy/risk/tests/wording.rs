@@ -165,7 +165,7 @@ proptest! {
         let base = policy(&format!("base | {base}"));
         let asked = policy(&format!("x | {ask}"));
         let rule = asked.network_policies.values().next().unwrap();
-        let ground = Ground { base: &base, grants: vec![] };
+        let ground = Ground::new(&base, vec![]);
         let Ok(difference) = ground.difference(rule) else { return Ok(()) };
         let credentials = [credential("one *.b.example"), credential("two api.example.org 8.8.8.8")];
         let scene = Scene {
@@ -195,7 +195,8 @@ proptest! {
         rule.binaries[0].path = binary.clone();
         rule.endpoints[0].rules[0].allow.path = path.clone();
         rule.endpoints[0].host = path;
-        let ground = Ground { base: &policy(""), grants: vec![] };
+        let base = policy("");
+        let ground = Ground::new(&base, vec![]);
         let scene = Scene {
             rule: &rule,
             rule_name: &name,
