@@ -3,7 +3,9 @@
 //! Owns the translation of statuses into [`ClientError`]; whatever comes from the wire is checked again by
 //! `TryFrom`. Knows neither screen nor verbs. [`watch`] keeps an inbox up to date over it.
 
+mod asks;
 pub mod backoff;
+mod reads;
 mod status;
 pub mod watch;
 
@@ -21,6 +23,8 @@ use openshell_wire::proposal::{lease, sandbox_view};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
+pub use asks::{Asked, Explained, Wording};
+pub use reads::{Effective, Verified};
 pub use status::{ClientError, Fresh};
 
 /// How long a connection or an answer may take.

@@ -4,10 +4,19 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that cannot go on has failed"
 )]
 
+mod asks;
+mod codes;
+mod edit;
+mod golden;
+mod manual;
+#[path = "../stage/mod.rs"]
 mod stage;
+mod tables;
+mod watch;
 
 use std::path::Path;
 
@@ -20,15 +29,19 @@ struct Answer {
     err: String,
 }
 
+/// The program, told where the gateway is.
+fn program(door: &Path, args: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    command.arg("--gateway").arg(door).args(args).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    command
+}
+
 async fn inbox(door: &Path, args: &[&str]) -> Answer {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .arg("--gateway")
-        .arg(door)
-        .args(args)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await
-        .unwrap();
+    answer(program(door, args)).await
+}
+
+async fn answer(mut command: tokio::process::Command) -> Answer {
+    let output = command.output().await.unwrap();
     Answer {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -40,6 +53,12 @@ async fn json(door: &Path, args: &[&str]) -> Value {
     let answer = inbox(door, args).await;
     assert_eq!(answer.code, 0, "{}", answer.err);
     serde_json::from_str(&answer.out).unwrap()
+}
+
+/// `ID@digest6` of a proposal as it is now.
+async fn quoted(door: &Path, id: &str) -> String {
+    let shown = json(door, &["show", id, "--output", "json"]).await;
+    format!("{id}@{}", &shown["digest"].as_str().unwrap()[..6])
 }
 
 #[tokio::test(flavor = "multi_thread")]
