@@ -63,7 +63,8 @@ pub enum Verb {
     Revoke(Back),
     /// Show what was decided: who, when, what, why.
     History(History),
-    /// Tell every event as it happens, until somebody ends it; comes back by itself when the gateway does.
+    /// Tell every event as it happens, until somebody ends it; comes back by itself when the gateway does. As JSON it
+    /// is one object a line, as YAML one document.
     Watch(Watch),
     /// Show the gateway's event log, or prove it.
     Log(Log),

@@ -286,4 +286,40 @@ mod tests {
         );
         assert!(Cli::try_parse_from(["x", "run", "--gateway", "g", "--policy", "p", "--", "true"]).is_ok());
     }
+
+    /// The verbs that the README shows, as they are typed.
+    fn shown() -> Vec<Vec<&'static str>> {
+        let lines = include_str!("../../README.md").lines();
+        lines
+            .filter_map(|line| line.strip_prefix("openshell-inbox "))
+            .map(|line| line.split(' ').collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_shows_every_verb_and_no_other() {
+        let command = Cli::command();
+        let shown = shown();
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let is_named = |line: &Vec<&str>| line.first() == Some(&verb.get_name());
+            let elsewhere = ["demo", "doctor", "revoke", "release"].contains(&verb.get_name());
+            assert!(elsewhere || shown.iter().any(is_named), "{} is not in the README", verb.get_name());
+        }
+        for line in shown.iter().filter(|line| !line.first().is_none_or(|word| word.is_empty())) {
+            let verb = line.first().and_then(|name| command.find_subcommand(name));
+            let verb = verb.unwrap_or_else(|| panic!("{line:?} is no verb"));
+            let options = line.iter().map(|word| word.trim_start_matches('[').trim_end_matches(']'));
+            for option in
+                options.filter_map(|word| word.strip_prefix("--")).filter(|option| !option.is_empty())
+            {
+                let mut known = command.get_arguments().chain(verb.get_arguments());
+                let nested = |option| {
+                    let mut inner = verb.get_subcommands().flat_map(clap::Command::get_arguments);
+                    inner.any(|argument| argument.get_long() == Some(option))
+                };
+                let is_known = known.any(|argument| argument.get_long() == Some(option)) || nested(option);
+                assert!(is_known, "{line:?} has --{option}, which there is not");
+            }
+        }
+    }
 }

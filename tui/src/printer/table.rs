@@ -97,9 +97,9 @@ impl Table {
         self.rows.push(Row::Cells(cells.iter().map(|cell| shown::visible(cell)).collect()));
     }
 
-    /// Adds a line under the row before it, of a raw text.
+    /// Adds a line under the row before it. What was made safe where it was worded stays as it is.
     pub fn note(&mut self, text: &str) {
-        self.rows.push(Row::Note(shown::visible(text)));
+        self.rows.push(Row::Note(shown::worded(text)));
     }
 
     /// The whole of it, at most `cells` wide where that is known and can be had.

@@ -85,7 +85,7 @@ pub(super) async fn run(
     }
     let is_told = printer.is_table() && verb == Verb::Approve;
     if is_bare && is_told {
-        printer.text(&tell(proposal))?;
+        printer.text(&tell(proposal)).map_err(VerbError::Untold)?;
     }
     // One that was closed has no digest: the gateway says what became of it.
     let digest = proposal.digest().unwrap_or(Digest([0; 32]));

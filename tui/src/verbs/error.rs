@@ -67,6 +67,9 @@ pub enum VerbError {
     /// The gateway has proven that its log is broken.
     #[error("the log is broken")]
     BrokenLog,
+    /// A bare id approves what is printed, and that nobody could read.
+    #[error("what would be approved cannot be written, so nothing was approved: {0}")]
+    Untold(std::io::Error),
     /// Nobody reads what would be printed.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
@@ -88,7 +91,7 @@ impl VerbError {
             | Self::NoRule(_)
             | Self::File { .. } => 2,
             Self::Kept { cause, .. } => cause.code(),
-            Self::Client(_) | Self::Editor(_) | Self::BrokenLog | Self::Output(_) => 1,
+            Self::Client(_) | Self::Editor(_) | Self::BrokenLog | Self::Untold(_) | Self::Output(_) => 1,
         }
     }
 
@@ -127,6 +130,7 @@ impl VerbError {
                 let path = path.display();
                 return format!("your text is kept: openshell-inbox edit {id} --file {path}");
             }
+            Self::Untold(_) => "name what was shown: ID@digest needs nobody to read",
             Self::BrokenLog => "openshell-gateway log verify tells more, and needs no gateway",
             Self::Client(ClientError::Refused(_) | ClientError::OutOfRange(_))
             | Self::Editor(_)

@@ -128,8 +128,27 @@ async fn the_json_of_what_is_done_keeps_its_shape() {
     once(&door, "revoke", &["revoke", &one]).await;
     once(&door, "settings_set", &["settings", "limit_pending", "7"]).await;
     drop(supervisor);
-    let released = async { while inbox(&door, &["release", "demo"]).await.err.contains("is connected") {} };
+    let released = async {
+        loop {
+            let gone = inbox(&door, &["release", "demo", "--output", "json"]).await;
+            if gone.code == 0 {
+                return shape("release", &serde_json::from_str(&gone.out).unwrap());
+            }
+            assert!(gone.err.contains("is connected"), "{}", gone.err);
+        }
+    };
     tokio::time::timeout(DEADLINE, released).await.unwrap();
-    let gone = inbox(&door, &["release", "demo", "--output", "json"]).await;
-    assert_eq!((gone.code, gone.out.as_str()), (1, ""), "its name is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_the_gateway_itself_keeps_its_shape_too() {
+    let (stage, _supervisor) = world().await;
+    let door = stage.door();
+    same(&door, "gateway_status", &["gateway", "status"]).await;
+    let config = ["gateway", "config", "show", "--db", "/a/b.db"];
+    let told = json(&door, &[&config[..], &["--output", "json"]].concat()).await;
+    let yaml = inbox(&door, &[&config[..], &["--output", "yaml"]].concat()).await;
+    assert_eq!((yaml.code, read(&from_yaml(&yaml.out).unwrap())), (0, told));
+    let odd = inbox(&door, &["gateway", "config", "show", "--idle-exit", "soon", "--output", "yaml"]).await;
+    assert_eq!((odd.code, odd.out.as_str()), (2, ""), "{}", odd.err);
 }

@@ -140,6 +140,27 @@ async fn a_bare_id_prints_the_difference_that_it_approves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_approved_that_nobody_could_read() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status =
+        program(&door, &["approve", &id]).stdout(writer).stderr(std::process::Stdio::null()).status();
+    assert_eq!(status.await.unwrap().code(), Some(1));
+    assert_eq!(json(&door, &["show", &id, "--output", "json"]).await["status"], "pending");
+    // What was shown is quoted: that is decided, and who went away has seen enough.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let target = quoted(&door, &id).await;
+    let status = program(&door, &["approve", &target]).stdout(writer).status().await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(json(&door, &["show", &id, "--output", "json"]).await["status"], "approved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reason_arrives_byte_for_byte() {
     let stage = Stage::new().await;
     let door = stage.door();

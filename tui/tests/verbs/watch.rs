@@ -70,7 +70,10 @@ async fn every_event_is_a_line_also_over_a_restart_of_the_gateway() {
     let door = stage.door();
     let mut watch = Watch::start(&door, &["--output", "jsonl"]).await;
     set(&door, "7").await;
-    let first = watch.event().await;
+    let first = watch.line().await;
+    let logged = inbox(&door, &["log", "--kind", "SettingChanged", "--output", "jsonl"]).await.out;
+    assert_eq!(logged, format!("{first}\n"), "the log tells it in the same words");
+    let first: Value = serde_json::from_str(&first).unwrap();
     assert_eq!((&first["kind"], &first["sandbox"]), (&"SettingChanged".into(), &Value::Null));
     assert_eq!(first["payload"]["key"], "limit_pending");
     assert_eq!(first["actor"]["kind"], "reviewer");
