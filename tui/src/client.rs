@@ -3,7 +3,7 @@
 //! Owns the translation of statuses into [`ClientError`]; whatever comes from the wire is checked again by
 //! `TryFrom`. Knows neither screen nor verbs. [`watch`] keeps an inbox up to date over it.
 
-mod asks;
+pub mod asks;
 pub mod backoff;
 mod reads;
 mod status;
@@ -23,7 +23,6 @@ use openshell_wire::proposal::{lease, sandbox_view};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
-pub use asks::{Asked, Explained, Wording};
 pub use reads::{Effective, Verified};
 pub use status::{ClientError, Fresh};
 

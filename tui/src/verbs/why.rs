@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::VerbError;
 use super::target::sandbox;
 use crate::cli::Why;
-use crate::client::{Asked, Client, Explained};
+use crate::client::Client;
+use crate::client::asks::{Asked, Explained};
 use crate::printer::Printer;
 use crate::shown;
 
