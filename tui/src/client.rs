@@ -286,7 +286,14 @@ impl Client {
 async fn patient<T>(
     answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 ) -> Result<T, ClientError> {
-    match tokio::time::timeout(PATIENCE, answer).await {
+    within(PATIENCE, answer).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(patience, answer).await {
         Ok(answer) => Ok(answer?.into_inner()),
         Err(_) => Err(ClientError::Broken("the gateway does not answer".to_owned())),
     }

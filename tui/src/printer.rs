@@ -42,6 +42,12 @@ impl<'o> Printer<'o> {
         self.output == Output::Table
     }
 
+    /// Whether a list is told item by item.
+    #[must_use]
+    pub fn is_lines(&self) -> bool {
+        self.output == Output::Jsonl
+    }
+
     /// Writes a text that was made safe before, as it is.
     ///
     /// # Errors

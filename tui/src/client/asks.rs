@@ -1,5 +1,7 @@
 //! What a reviewer asks beside deciding: a new wording, why a verdict is what it is, the log as it is stored.
 
+use std::time::Duration;
+
 use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, Seq};
 use openshell_domain::policy::Rule;
 use openshell_domain::proposal::Proposal;
@@ -7,7 +9,10 @@ use openshell_wire::WireError;
 use openshell_wire::pb::inbox as pb;
 use tonic::Streaming;
 
-use super::{Client, ClientError, patient};
+use super::{Client, ClientError, patient, within};
+
+/// How long an explanation may take: a large policy is compiled and tried out part by part.
+const THOROUGH: Duration = Duration::from_secs(60);
 
 /// A new wording of a proposal, bound to the one that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +83,7 @@ impl Client {
         let Asked { sandbox, binary, host, port, method, target } = asked.clone();
         let port = port.into();
         let ask = pb::ExplainVerdictRequest { sandbox, chain: vec![binary], host, port, method, target };
-        let answer = patient(self.inbox.explain_verdict(ask)).await?;
+        let answer = within(THOROUGH, self.inbox.explain_verdict(ask)).await?;
         let explanation = serde_json::from_str(&answer.explanation)
             .map_err(|error| WireError::Json { field: "explanation", error: error.to_string() })?;
         let (revision, loaded) = (Revision(answer.revision), Revision(answer.loaded));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{Revision, RuleName, Seq};
+use openshell_domain::node::from_yaml;
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::effective::Provenance;
-use openshell_domain::policy::read::policy_from_yaml;
+use openshell_domain::policy::read::{Problem, Problems, policy_from_node};
 use openshell_wire::WireError;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::proposal::provenance;
@@ -49,9 +50,8 @@ impl Client {
     pub async fn effective(&mut self, sandbox: &str) -> Result<Effective, ClientError> {
         let ask = pb::GetPolicyRequest { sandbox: sandbox.to_owned() };
         let answer = patient(self.inbox.get_policy(ask)).await?;
-        let policy = policy_from_yaml(&answer.policy_yaml)
-            .map_err(|problems| ClientError::Refused(format!("the policy cannot be read: {problems}")))?
-            .policy;
+        let policy = policy(&answer.policy_yaml)
+            .map_err(|problems| ClientError::Refused(format!("the policy cannot be read: {problems}")))?;
         let origin =
             |(key, text): (String, String)| Ok((key.parse().map_err(WireError::from)?, provenance(&text)?));
         Ok(Effective {
@@ -88,4 +88,12 @@ impl Client {
         let pb::VerifyLogResponse { seq, head, signed, problems, .. } = answer;
         Ok(Verified { seq, head, signed, problems })
     }
+}
+
+/// Reads a policy that may be larger than a file may be: written out, and with grants in it.
+fn policy(yaml: &str) -> Result<Policy, Problems> {
+    let node = from_yaml(yaml).map_err(|error| {
+        Problems(vec![Problem { place: error.place, key: String::new(), message: error.message }])
+    })?;
+    Ok(policy_from_node(&node)?.policy)
 }

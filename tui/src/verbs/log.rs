@@ -33,9 +33,15 @@ pub(super) async fn run(client: &mut Client, ask: &Log, printer: &mut Printer<'_
     let mut events = Vec::new();
     while let Some(record) = records.message().await.map_err(ClientError::from)? {
         let envelope = Envelope::try_from(&record).map_err(ClientError::from)?;
-        if filter.takes(&record.kind, &envelope) {
-            events.push(envelope);
+        match filter.takes(&record.kind, &envelope) {
+            // A log can be longer than memory, and lines need nothing but themselves.
+            true if printer.is_lines() => printer.item(&EventRow::new(&envelope)?)?,
+            true => events.push(envelope),
+            false => {}
         }
+    }
+    if printer.is_lines() {
+        return Ok(());
     }
     if !printer.is_table() {
         return Ok(printer.data(&events.iter().map(EventRow::new).collect::<Result<Vec<_>, _>>()?)?);

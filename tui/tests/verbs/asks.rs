@@ -199,3 +199,25 @@ async fn where_nothing_says_which_sandbox_or_program_is_meant_that_is_asked() {
     let which = inbox(&door, &["policy", "show"]).await;
     assert_eq!((which.code, which.err.contains("There are demo, other")), (2, true), "{}", which.err);
 }
+
+/// A file may be written as a flow, and is larger than a file may be when it is written out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_too_large_for_a_file_when_it_is_written_out_is_shown_and_explained_too() {
+    let ports: Vec<String> = (1..=200).map(|port| port.to_string()).collect();
+    let ports = ports.join(",");
+    let rule = |n: usize| {
+        format!(
+            "  r{n}: {{endpoints: [{{host: h{n}.example, ports: [{ports}]}}], binaries: [{{path: /b}}]}}\n"
+        )
+    };
+    let rules: String = (0..120).map(rule).collect();
+    let stage = Stage::new().await;
+    let _supervisor = stage.supervisor_under(&format!("version: 1\nnetwork_policies:\n{rules}")).await;
+    let door = stage.door();
+    let shown = table(&door, &["policy", "show"]).await;
+    assert!(shown.len() > 262_144 && shown.contains("\n  r119:\n"), "{}", shown.len());
+    let told = table(&door, &["why", "h119.example", "CONNECT", "--port", "22"]).await;
+    assert!(told.contains(" is allowed\n  by r119: "), "{told}");
+    let elsewhere = table(&door, &["why", "h119.example", "CONNECT"]).await;
+    assert!(elsewhere.contains("named at another port by r119: "), "{elsewhere}");
+}
