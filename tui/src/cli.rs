@@ -55,7 +55,9 @@ pub enum Verb {
     /// Take back an approval in force or a rejection: the same wording is open again.
     #[command(after_help = CODES)]
     Undo(Back),
-    /// Word a pending proposal anew, in $VISUAL or $EDITOR or from a file: a new draft, which nobody has decided.
+    /// Word a pending proposal anew, in $VISUAL or $EDITOR or from a file.
+    ///
+    /// Makes a new draft, which nobody has decided, and shows what an approval of it would change.
     #[command(after_help = CODES)]
     Edit(Edit),
     /// End the grant of an approved proposal.
@@ -63,13 +65,16 @@ pub enum Verb {
     Revoke(Back),
     /// Show what was decided: who, when, what, why.
     History(History),
-    /// Tell every event as it happens, until somebody ends it; comes back by itself when the gateway does. As JSON it
-    /// is one object a line, as YAML one document.
+    /// Tell every event as it happens, until somebody ends it.
+    ///
+    /// Comes back where it was when the gateway does. As JSON each event is one object on one line, as YAML one
+    /// document.
     Watch(Watch),
     /// Show the gateway's event log, or prove it.
     Log(Log),
-    /// Explain a verdict: which rule, from where, or what is missing and the least that could be asked for. Resolves
-    /// nothing.
+    /// Explain a verdict: which rule, from where, or what is missing and the least that could be asked for.
+    ///
+    /// Asks the matcher that enforces the policy. Resolves and dials nothing.
     Why(Why),
     /// List the sandboxes: who is connected, who waits, what is granted.
     Sandboxes,

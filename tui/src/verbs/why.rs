@@ -74,3 +74,25 @@ async fn named_by_policy(client: &mut Client, sandbox: &str) -> Result<Vec<Strin
     }
     Ok(programs)
 }
+
+#[cfg(test)]
+mod tests {
+    use openshell_domain::id::Revision;
+
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_has_not_loaded_yet_is_said_and_nothing_raw_is() {
+        let told = |loaded| {
+            let text = "GET a is denied\n  by r\u{1b}[2J".to_owned();
+            in_words(&Explained {
+                revision: Revision(3),
+                loaded: Revision(loaded),
+                text,
+                explanation: Value::Null,
+            })
+        };
+        assert_eq!(told(3), "GET a is denied\n  by r\\u{1b}[2J\n");
+        assert!(told(2).ends_with("\n  so says revision 3; the sandbox has loaded 2\n"), "{}", told(2));
+    }
+}
