@@ -4,6 +4,7 @@
 //! a reviewer); the peer's uid becomes the actor of a decision. Called by tonic.
 
 mod decide;
+mod explain;
 mod list;
 mod log;
 mod proof;
@@ -167,6 +168,13 @@ impl Inbox for InboxService {
         request: Request<pb::ListRevisionsRequest>,
     ) -> Result<Response<pb::ListRevisionsResponse>, Status> {
         revisions::list(&self.shared, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn explain_verdict(
+        &self,
+        request: Request<pb::ExplainVerdictRequest>,
+    ) -> Result<Response<pb::ExplainVerdictResponse>, Status> {
+        explain::verdict(&self.shared, request.into_inner()).await.map(Response::new)
     }
 }
 

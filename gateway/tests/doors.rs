@@ -218,6 +218,17 @@ impl World {
                 let request = pb::ListRevisionsRequest { sandbox, ..Default::default() };
                 client.list_revisions(request).await?;
             }
+            "ExplainVerdict" => {
+                let request = pb::ExplainVerdictRequest {
+                    sandbox,
+                    chain: vec!["/usr/bin/curl".to_owned()],
+                    host: "a.example".to_owned(),
+                    port: 443,
+                    method: "GET".to_owned(),
+                    target: "/".to_owned(),
+                };
+                client.explain_verdict(request).await?;
+            }
             "GetStatus" => {
                 self.standing.get_status(pb::GetStatusRequest {}).await?;
             }

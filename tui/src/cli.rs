@@ -1,10 +1,14 @@
 //! The command line: what can be asked, with which words. Does nothing itself.
 
+mod asks;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use openshell_domain::proposal::{Hint, LeaseAsk, LeaseError};
+
+pub use asks::{Edit, History, Log, LogVerb, Man, PolicyShow, Since, Watch, Why};
 
 /// Exit codes, as the help tells them.
 pub const CODES: &str =
@@ -29,6 +33,10 @@ pub enum Output {
     Table,
     /// For programs: raw texts, as JSON escapes them.
     Json,
+    /// The same as JSON, one line for each item of a list or a stream.
+    Jsonl,
+    /// The same as YAML.
+    Yaml,
 }
 
 /// What to do without a screen. The verbs of other crates (`gateway`, `run`, `demo`) join in `compose`.
@@ -47,9 +55,27 @@ pub enum Verb {
     /// Take back an approval in force or a rejection: the same wording is open again.
     #[command(after_help = CODES)]
     Undo(Back),
+    /// Word a pending proposal anew, in $VISUAL or $EDITOR or from a file.
+    ///
+    /// Makes a new draft, which nobody has decided, and shows what an approval of it would change.
+    #[command(after_help = CODES)]
+    Edit(Edit),
     /// End the grant of an approved proposal.
     #[command(after_help = CODES)]
     Revoke(Back),
+    /// Show what was decided: who, when, what, why.
+    History(History),
+    /// Tell every event as it happens, until somebody ends it.
+    ///
+    /// Comes back where it was when the gateway does. As JSON each event is one object on one line, as YAML one
+    /// document.
+    Watch(Watch),
+    /// Show the gateway's event log, or prove it.
+    Log(Log),
+    /// Explain a verdict: which rule, from where, or what is missing and the least that could be asked for.
+    ///
+    /// Asks the matcher that enforces the policy. Resolves and dials nothing.
+    Why(Why),
     /// List the sandboxes: who is connected, who waits, what is granted.
     Sandboxes,
     /// End the run of a sandbox whose supervisor is gone, so that another can start under its name.
@@ -60,12 +86,14 @@ pub enum Verb {
     Settings(Settings),
 }
 
-/// What can be asked about policy files. Needs no gateway.
+/// What can be asked about policies.
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
-    /// Say whether policy files load, and everything that is wrong with them.
+    /// Say whether policy files load, and everything that is wrong with them. Needs no gateway.
     #[command(after_help = CHECK_CODES)]
     Check(PolicyCheck),
+    /// Show the policy that a sandbox has now, and where each of its rules comes from.
+    Show(PolicyShow),
 }
 
 /// Exit codes of `policy check`, as its help tells them.

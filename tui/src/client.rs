@@ -3,7 +3,9 @@
 //! Owns the translation of statuses into [`ClientError`]; whatever comes from the wire is checked again by
 //! `TryFrom`. Knows neither screen nor verbs. [`watch`] keeps an inbox up to date over it.
 
+pub mod asks;
 pub mod backoff;
+mod reads;
 mod status;
 pub mod watch;
 
@@ -21,6 +23,7 @@ use openshell_wire::proposal::{lease, sandbox_view};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
+pub use reads::{Effective, Verified};
 pub use status::{ClientError, Fresh};
 
 /// How long a connection or an answer may take.
@@ -283,7 +286,14 @@ impl Client {
 async fn patient<T>(
     answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 ) -> Result<T, ClientError> {
-    match tokio::time::timeout(PATIENCE, answer).await {
+    within(PATIENCE, answer).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(patience, answer).await {
         Ok(answer) => Ok(answer?.into_inner()),
         Err(_) => Err(ClientError::Broken("the gateway does not answer".to_owned())),
     }

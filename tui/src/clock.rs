@@ -18,6 +18,12 @@ pub fn zone() -> FixedOffset {
     *Local::now().offset()
 }
 
+/// A time in UTC to the minute, in 16 cells.
+#[must_use]
+pub fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// The time from `earlier` to `later`; zero where clocks disagree.
 #[must_use]
 pub fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> Duration {

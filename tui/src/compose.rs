@@ -3,10 +3,12 @@
 //! The verbs of the gateway (`gateway serve`), the supervisor (`run`) and the demo (`demo`) are dispatched here
 //! and nowhere else; screen and verbs know nothing of them.
 
+mod command;
+
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::CommandFactory as _;
 use openshell_gateway::{ServeArgs, ShowFormat};
 use openshell_supervisor::RunArgs;
 use openshell_supervisor::isolation::doctor;
@@ -14,11 +16,15 @@ use openshell_wire::door::{DoorError, default_door};
 
 use crate::cli::{self, Options, Output};
 use crate::client::Client;
-use crate::demo::{self, AgentArgs, DemoArgs, Ending};
+use crate::demo::{self, DemoArgs, Ending};
 use crate::gateway::{self, GatewayError, start};
+use crate::manual;
+use crate::printer::Printer;
 use crate::screen::{self, Exit, ScreenError, ScreenOptions};
 use crate::verbs::policy::{self, Checked};
 use crate::verbs::{self, VerbError};
+pub use command::Cli;
+use command::{ConfigVerb, GatewayVerb, Verb};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -28,71 +34,6 @@ pub const REFUSED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// No gateway answers.
 pub const UNREACHABLE: u8 = 3;
-
-/// See what AI agents ask for, and decide.
-#[derive(Debug, Parser)]
-#[command(name = "openshell-inbox", version, about, after_help = cli::CODES)]
-pub struct Cli {
-    #[command(flatten)]
-    options: Options,
-    /// End when this process, which must be the parent, does: for what the demo starts.
-    #[arg(long, value_name = "PID", hide = true)]
-    with_parent: Option<i32>,
-    /// Without one: the screen.
-    #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    #[command(flatten)]
-    Reviewer(cli::Verb),
-    /// Policy files, without a gateway.
-    Policy {
-        #[command(subcommand)]
-        verb: cli::PolicyVerb,
-    },
-    /// Start a command behind the supervisor's proxy.
-    Run(Box<RunArgs>),
-    /// Say whether this machine can isolate a command.
-    Doctor,
-    /// Play the whole loop on this machine, with a scripted agent.
-    Demo(DemoArgs),
-    /// The gateway, as a part of this program.
-    Gateway {
-        #[command(subcommand)]
-        verb: GatewayVerb,
-    },
-    #[command(name = "__demo-agent", hide = true)]
-    DemoAgent(AgentArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum GatewayVerb {
-    /// Serve reviewers on PATH and supervisors on PATH.sandbox.
-    Serve(ServeArgs),
-    /// Say how the gateway stands: process, log, who is there, what is pending.
-    #[command(after_help = RUNNING_CODES)]
-    Status,
-    /// Stop the gateway and wait until it has ended. A second time, while it stops, makes it hurry.
-    #[command(after_help = RUNNING_CODES)]
-    Stop,
-    /// The gateway's settings.
-    Config {
-        #[command(subcommand)]
-        verb: ConfigVerb,
-    },
-}
-
-/// Exit codes of `gateway status` and `gateway stop`, as their help tells them.
-const RUNNING_CODES: &str = "Exit codes: 0 done, 1 not done, 2 usage, 3 none runs.";
-
-#[derive(Debug, Subcommand)]
-enum ConfigVerb {
-    /// Print every setting in force and where it came from, as a configuration file or JSON. Takes the flags of
-    /// `serve`.
-    Show(ServeArgs),
-}
 
 /// A stage of a sandbox, when this process was started as one.
 #[must_use]
@@ -114,10 +55,19 @@ pub fn dispatch(cli: Cli) -> u8 {
             on_runtime(reviewing(gateway, Start::Never, move |door| act(verb, output, door)))
         }
         Some(Verb::Policy { verb: cli::PolicyVerb::Check(ask) }) => check(&ask, output),
+        Some(Verb::Policy { verb: cli::PolicyVerb::Show(ask) }) => {
+            on_runtime(reviewing(gateway, Start::Never, move |door| show_policy(ask, output, door)))
+        }
         Some(Verb::Run(args)) => run(gateway, *args),
         Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
         Some(Verb::Gateway { verb }) => of_gateway(verb, gateway, output),
         Some(Verb::Demo(args)) => on_runtime(play(args)),
+        Some(Verb::Completions { shell }) => {
+            written(manual::completions(shell, &Cli::command(), &mut std::io::stdout()))
+        }
+        Some(Verb::Man(ask)) => {
+            written(manual::man(Cli::command(), ask.dir.as_deref(), &mut std::io::stdout()))
+        }
         Some(Verb::DemoAgent(args)) => on_runtime(async {
             demo::play_agent(args).await.unwrap_or_else(|error| fail(&error, "", REFUSED))
         }),
@@ -149,15 +99,36 @@ fn of_gateway(verb: GatewayVerb, door: Option<PathBuf>, output: Output) -> u8 {
     match verb {
         GatewayVerb::Serve(args) => openshell_gateway::program(args),
         GatewayVerb::Status => on_runtime(reviewing(door, Start::Never, |door| async move {
-            told(gateway::status(&door, output, &mut std::io::stdout()).await)
+            told(gateway::status(&door, &mut Printer::new(output, None, &mut std::io::stdout())).await)
         })),
         GatewayVerb::Stop => on_runtime(reviewing(door, Start::Never, |door| async move {
-            told(gateway::stop(&door, output, &mut std::io::stdout()).await)
+            told(gateway::stop(&door, &mut Printer::new(output, None, &mut std::io::stdout())).await)
         })),
-        GatewayVerb::Config { verb: ConfigVerb::Show(args) } => {
-            let format = if output == Output::Json { ShowFormat::Json } else { ShowFormat::Toml };
-            openshell_gateway::show_config(&args, format, &mut std::io::stdout())
+        GatewayVerb::Config { verb: ConfigVerb::Show(args) } => show_config(&args, output),
+    }
+}
+
+fn show_config(args: &ServeArgs, output: Output) -> u8 {
+    let mut out = std::io::stdout();
+    if output == Output::Table {
+        return openshell_gateway::show_config(args, ShowFormat::Toml, &mut out);
+    }
+    let mut json = Vec::new();
+    let code = openshell_gateway::show_config(args, ShowFormat::Json, &mut json);
+    match serde_json::from_slice::<serde_json::Value>(&json) {
+        Ok(settings) => code.max(written(Printer::new(output, None, &mut out).data(&settings))),
+        // It has said on standard error why there is nothing.
+        Err(_) => code,
+    }
+}
+
+/// Done, unless the output is broken. A reader that went away has seen enough.
+fn written(done: std::io::Result<()>) -> u8 {
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(&format!("cannot write: {error}"), "", REFUSED)
         }
+        _ => DONE,
     }
 }
 
@@ -222,7 +193,21 @@ fn announce(pid: u32, door: &Path) {
 
 async fn act(verb: cli::Verb, output: Output, door: PathBuf) -> u8 {
     let mut out = std::io::stdout();
-    verbs::run(verb, output, &door, &mut out).await.map_or_else(|error| failed(&error), |()| DONE)
+    let mut printer = Printer::new(output, cells(), &mut out);
+    verbs::run(verb, &door, &mut printer).await.map_or_else(|error| failed(&error), |()| DONE)
+}
+
+async fn show_policy(ask: cli::PolicyShow, output: Output, door: PathBuf) -> u8 {
+    let mut out = std::io::stdout();
+    let mut printer = Printer::new(output, cells(), &mut out);
+    verbs::show_policy(&ask, &door, &mut printer).await.map_or_else(|error| failed(&error), |()| DONE)
+}
+
+/// How wide the terminal is; nothing else has a width.
+fn cells() -> Option<usize> {
+    let is_terminal = std::io::stdout().is_terminal();
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|_| is_terminal)?;
+    Some(usize::from(size.ws_col)).filter(|cells| *cells > 0)
 }
 
 fn check(ask: &cli::PolicyCheck, output: Output) -> u8 {
@@ -281,7 +266,7 @@ fn fail(message: &str, hint: &str, code: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::Parser as _;
 
     use super::*;
 
@@ -300,5 +285,41 @@ mod tests {
                 .is_ok()
         );
         assert!(Cli::try_parse_from(["x", "run", "--gateway", "g", "--policy", "p", "--", "true"]).is_ok());
+    }
+
+    /// The verbs that the README shows, as they are typed.
+    fn shown() -> Vec<Vec<&'static str>> {
+        let lines = include_str!("../../README.md").lines();
+        lines
+            .filter_map(|line| line.strip_prefix("openshell-inbox "))
+            .map(|line| line.split(' ').collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_shows_every_verb_and_no_other() {
+        let command = Cli::command();
+        let shown = shown();
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let is_named = |line: &Vec<&str>| line.first() == Some(&verb.get_name());
+            let elsewhere = ["demo", "doctor", "revoke", "release"].contains(&verb.get_name());
+            assert!(elsewhere || shown.iter().any(is_named), "{} is not in the README", verb.get_name());
+        }
+        for line in shown.iter().filter(|line| !line.first().is_none_or(|word| word.is_empty())) {
+            let verb = line.first().and_then(|name| command.find_subcommand(name));
+            let verb = verb.unwrap_or_else(|| panic!("{line:?} is no verb"));
+            let options = line.iter().map(|word| word.trim_start_matches('[').trim_end_matches(']'));
+            for option in
+                options.filter_map(|word| word.strip_prefix("--")).filter(|option| !option.is_empty())
+            {
+                let mut known = command.get_arguments().chain(verb.get_arguments());
+                let nested = |option| {
+                    let mut inner = verb.get_subcommands().flat_map(clap::Command::get_arguments);
+                    inner.any(|argument| argument.get_long() == Some(option))
+                };
+                let is_known = known.any(|argument| argument.get_long() == Some(option)) || nested(option);
+                assert!(is_known, "{line:?} has --{option}, which there is not");
+            }
+        }
     }
 }

@@ -7,14 +7,13 @@
 mod process;
 pub mod start;
 
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::Output;
 use crate::client::ClientError;
+use crate::printer::Printer;
 use crate::{clock, shown};
 use process::Running;
 
@@ -129,37 +128,30 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 ///
 /// # Errors
 /// [`GatewayError`], with code 3 where none runs.
-pub async fn status(door: &Path, output: Output, out: &mut (dyn Write + Send)) -> Result<(), GatewayError> {
+pub async fn status(door: &Path, printer: &mut Printer<'_>) -> Result<(), GatewayError> {
     let running = process::find(door).await?;
     let record = Record::new(&running);
-    match output {
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&record).map_err(std::io::Error::from)?;
-            writeln!(out, "{}", openshell_domain::untrusted::visible_json(&text))?;
-        }
-        Output::Table => {
-            for (name, text) in record.lines() {
-                writeln!(out, "{name:10} {}", shown::visible(&text))?;
-            }
-        }
+    if !printer.is_table() {
+        return Ok(printer.data(&record)?);
     }
-    Ok(out.flush()?)
+    let line = |(name, text): (_, String)| format!("{name:10} {}\n", shown::visible(&text));
+    Ok(printer.text(&record.lines().into_iter().map(line).collect::<String>())?)
 }
 
 /// Tells the gateway at `door` to stop and waits until it has.
 ///
 /// # Errors
 /// [`GatewayError`], with code 3 where none runs.
-pub async fn stop(door: &Path, output: Output, out: &mut (dyn Write + Send)) -> Result<(), GatewayError> {
+pub async fn stop(door: &Path, printer: &mut Printer<'_>) -> Result<(), GatewayError> {
     let running = process::find(door).await?;
     let pid = running.pid;
     running.terminate()?;
     if !running.ended(STOP_DEADLINE).await? {
         return Err(GatewayError::Slow(pid));
     }
-    match output {
-        Output::Json => writeln!(out, "{}", serde_json::json!({"stopped": pid}))?,
-        Output::Table => writeln!(out, "stopped the gateway (pid {pid})")?,
+    match printer.is_table() {
+        true => printer.text(&format!("stopped the gateway (pid {pid})\n"))?,
+        false => printer.data(&serde_json::json!({"stopped": pid}))?,
     }
-    Ok(out.flush()?)
+    Ok(())
 }

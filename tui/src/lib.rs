@@ -11,6 +11,8 @@ pub mod compose;
 pub mod demo;
 pub mod gateway;
 pub mod isolation;
+pub mod manual;
+pub mod printer;
 pub mod review;
 pub mod screen;
 pub mod shown;

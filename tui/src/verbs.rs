@@ -1,67 +1,71 @@
-//! The inbox without a screen: `list`, `show`, `approve`, `reject`, `undo`, `revoke`, `sandboxes`, `settings`; and `policy check`, without a gateway.
+//! The inbox without a screen: everything that can be asked and decided, as a table or as data.
 //!
-//! Owns what is printed, in both forms, and the exit codes. All text of others goes through [`crate::shown`] in
-//! tables and is escaped by JSON otherwise.
+//! Owns what is printed and the exit codes; [`crate::printer`] owns the forms. All text of others goes through
+//! [`crate::shown`] in tables and is escaped by JSON and YAML otherwise. `policy check` alone needs no gateway.
 
 mod decide;
+mod edit;
+mod effective;
 mod error;
+mod event;
+mod history;
 mod list;
+mod log;
 pub mod policy;
 mod record;
 mod sandboxes;
 mod settings;
 mod show;
 mod target;
+mod watch;
+mod why;
 
-use std::io::Write;
 use std::path::Path;
 
 pub use error::VerbError;
 
-use crate::cli::{Approve, Back, Output, Reject, Verb};
+use crate::cli::{PolicyShow, Verb};
 use crate::client::{self, Client};
-use decide::Ask;
+use crate::printer::Printer;
 
-/// Does one verb against the gateway at `path`; what it has to say goes to `out`.
+/// Does one verb against the gateway at `door`; what it has to say goes to `printer`.
 ///
 /// # Errors
 /// [`VerbError`], with its exit code and a hint.
-pub async fn run(verb: Verb, output: Output, path: &Path, out: &mut dyn Write) -> Result<(), VerbError> {
-    let mut client = Client::connect(path).await?;
+pub async fn run(verb: Verb, door: &Path, printer: &mut Printer<'_>) -> Result<(), VerbError> {
+    let mut client = Client::connect(door).await?;
     let done = match verb {
-        Verb::List(ask) => list::run(&mut client, &ask, output, out).await,
-        Verb::Show(ask) => show::run(&mut client, &ask.id, output, out).await,
-        Verb::Approve(Approve { id, reason, lease }) => {
-            let ask = Ask { reason, lease: lease.map(|text| text.0).unwrap_or_default(), ..Ask::default() };
-            decide::run(&mut client, client::Verb::Approve, &id, ask, (output, out)).await
-        }
-        Verb::Reject(Reject { id, reason, hint, snooze }) => {
-            let hints = hint.iter().map(ToString::to_string).collect();
-            let snooze = snooze.map(|text| text.0).unwrap_or_default();
-            let ask = Ask { reason, hints, snooze, ..Ask::default() };
-            decide::run(&mut client, client::Verb::Reject, &id, ask, (output, out)).await
-        }
-        Verb::Undo(Back { id, reason }) => {
-            let ask = Ask { reason, ..Ask::default() };
-            decide::run(&mut client, client::Verb::Undo, &id, ask, (output, out)).await
-        }
-        Verb::Revoke(Back { id, reason }) => {
-            let ask = Ask { reason, ..Ask::default() };
-            decide::run(&mut client, client::Verb::Revoke, &id, ask, (output, out)).await
-        }
-        Verb::Sandboxes => sandboxes::list(&mut client, output, out).await,
-        Verb::Release(ask) => sandboxes::release(&mut client, &ask.sandbox, output, out).await,
-        Verb::Settings(ask) => settings::run(&mut client, &ask, output, out).await,
+        Verb::List(ask) => list::run(&mut client, &ask, printer).await,
+        Verb::Show(ask) => show::run(&mut client, &ask.id, printer).await,
+        Verb::Edit(ask) => edit::run(&mut client, &ask, printer).await,
+        Verb::History(ask) => history::run(&mut client, ask.about.as_deref(), printer).await,
+        Verb::Watch(ask) => watch::run(door, ask.sandbox.as_deref(), printer).await,
+        Verb::Log(ask) => log::run(&mut client, &ask, printer).await,
+        Verb::Why(ask) => why::run(&mut client, ask, printer).await,
+        Verb::Sandboxes => sandboxes::list(&mut client, printer).await,
+        Verb::Release(ask) => sandboxes::release(&mut client, &ask.sandbox, printer).await,
+        Verb::Settings(ask) => settings::run(&mut client, &ask, printer).await,
+        Verb::Approve(ask) => decide::run(&mut client, client::Verb::Approve, ask.into(), printer).await,
+        Verb::Reject(ask) => decide::run(&mut client, client::Verb::Reject, ask.into(), printer).await,
+        Verb::Undo(ask) => decide::run(&mut client, client::Verb::Undo, ask.into(), printer).await,
+        Verb::Revoke(ask) => decide::run(&mut client, client::Verb::Revoke, ask.into(), printer).await,
     };
+    heard(done)
+}
+
+/// Shows the policy that a sandbox has now.
+///
+/// # Errors
+/// [`VerbError`], with its exit code and a hint.
+pub async fn show_policy(ask: &PolicyShow, door: &Path, printer: &mut Printer<'_>) -> Result<(), VerbError> {
+    let mut client = Client::connect(door).await?;
+    heard(effective::run(&mut client, ask, printer).await)
+}
+
+/// Whoever went away while it was being told has seen enough.
+fn heard(done: Result<(), VerbError>) -> Result<(), VerbError> {
     match done {
-        // Whoever read it has seen enough.
         Err(VerbError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }
-}
-
-fn json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> Result<(), VerbError> {
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    writeln!(out, "{}", openshell_domain::untrusted::visible_json(&text))?;
-    Ok(out.flush()?)
 }

@@ -276,10 +276,19 @@ fn no_secret_is_in_any_log_error_event_file_or_process() {
         outputs.push(metrics(folder));
         let db = folder.join("inbox.db");
         outputs.push(said("config show", program().args(["gateway", "config", "show", "--db"]).arg(&db)));
-        let list = [["list"], ["sandboxes"], ["settings"]];
-        for verb in list {
+        let verbs = [
+            &["list"][..],
+            &["sandboxes"],
+            &["settings"],
+            &["log"],
+            &["log", "--output", "json"],
+            &["policy", "show", "--output", "yaml"],
+            &["history"],
+        ];
+        for verb in verbs {
             let mut command = program();
-            outputs.push(said(verb[0], command.arg("--gateway").arg(folder.join("gateway.sock")).args(verb)));
+            let command = command.arg("--gateway").arg(folder.join("gateway.sock")).args(verb);
+            outputs.push(said(&verb.join(" "), command));
         }
         drop(running);
     }

@@ -1,5 +1,7 @@
 //! Why a verb was not done: the message, the hint, the exit code.
 
+use std::path::PathBuf;
+
 use super::target::{FEWEST, QUOTED};
 use crate::client::ClientError;
 
@@ -32,6 +34,42 @@ pub enum VerbError {
     /// A bare id, and the wording is not the one that was submitted.
     #[error("proposal {0} was worded anew since it was submitted")]
     WordedAnew(String),
+    /// Several sandboxes could be meant.
+    #[error("which sandbox? There are {}", .0.join(", "))]
+    WhichSandbox(Vec<String>),
+    /// No program could be meant.
+    #[error("which program? The policy of {0} names none by its whole path")]
+    WhichBinary(String),
+    /// A new wording that is none, with every mistake in it.
+    #[error("{0}")]
+    NoRule(String),
+    /// The editor did not end well.
+    #[error("the editor {0}, so nothing was sent")]
+    Editor(String),
+    /// A file of the reviewer's that cannot be used.
+    #[error("{}: {cause}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Not done, and the reviewer's text is kept.
+    #[error("{cause}")]
+    Kept {
+        /// Why it was not done.
+        cause: Box<VerbError>,
+        /// Which proposal it was about.
+        id: String,
+        /// Where the text is.
+        path: PathBuf,
+    },
+    /// The gateway has proven that its log is broken.
+    #[error("the log is broken")]
+    BrokenLog,
+    /// A bare id approves what is printed, and that nobody could read.
+    #[error("what would be approved cannot be written, so nothing was approved: {0}")]
+    Untold(std::io::Error),
     /// Nobody reads what would be printed.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
@@ -44,8 +82,16 @@ impl VerbError {
         match self {
             Self::Client(ClientError::Unreachable { .. } | ClientError::Broken(_)) => 3,
             Self::Client(ClientError::Stale(_)) | Self::NotWhatWasShown { .. } | Self::WordedAnew(_) => 4,
-            Self::Client(ClientError::Invalid(_)) | Self::NoId(_) | Self::ShortId(_) | Self::NoDigest(_) => 2,
-            Self::Client(_) | Self::Output(_) => 1,
+            Self::Client(ClientError::Invalid(_))
+            | Self::NoId(_)
+            | Self::ShortId(_)
+            | Self::NoDigest(_)
+            | Self::WhichSandbox(_)
+            | Self::WhichBinary(_)
+            | Self::NoRule(_)
+            | Self::File { .. } => 2,
+            Self::Kept { cause, .. } => cause.code(),
+            Self::Client(_) | Self::Editor(_) | Self::BrokenLog | Self::Untold(_) | Self::Output(_) => 1,
         }
     }
 
@@ -77,7 +123,19 @@ impl VerbError {
             Self::Client(ClientError::Stale(None) | ClientError::AlreadyDecided(None)) => {
                 "look at it again: openshell-inbox show ID"
             }
-            Self::Client(ClientError::Refused(_) | ClientError::OutOfRange(_)) | Self::Output(_) => "",
+            Self::WhichSandbox(_) => "name one",
+            Self::WhichBinary(_) => "name one: --binary /usr/bin/curl",
+            Self::NoRule(_) => "write it as a policy file does: a name, and under it endpoints and binaries",
+            Self::Kept { id, path, .. } => {
+                let path = path.display();
+                return format!("your text is kept: openshell-inbox edit {id} --file {path}");
+            }
+            Self::Untold(_) => "name what was shown: ID@digest needs nobody to read",
+            Self::BrokenLog => "openshell-gateway log verify tells more, and needs no gateway",
+            Self::Client(ClientError::Refused(_) | ClientError::OutOfRange(_))
+            | Self::Editor(_)
+            | Self::File { .. }
+            | Self::Output(_) => "",
         };
         text.to_owned()
     }

@@ -11,6 +11,7 @@ use openshell_domain::policy::read::{Loaded, MAX_FILE, Problem, Problems, policy
 use serde::Serialize;
 
 use crate::cli::{Output, PolicyCheck};
+use crate::printer::Printer;
 use crate::shown;
 
 /// The JSON Schema of policy files.
@@ -67,15 +68,12 @@ pub fn check(
 fn write(ask: &PolicyCheck, output: Output, reports: &[Report], (out, err): Streams<'_>) -> io::Result<()> {
     match output {
         _ if ask.schema => out.write_all(SCHEMA.as_bytes())?,
-        Output::Json => {
-            let text = serde_json::to_string_pretty(reports)?;
-            writeln!(out, "{}", openshell_domain::untrusted::visible_json(&text))?;
-        }
         Output::Table => {
             for report in reports {
                 report.print(out, err)?;
             }
         }
+        data => Printer::new(data, None, out).data(&reports)?,
     }
     out.flush()
 }

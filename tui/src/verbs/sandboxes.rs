@@ -1,17 +1,26 @@
 //! `sandboxes` and `release`: who is there, and how a name is freed whose supervisor is gone.
 
-use std::io::Write;
-
 use openshell_domain::inbox::SandboxView;
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::proposal::{isolation_word, sandbox_view};
 use serde::Serialize;
 
-use super::{VerbError, json};
-use crate::cli::Output;
+use super::VerbError;
 use crate::client::{Client, ClientError};
 use crate::isolation;
+use crate::printer::{Column, Printer, Table};
 use crate::shown;
+
+const COLUMNS: [Column; 8] = [
+    Column::words("SANDBOX"),
+    Column::whole("STATE"),
+    Column::whole("ISOLATION"),
+    Column::number("REVISION"),
+    Column::number("LOADED"),
+    Column::number("WAITING"),
+    Column::number("PENDING"),
+    Column::number("GRANTS"),
+];
 
 #[derive(Serialize)]
 struct Row {
@@ -33,14 +42,16 @@ struct Row {
     grants: u32,
 }
 
-pub(super) async fn list(client: &mut Client, output: Output, out: &mut dyn Write) -> Result<(), VerbError> {
+pub(super) async fn list(client: &mut Client, printer: &mut Printer<'_>) -> Result<(), VerbError> {
     let sandboxes = client.sandboxes().await?;
     let rows = sandboxes.iter().map(row).collect::<Result<Vec<_>, _>>().map_err(ClientError::from)?;
-    match output {
-        Output::Json => json(out, &rows),
-        Output::Table if rows.is_empty() => Ok(writeln!(out, "no sandboxes")?),
-        Output::Table => table(&rows, out),
+    if !printer.is_table() {
+        return Ok(printer.data(&rows)?);
     }
+    if rows.is_empty() {
+        return Ok(printer.text("no sandboxes\n")?);
+    }
+    Ok(printer.table(&table(&rows))?)
 }
 
 fn row(status: &pb::SandboxStatus) -> Result<Row, openshell_wire::WireError> {
@@ -64,39 +75,39 @@ fn row(status: &pb::SandboxStatus) -> Result<Row, openshell_wire::WireError> {
     })
 }
 
-fn table(rows: &[Row], out: &mut dyn Write) -> Result<(), VerbError> {
-    let widest = rows.iter().map(|row| row.name.len()).max().unwrap_or(0).max(7);
-    writeln!(out, "{:widest$}  STATE      ISOLATION  REVISION  LOADED  WAITING  PENDING  GRANTS", "SANDBOX")?;
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(&COLUMNS);
     for row in rows {
         let state = match (row.connected, row.ended) {
             (true, _) => "connected",
             (false, true) => "ended",
             (false, false) => "lost",
         };
-        writeln!(
-            out,
-            "{:widest$}  {state:9}  {:9}  {:>8}  {:>6}  {:>7}  {:>7}  {:>6}",
-            row.name, row.isolation, row.revision, row.loaded, row.agents_waiting, row.pending, row.grants
-        )?;
+        table.row([
+            row.name.clone(),
+            state.to_owned(),
+            row.isolation.to_owned(),
+            row.revision.to_string(),
+            row.loaded.to_string(),
+            row.agents_waiting.to_string(),
+            row.pending.to_string(),
+            row.grants.to_string(),
+        ]);
         if let Some(told) = &row.not_loaded {
-            writeln!(out, "{:widest$}  {told}", "")?;
+            table.note(told);
         }
     }
-    Ok(out.flush()?)
+    table
 }
 
 pub(super) async fn release(
     client: &mut Client,
     sandbox: &str,
-    output: Output,
-    out: &mut dyn Write,
+    printer: &mut Printer<'_>,
 ) -> Result<(), VerbError> {
     let seq = client.release(sandbox).await?;
-    match output {
-        Output::Json => json(out, &serde_json::json!({"sandbox": sandbox, "released": true, "seq": seq})),
-        Output::Table => {
-            writeln!(out, "released  {}  seq {seq}", shown::visible(sandbox))?;
-            Ok(out.flush()?)
-        }
+    if printer.is_table() {
+        return Ok(printer.text(&format!("released  {}  seq {seq}\n", shown::visible(sandbox)))?);
     }
+    Ok(printer.data(&serde_json::json!({"sandbox": sandbox, "released": true, "seq": seq}))?)
 }

@@ -1,12 +1,11 @@
 //! `settings`: what is set, where, and to what.
 
-use std::io::Write;
-
 use serde::Serialize;
 
-use super::{VerbError, json};
-use crate::cli::{Output, Settings};
+use super::VerbError;
+use crate::cli::Settings;
 use crate::client::Client;
+use crate::printer::Printer;
 use crate::shown;
 
 /// The word that takes a value away.
@@ -22,17 +21,20 @@ struct Row {
 pub(super) async fn run(
     client: &mut Client,
     ask: &Settings,
-    output: Output,
-    out: &mut dyn Write,
+    printer: &mut Printer<'_>,
 ) -> Result<(), VerbError> {
     if let (Some(key), Some(value)) = (&ask.key, &ask.value) {
         let value = (value != UNSET).then(|| value.clone());
         let seq = client.set(&ask.sandbox, key, value).await?;
-        return match (output, seq) {
-            (Output::Json, seq) => json(out, &serde_json::json!({"key": key, "seq": seq})),
-            (Output::Table, None) => Ok(writeln!(out, "{} is that already", shown::visible(key))?),
-            (Output::Table, Some(seq)) => Ok(writeln!(out, "set  {}  seq {seq}", shown::visible(key))?),
+        if !printer.is_table() {
+            return Ok(printer.data(&serde_json::json!({"key": key, "seq": seq}))?);
+        }
+        let key = shown::visible(key);
+        let text = match seq {
+            None => format!("{key} is that already\n"),
+            Some(seq) => format!("set  {key}  seq {seq}\n"),
         };
+        return Ok(printer.text(&text)?);
     }
     let rows: Vec<Row> = client
         .settings(&ask.sandbox)
@@ -40,13 +42,12 @@ pub(super) async fn run(
         .into_iter()
         .map(|setting| Row { key: setting.key, value: setting.value, origin: setting.origin })
         .collect();
-    if output == Output::Json {
-        return json(out, &rows);
+    if !printer.is_table() {
+        return Ok(printer.data(&rows)?);
     }
     let widest = rows.iter().map(|row| row.key.len()).max().unwrap_or(0);
-    for row in &rows {
-        let Row { key, value, origin } = row;
-        writeln!(out, "{key:widest$}  {}  ({origin})", shown::visible(value))?;
-    }
-    Ok(out.flush()?)
+    let line = |Row { key, value, origin }: &Row| {
+        format!("{:widest$}  {}  ({})\n", shown::visible(key), shown::visible(value), shown::visible(origin))
+    };
+    Ok(printer.text(&rows.iter().map(line).collect::<String>())?)
 }

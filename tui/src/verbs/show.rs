@@ -1,34 +1,24 @@
 //! `show`: everything about one proposal, first of all what it asks for.
 
-use std::io::Write;
-
 use openshell_domain::policy::render::endpoint_lines;
 use openshell_domain::proposal::{Proposal, Status};
 
+use super::VerbError;
 use super::record::Full;
 use super::target::Target;
-use super::{VerbError, json};
-use crate::cli::Output;
 use crate::client::{Client, Shown};
 use crate::clock;
 use crate::isolation::KeptIn;
+use crate::printer::Printer;
 use crate::review::{self, Section};
 use crate::shown;
 
-pub(super) async fn run(
-    client: &mut Client,
-    id: &str,
-    output: Output,
-    out: &mut dyn Write,
-) -> Result<(), VerbError> {
+pub(super) async fn run(client: &mut Client, id: &str, printer: &mut Printer<'_>) -> Result<(), VerbError> {
     let found = Target::parse(id)?.find(client).await?;
-    match output {
-        Output::Json => json(out, &Full::new(&found.proposal, found.sandbox.as_ref())),
-        Output::Table => {
-            out.write_all(page(&found, clock::now()).as_bytes())?;
-            Ok(out.flush()?)
-        }
+    if printer.is_table() {
+        return Ok(printer.text(&page(&found, clock::now()))?);
     }
+    Ok(printer.data(&Full::new(&found.proposal, found.sandbox.as_ref()))?)
 }
 
 fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {

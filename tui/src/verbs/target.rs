@@ -1,13 +1,38 @@
 //! Which proposal a command line means: an id, a beginning of one, or `ID@digest6`.
 
+use openshell_domain::proposal::Proposal;
+
 use super::VerbError;
-use crate::client::{Client, Shown};
+use crate::client::{Client, ClientError, Shown};
 
 /// The fewest digits of an id that mean anything.
 pub(super) const FEWEST: usize = 4;
 
 /// How many digits of a digest are quoted: as many as are shown, or more.
 pub(super) const QUOTED: std::ops::RangeInclusive<usize> = 6..=64;
+
+/// How a proposal is named to be decided as it was shown: `3f0c5c1e@a1b2c3`.
+pub(super) fn quoted(proposal: &Proposal) -> String {
+    match proposal.digest() {
+        Some(digest) => format!("{}@{}", proposal.id.short(), digest.short()),
+        None => proposal.id.short(),
+    }
+}
+
+/// The sandbox that is meant where none is named: the only one with a run, or the only one.
+pub(super) async fn sandbox(client: &mut Client, named: Option<&str>) -> Result<String, VerbError> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let records = client.sandboxes().await?.into_iter().filter_map(|status| status.sandbox);
+    let (over, running): (Vec<_>, Vec<_>) = records.partition(|record| !record.ended.is_empty());
+    let meant = if running.is_empty() { over } else { running };
+    match meant.as_slice() {
+        [one] => Ok(one.name.clone()),
+        [] => Err(ClientError::NotFound("there is no sandbox yet".to_owned()).into()),
+        many => Err(VerbError::WhichSandbox(many.iter().map(|record| record.name.clone()).collect())),
+    }
+}
 
 /// An id as it was given.
 #[derive(Debug, PartialEq, Eq)]

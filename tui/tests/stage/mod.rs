@@ -58,17 +58,27 @@ impl Stage {
 
     /// A supervisor of `demo` that loads whatever it is given.
     pub async fn supervisor(&self) -> Supervisor {
+        self.supervisor_under("version: 1\nnetwork_policies: {}\n").await
+    }
+
+    /// A supervisor of `demo` with a policy file of its own.
+    pub async fn supervisor_under(&self, policy: &str) -> Supervisor {
+        self.supervisor_as("demo", policy).await
+    }
+
+    /// A supervisor of a sandbox with a policy file of its own.
+    pub async fn supervisor_as(&self, sandbox: &str, policy: &str) -> Supervisor {
         let uri = openshell_wire::door::uri(&openshell_wire::door::sandbox_door(&self.door())).unwrap();
         let mut client = SupervisorClient::connect(uri).await.unwrap();
         let (reports, outgoing) = mpsc::channel(16);
         let hello = pb::Hello {
-            sandbox: "demo".into(),
+            sandbox: sandbox.into(),
             run: "00000000-0000-4000-8000-000000000007".into(),
             supervisor_version: "0".into(),
             isolation: "netns".into(),
             advisor: true,
             policy_file: "p.yaml".into(),
-            policy_yaml: "version: 1\nnetwork_policies: {}\n".into(),
+            policy_yaml: policy.into(),
             ..pb::Hello::default()
         };
         reports.send(pb::Report { report: Some(pb::report::Report::Hello(hello)) }).await.unwrap();

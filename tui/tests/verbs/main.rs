@@ -4,10 +4,19 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that cannot go on has failed"
 )]
 
+mod asks;
+mod codes;
+mod edit;
+mod golden;
+mod manual;
+#[path = "../stage/mod.rs"]
 mod stage;
+mod tables;
+mod watch;
 
 use std::path::Path;
 
@@ -20,15 +29,19 @@ struct Answer {
     err: String,
 }
 
+/// The program, told where the gateway is.
+fn program(door: &Path, args: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    command.arg("--gateway").arg(door).args(args).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    command
+}
+
 async fn inbox(door: &Path, args: &[&str]) -> Answer {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"))
-        .arg("--gateway")
-        .arg(door)
-        .args(args)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await
-        .unwrap();
+    answer(program(door, args)).await
+}
+
+async fn answer(mut command: tokio::process::Command) -> Answer {
+    let output = command.output().await.unwrap();
     Answer {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -40,6 +53,12 @@ async fn json(door: &Path, args: &[&str]) -> Value {
     let answer = inbox(door, args).await;
     assert_eq!(answer.code, 0, "{}", answer.err);
     serde_json::from_str(&answer.out).unwrap()
+}
+
+/// `ID@digest6` of a proposal as it is now.
+async fn quoted(door: &Path, id: &str) -> String {
+    let shown = json(door, &["show", id, "--output", "json"]).await;
+    format!("{id}@{}", &shown["digest"].as_str().unwrap()[..6])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +137,27 @@ async fn a_bare_id_prints_the_difference_that_it_approves() {
     assert_eq!(answer["difference"]["added"][0]["what"]["path"], "/v1/run-2");
     let none = inbox(&door, &["list", "--status", "closed"]).await;
     assert_eq!((none.code, none.out.as_str()), (0, "no closed proposals\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_approved_that_nobody_could_read() {
+    let stage = Stage::new().await;
+    let door = stage.door();
+    let mut supervisor = stage.supervisor().await;
+    let id = supervisor.submit("/v1/run-1", "").await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status =
+        program(&door, &["approve", &id]).stdout(writer).stderr(std::process::Stdio::null()).status();
+    assert_eq!(status.await.unwrap().code(), Some(1));
+    assert_eq!(json(&door, &["show", &id, "--output", "json"]).await["status"], "pending");
+    // What was shown is quoted: that is decided, and who went away has seen enough.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let target = quoted(&door, &id).await;
+    let status = program(&door, &["approve", &target]).stdout(writer).status().await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(json(&door, &["show", &id, "--output", "json"]).await["status"], "approved");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,66 @@
+//! `ExplainVerdict`: the verdict of the policy in force, where it comes from, and what is missing.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::*;
+use openshell_wire::pb::inbox::{self as pb, Verb};
+use serde_json::Value;
+use tonic::Code;
+
+fn ask(target: &str) -> pb::ExplainVerdictRequest {
+    pb::ExplainVerdictRequest {
+        sandbox: "demo".into(),
+        chain: vec!["/usr/bin/curl".into()],
+        host: "API.github.com".into(),
+        port: 443,
+        method: "PUT".into(),
+        target: target.into(),
+    }
+}
+
+#[tokio::test]
+async fn what_is_denied_can_be_asked_for_and_what_was_granted_names_its_grant() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    agent.complete().await;
+    let mut inbox = place.inbox().await;
+    let denied = inbox.explain_verdict(ask("/a?x=1")).await.unwrap().into_inner();
+    let told: Value = serde_json::from_str(&denied.explanation).unwrap();
+    assert_eq!(told["verdict"], "denied", "{told}");
+    assert_eq!(told["ask"]["endpoints"][0]["rules"][0]["allow"]["path"], "/a", "{told}");
+    assert!(denied.text.contains("a proposal could allow it"), "{}", denied.text);
+    let proposal = agent.submit("/a").await;
+    inbox.decide(decision(&proposal, Verb::Approve, "fine")).await.unwrap();
+    let allowed = inbox.explain_verdict(ask("/x/../a?x=1")).await.unwrap().into_inner();
+    let told: Value = serde_json::from_str(&allowed.explanation).unwrap();
+    assert_eq!((&told["verdict"], allowed.revision), (&"allowed".into(), denied.revision + 1), "{told}");
+    assert_eq!(told["decided"]["provenance"]["proposal"], proposal.id, "{told}");
+    assert_eq!(told["decided"]["provenance"]["reason"], "fine", "{told}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    let place = Place::new();
+    let running = place.start().await;
+    place.run("demo", 1).await.complete().await;
+    let mut inbox = place.inbox().await;
+    for (wrong, what) in [
+        (pb::ExplainVerdictRequest { chain: Vec::new(), ..ask("/") }, "chain: "),
+        (pb::ExplainVerdictRequest { chain: vec!["curl".into()], ..ask("/") }, "chain: "),
+        (pb::ExplainVerdictRequest { host: "a b".into(), ..ask("/") }, "host: "),
+        (pb::ExplainVerdictRequest { port: 0, ..ask("/") }, "port: "),
+        (pb::ExplainVerdictRequest { port: 65_536, ..ask("/") }, "port: "),
+        (pb::ExplainVerdictRequest { method: "G ET".into(), ..ask("/") }, "method: "),
+        (ask("a"), "target: "),
+        (ask("/%c0%af"), "target: "),
+    ] {
+        let status = inbox.explain_verdict(wrong).await.unwrap_err();
+        assert_eq!((status.code(), word(&status)), (Code::InvalidArgument, "invalid"), "{what}");
+        assert!(status.message().starts_with(what), "{}", status.message());
+    }
+    running.stop().await;
+}

@@ -1,0 +1,101 @@
+//! What a reviewer asks beside deciding: a new wording, why a verdict is what it is, the log as it is stored.
+
+use std::time::Duration;
+
+use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, Seq};
+use openshell_domain::policy::Rule;
+use openshell_domain::proposal::Proposal;
+use openshell_wire::WireError;
+use openshell_wire::pb::inbox as pb;
+use tonic::Streaming;
+
+use super::{Client, ClientError, patient, within};
+
+/// How long an explanation may take: a large policy is compiled and tried out part by part.
+const THOROUGH: Duration = Duration::from_secs(60);
+
+/// A new wording of a proposal, bound to the one that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// Of which proposal.
+    pub proposal: ProposalId,
+    /// The digest of what was shown.
+    pub digest: Digest,
+    /// The name that is asked for now.
+    pub rule_name: RuleName,
+    /// What is asked for now.
+    pub rule: Rule,
+}
+
+/// A request that somebody wonders about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// In which sandbox.
+    pub sandbox: String,
+    /// The absolute path of the program that would send it.
+    pub binary: String,
+    /// Where to.
+    pub host: String,
+    /// At which port.
+    pub port: u16,
+    /// The method; empty is a stream that nobody reads.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+}
+
+/// Why a verdict is what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// The revision that was asked.
+    pub revision: Revision,
+    /// The latest one that the supervisor has loaded.
+    pub loaded: Revision,
+    /// In words, with other people's texts made visible.
+    pub text: String,
+    /// As data, the raw texts in it.
+    pub explanation: serde_json::Value,
+}
+
+impl Client {
+    /// Gives a pending proposal a new wording: the event, and the proposal as it is then.
+    ///
+    /// # Errors
+    /// Those of [`Client::decide`].
+    pub async fn revise(&mut self, wording: &Wording) -> Result<(Seq, Proposal), ClientError> {
+        let ask = pb::ReviseDraftRequest {
+            id: wording.proposal.to_string(),
+            digest: wording.digest.to_string(),
+            rule_name: wording.rule_name.to_string(),
+            rule: Some((&wording.rule).into()),
+            idempotency_key: String::new(),
+        };
+        let answer = patient(self.inbox.revise_draft(ask)).await?;
+        let proposal = answer.proposal.as_ref().ok_or(WireError::Missing("proposal"))?;
+        Ok((answer.seq, proposal.try_into()?))
+    }
+
+    /// Why a request would pass, or not. Nobody resolves or dials anything for it.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] where the request makes no sense, and the others.
+    pub async fn explain(&mut self, asked: &Asked) -> Result<Explained, ClientError> {
+        let Asked { sandbox, binary, host, port, method, target } = asked.clone();
+        let port = port.into();
+        let ask = pb::ExplainVerdictRequest { sandbox, chain: vec![binary], host, port, method, target };
+        let answer = within(THOROUGH, self.inbox.explain_verdict(ask)).await?;
+        let explanation = serde_json::from_str(&answer.explanation)
+            .map_err(|error| WireError::Json { field: "explanation", error: error.to_string() })?;
+        let (revision, loaded) = (Revision(answer.revision), Revision(answer.loaded));
+        Ok(Explained { revision, loaded, text: answer.text, explanation })
+    }
+
+    /// The events after `from`, of one sandbox or of all (empty), as they are read from the log.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&mut self, from: Seq, sandbox: &str) -> Result<Streaming<pb::EventRecord>, ClientError> {
+        let ask = pb::ReadLogRequest { from_seq: from, sandbox: sandbox.to_owned() };
+        patient(self.inbox.read_log(ask)).await
+    }
+}

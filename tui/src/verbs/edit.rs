@@ -1,0 +1,160 @@
+//! `edit`: a new wording of a pending proposal, from an editor or a file.
+//!
+//! The rule is written as a policy file writes it, under the name that is asked for. What comes back goes through the
+//! reader of proposals here, so that every mistake has its line, and again in the gateway. Bound to the digest of what
+//! was shown; nothing that was typed is lost when it is refused.
+
+mod editor;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use openshell_domain::id::{Digest, RuleName};
+use openshell_domain::node::{Node, Value, from_yaml};
+use openshell_domain::policy::Rule;
+use openshell_domain::policy::read::{MAX_FILE, Problem, Problems, Source, rule_from_node};
+use openshell_domain::proposal::Proposal;
+use serde::Serialize;
+
+use super::VerbError;
+use super::record::Full;
+use super::show::told;
+use super::target::{Target, quoted};
+use crate::cli::Edit;
+use crate::client::asks::Wording;
+use crate::client::{Client, ClientError, Shown};
+use crate::printer::{Printer, to_yaml};
+use crate::review;
+use editor::Written;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// The event of the new draft; `null` where the wording is the one that it was.
+    seq: Option<u64>,
+    proposal: Full<'a>,
+}
+
+pub(super) async fn run(client: &mut Client, ask: &Edit, printer: &mut Printer<'_>) -> Result<(), VerbError> {
+    let found = Target::parse(&ask.id)?.find(client).await?;
+    if !found.proposal.is_pending() {
+        return Err(ClientError::AlreadyDecided(Some(Box::new(found.proposal))).into());
+    }
+    match &ask.file {
+        Some(path) => {
+            let text = read(path)?;
+            revise(client, &found, (&text, &path.display().to_string()), printer).await
+        }
+        None => {
+            let written = editor::open(&page(&found.proposal)?).await?;
+            let Written { text, .. } = &written;
+            let done = revise(client, &found, (text, "the new wording"), printer).await;
+            done.map_err(|cause| written.keep(cause, &quoted(&found.proposal)))
+        }
+    }
+}
+
+/// At most as much as a policy may have, and one byte more, to see that there is more.
+fn read(path: &Path) -> Result<String, VerbError> {
+    let most = MAX_FILE as u64 + 1;
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(most).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text))
+    };
+    read.map_err(|cause| VerbError::File { path: PathBuf::from(path), cause })?;
+    Ok(text)
+}
+
+async fn revise(
+    client: &mut Client,
+    found: &Shown,
+    (text, whence): (&str, &str),
+    printer: &mut Printer<'_>,
+) -> Result<(), VerbError> {
+    let (rule_name, rule) = wording(text).map_err(|problems| {
+        let lines: Vec<String> = problems.0.iter().map(|problem| problem.in_file(whence)).collect();
+        VerbError::NoRule(lines.join("\n"))
+    })?;
+    let proposal = &found.proposal;
+    if (&rule_name, &rule) == (&proposal.draft.rule_name, &proposal.draft.rule) {
+        return answer(found, None, printer);
+    }
+    let digest = proposal.digest().unwrap_or(Digest([0; 32]));
+    let wording = Wording { proposal: proposal.id, digest, rule_name, rule };
+    let (seq, proposal) = client.revise(&wording).await?;
+    answer(&Shown { proposal, ..found.clone() }, Some(seq), printer)
+}
+
+fn answer(found: &Shown, seq: Option<u64>, printer: &mut Printer<'_>) -> Result<(), VerbError> {
+    let proposal = &found.proposal;
+    if !printer.is_table() {
+        let proposal = Full::new(proposal, found.sandbox.as_ref());
+        return Ok(printer.data(&Answer { seq, proposal })?);
+    }
+    let Some(seq) = seq else {
+        return Ok(printer.text(&format!("unchanged  {}\n", quoted(proposal)))?);
+    };
+    let number = proposal.draft.number;
+    let [newly, later, taken] = review::changes(proposal);
+    let changes = told(&[newly, later, taken, review::findings(proposal)]);
+    Ok(printer.text(&format!("revised  {}  seq {seq}  draft {number}\n{changes}", quoted(proposal)))?)
+}
+
+/// The wording in force, with what to do about it.
+fn page(proposal: &Proposal) -> Result<String, VerbError> {
+    let rule = serde_json::to_value(&proposal.draft.rule).map_err(std::io::Error::from)?;
+    let named = [(proposal.draft.rule_name.to_string(), rule)].into_iter().collect();
+    let rule = to_yaml(&serde_json::Value::Object(named));
+    Ok(format!(
+        "# Proposal {} of sandbox {}. Word it anew and save; left as it is, nothing is sent.\n{rule}",
+        quoted(proposal),
+        proposal.sandbox,
+    ))
+}
+
+/// Reads `NAME: {endpoints: …, binaries: …}`.
+fn wording(text: &str) -> Result<(RuleName, Rule), Problems> {
+    let wrong = |place, message: String| Problems(vec![Problem { place, key: String::new(), message }]);
+    if text.len() > MAX_FILE {
+        return Err(wrong(None, format!("larger than a policy may be: at most {MAX_FILE} bytes")));
+    }
+    let node = from_yaml(text).map_err(|error| wrong(error.place, error.message))?;
+    let Value::Map(entries) = &node.value else {
+        let message = format!("found {}, wanted is the name of a rule and under it the rule", node.found());
+        return Err(wrong(node.place, message));
+    };
+    let [(Node { value: Value::Text(name), place }, rule)] = entries.as_slice() else {
+        return Err(wrong(node.place, format!("found {} entries, wanted is one rule", entries.len())));
+    };
+    let name: RuleName =
+        name.parse().map_err(|error: openshell_domain::id::IdError| wrong(*place, error.to_string()))?;
+    let rule = rule_from_node(rule, Source::Proposal, name.as_str())?;
+    Ok((name, rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str =
+        "put_file:\n  endpoints:\n    - {host: a.example, port: 443}\n  binaries: [{path: /usr/bin/curl}]\n";
+
+    #[test]
+    fn a_rule_is_read_under_its_name_and_every_mistake_has_its_line() {
+        let (name, rule) = wording(RULE).unwrap();
+        assert_eq!((name.as_str(), rule.endpoints.len()), ("put_file", 1));
+        for (text, line, what) in [
+            ("", "", "wanted is the name of a rule"),
+            ("- a\n", "f:1:1: ", "wanted is the name of a rule"),
+            ("a: {}\nb: {}\n", "f:1:1: ", "found 2 entries"),
+            ("a b: {}\n", "f:1:1: ", ""),
+            ("a:\n  endpoints: [{host: x.example, port: 0}]\n  binaries: [{path: /b}]\n", "f:2:", "port"),
+            ("a: [\n", "f:", ""),
+        ] {
+            let problems = wording(text).unwrap_err();
+            let told: Vec<String> = problems.0.iter().map(|problem| problem.in_file("f")).collect();
+            assert!(told.iter().any(|one| one.contains(line) && one.contains(what)), "{text:?}: {told:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `why`: what the policy in force says to a request, and why.
+
+use std::collections::BTreeSet;
+
+use openshell_domain::policy::pattern::is_glob;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::VerbError;
+use super::target::sandbox;
+use crate::cli::Why;
+use crate::client::Client;
+use crate::client::asks::{Asked, Explained};
+use crate::printer::Printer;
+use crate::shown;
+
+/// The method that stands for bytes that nobody reads.
+const STREAM: &str = "CONNECT";
+
+/// The most programs that are asked about unasked.
+const MOST: usize = 16;
+
+#[derive(Serialize)]
+struct Record {
+    sandbox: String,
+    revision: u64,
+    /// The latest revision that the supervisor has loaded.
+    loaded: u64,
+    /// One for each program.
+    answers: Vec<Value>,
+}
+
+pub(super) async fn run(client: &mut Client, ask: Why, printer: &mut Printer<'_>) -> Result<(), VerbError> {
+    let Why { host, method, path, binary, sandbox: named, port } = ask;
+    let sandbox = sandbox(client, named.as_deref()).await?;
+    let programs = match binary {
+        Some(binary) => vec![binary],
+        None => named_by_policy(client, &sandbox).await?,
+    };
+    let method = if method.eq_ignore_ascii_case(STREAM) { String::new() } else { method };
+    let mut told = Vec::new();
+    for binary in programs {
+        let (sandbox, host, method) = (sandbox.clone(), host.clone(), method.clone());
+        let asked = Asked { sandbox, binary, host, port, method, target: path.clone() };
+        told.push(client.explain(&asked).await?);
+    }
+    if printer.is_table() {
+        return Ok(printer.text(&told.iter().map(in_words).collect::<String>())?);
+    }
+    let revision = told.first().map_or(0, |one| one.revision.0);
+    let loaded = told.first().map_or(0, |one| one.loaded.0);
+    let answers = told.into_iter().map(|one| one.explanation).collect();
+    Ok(printer.data(&Record { sandbox, revision, loaded, answers })?)
+}
+
+fn in_words(told: &Explained) -> String {
+    let mut text: String = told.text.lines().map(|line| format!("{}\n", shown::worded(line))).collect();
+    if told.loaded < told.revision {
+        let Explained { revision, loaded, .. } = told;
+        text.push_str(&format!("  so says revision {revision}; the sandbox has loaded {loaded}\n"));
+    }
+    text
+}
+
+/// Every program that the policy names by its whole path.
+async fn named_by_policy(client: &mut Client, sandbox: &str) -> Result<Vec<String>, VerbError> {
+    let effective = client.effective(sandbox).await?;
+    let binaries = effective.policy.network_policies.values().flat_map(|rule| &rule.binaries);
+    let paths: BTreeSet<&str> = binaries.map(|binary| binary.path.as_str()).collect();
+    let programs: Vec<String> =
+        paths.into_iter().filter(|path| !is_glob(path)).take(MOST).map(str::to_owned).collect();
+    if programs.is_empty() {
+        return Err(VerbError::WhichBinary(sandbox.to_owned()));
+    }
+    Ok(programs)
+}
+
+#[cfg(test)]
+mod tests {
+    use openshell_domain::id::Revision;
+
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_has_not_loaded_yet_is_said_and_nothing_raw_is() {
+        let told = |loaded| {
+            let text = "GET a is denied\n  by r\u{1b}[2J".to_owned();
+            in_words(&Explained {
+                revision: Revision(3),
+                loaded: Revision(loaded),
+                text,
+                explanation: Value::Null,
+            })
+        };
+        assert_eq!(told(3), "GET a is denied\n  by r\\u{1b}[2J\n");
+        assert!(told(2).ends_with("\n  so says revision 3; the sandbox has loaded 2\n"), "{}", told(2));
+    }
+}

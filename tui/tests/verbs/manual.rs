@@ -1,0 +1,75 @@
+//! Completions and man pages, as the shells and `man` take them.
+
+use std::process::Command;
+
+fn made(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_openshell-inbox")).args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a real bash completes the words with, the last of them.
+fn completed(words: &str) -> Vec<String> {
+    let script = format!(
+        "source <(\"$1\" completions bash)\nspec=($(complete -p openshell-inbox))\n\
+         COMP_WORDS=(openshell-inbox {words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+         while [ \"${{spec[0]}}\" != -F ]; do spec=(\"${{spec[@]:1}}\"); done\n\
+         \"${{spec[1]}}\" openshell-inbox \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+         printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+    );
+    let bash = Command::new("bash")
+        .args(["--norc", "-c", &script, "bash", env!("CARGO_BIN_EXE_openshell-inbox")])
+        .output()
+        .unwrap();
+    assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
+    String::from_utf8(bash.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_real_bash_completes_verbs_options_and_values() {
+    assert_eq!(completed("app"), ["approve"]);
+    assert_eq!(completed("policy s"), ["show"]);
+    assert_eq!(completed("list --stat"), ["--status"]);
+    assert_eq!(completed("list --output y"), ["yaml"]);
+    assert_eq!(completed("completions z"), ["zsh"]);
+    assert_eq!(completed("gateway config s"), ["show"]);
+    assert_eq!(completed("_"), [""; 0], "what is hidden stays hidden");
+}
+
+#[test]
+fn every_shell_gets_a_script_that_it_can_read() {
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef openshell-inbox"),
+        ("fish", "complete -c openshell-inbox"),
+    ] {
+        assert!(made(&["completions", shell]).contains(mark), "{shell}");
+    }
+}
+
+#[test]
+fn there_is_a_man_page_for_each_verb() {
+    let first = made(&["man"]);
+    assert!(
+        first.contains(".TH openshell-inbox 1") && first.contains("openshell\\-inbox\\-approve(1)"),
+        "{first}"
+    );
+    assert!(!first.contains("demo-agent"), "{first}");
+    let folder = tempfile::tempdir().unwrap();
+    made(&["man", "--dir", folder.path().join("man1").to_str().unwrap()]);
+    for verb in [
+        "list",
+        "approve",
+        "edit",
+        "history",
+        "watch",
+        "log",
+        "log-verify",
+        "why",
+        "policy-show",
+        "completions",
+    ] {
+        let page = std::fs::read_to_string(folder.path().join(format!("man1/openshell-inbox-{verb}.1")));
+        assert!(page.unwrap().contains(".SH SYNOPSIS"), "{verb}");
+    }
+}
