@@ -4,6 +4,7 @@
 //! `TryFrom`. Knows neither screen nor verbs. [`watch`] keeps an inbox up to date over it.
 
 pub mod backoff;
+mod reads;
 mod status;
 pub mod watch;
 
@@ -21,6 +22,7 @@ use openshell_wire::proposal::{lease, sandbox_view};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
+pub use reads::{Effective, Verified};
 pub use status::{ClientError, Fresh};
 
 /// How long a connection or an answer may take.

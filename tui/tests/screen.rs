@@ -194,6 +194,7 @@ async fn a_screen_that_panics() {
     let options = openshell_inbox::screen::ScreenOptions {
         gateway: "/nonexistent/gateway.sock".into(),
         title: "panics".to_owned(),
+        look: openshell_inbox::screen::Look::default(),
         notices: Some(notices),
     };
     let exit = openshell_inbox::screen::run(options).await.unwrap();
