@@ -19,6 +19,9 @@ const STARTS: usize = 20;
 /// How many events are followed to their frames.
 const EVENTS: usize = 200;
 
+/// The pause before each of them.
+const REST: Duration = Duration::from_millis(40);
+
 struct Screen {
     child: Child,
     pty: Arc<Pty>,
@@ -79,7 +82,7 @@ impl Screen {
         pty.resize(Size::new(60, 200)).unwrap();
         let begun = Instant::now();
         let program = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
-        // A terminal that answers its questions: the time-out is not what is measured.
+        // A pty has nobody to say what its background is: not the time-out is to be measured.
         let program = program.arg("--theme").arg("dark").arg("--gateway").arg(stage.door());
         let child = program.env("TERM", "xterm-256color").spawn(pts).unwrap();
         let pty = Arc::new(pty);
@@ -116,6 +119,8 @@ impl Screen {
         supervisor: &mut Supervisor,
         count: usize,
     ) -> Duration {
+        // A screen at rest: one that has just drawn waits for its next frame, at most 16 ms.
+        std::thread::sleep(REST);
         let path = [format!("/v1/items/{count}")];
         runtime.block_on(supervisor.submit_all(&path, "one more"));
         let answered = self.begun.elapsed();

@@ -116,7 +116,7 @@ pub const TABLE: &[Binding] = &[
         .on(&[Tab::Policy]),
     row(&[key(KeyCode::Tab)], Action::Switch, "the other pane", "pane").on(PANES),
     row(&[letter('j'), key(KeyCode::Down)], Action::Down, "down", "down"),
-    row(&[letter('k'), key(KeyCode::Up)], Action::Up, "up", "up"),
+    row(&[letter('k'), key(KeyCode::Up)], Action::Up, "up", ""),
     row(&[letter('g'), key(KeyCode::Home)], Action::Top, "to the first", ""),
     row(&[letter('G'), key(KeyCode::End)], Action::Bottom, "to the last", ""),
     row(&[key(KeyCode::PageUp), ctrl('b')], Action::PageUp, "a page up", ""),

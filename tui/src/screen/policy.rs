@@ -118,6 +118,7 @@ pub(super) fn read(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     model.policy.reading = Some(sandbox.clone());
+    model.policy.error = None;
     vec![Effect::ReadPolicy(sandbox)]
 }
 

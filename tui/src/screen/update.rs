@@ -5,6 +5,7 @@
 
 mod alert;
 mod decision;
+mod face;
 mod feed;
 mod input;
 mod prompt;
@@ -23,6 +24,15 @@ pub use decision::{objection, objection_to_approval};
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    // What changes nothing must not take back what another message of the same batch has changed.
+    let was_dirty = model.is_dirty;
+    let effects = take_in(model, msg);
+    model.is_dirty |= was_dirty;
+    effects
+}
+
+fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let before = matches!(msg.what, What::Tick).then(|| face::of(model));
     model.now = msg.at;
     model.age();
     model.is_dirty = true;
@@ -65,9 +75,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         What::Tick => {
+            let rate = model.decided.rate;
             if model.tab == Tab::Decided {
                 decided::count(model);
             }
+            model.is_dirty = before != Some(face::of(model)) || rate != model.decided.rate;
             alert::ring(model)
         }
         What::Resumed => vec![Effect::Redraw],

@@ -20,7 +20,15 @@ pub(in crate::screen) fn visible(areas: &Areas) -> usize {
 }
 
 pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
-    let mut block = pane::frame(theme, true, "Log");
+    let room = visible(areas);
+    let mut seen: Vec<&Entry> = lines(model).rev().skip(model.log.behind).take(room).collect();
+    seen.reverse();
+    let sizes = columns(&seen);
+    let name = match seen.first() {
+        Some(entry) if sizes.0 == 0 => format!("Log · {}", text::elide(place(entry), 30)),
+        _ => "Log".to_owned(),
+    };
+    let mut block = pane::frame(theme, true, &name);
     if let Some(stale) = pane::stale(model, theme) {
         block = block.title(stale.right_aligned());
     }
@@ -32,16 +40,12 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
     frame.render_widget(block, areas.body);
     let [top, body] = [Rect { height: 1.min(inner.height), ..inner }, below(inner)];
     frame.render_widget(head(model, theme, usize::from(top.width)), top);
-    let room = usize::from(body.height);
-    let mut seen: Vec<&Entry> = lines(model).rev().skip(model.log.behind).take(room).collect();
-    seen.reverse();
     if seen.is_empty() {
         frame.render_widget(
             Line::styled(nothing(model), theme.dim),
             Rect { height: 1.min(body.height), ..body },
         );
     }
-    let sizes = columns(&seen);
     for (y, entry) in (body.y..body.bottom()).zip(seen) {
         let line = line(model, entry, theme, sizes, usize::from(body.width));
         frame.render_widget(line, Rect { y, height: 1, ..body });
@@ -104,10 +108,12 @@ fn proof(model: &Model, theme: &Theme) -> (String, Style) {
     }
 }
 
-/// How wide the columns for the sandbox and for who did it are: as wide as what is in sight, within bounds.
+/// How wide the columns for the sandbox and for who did it are: as wide as what is in sight, within bounds. Where all
+/// is about one sandbox, its name needs no column.
 fn columns(seen: &[&Entry]) -> (usize, usize) {
     let widest = |of: fn(&Entry) -> usize| seen.iter().map(|entry| of(entry)).max().unwrap_or(0);
-    let place = widest(|entry| text::width(place(entry)));
+    let is_one = seen.windows(2).all(|pair| matches!(pair, [one, other] if one.sandbox == other.sandbox));
+    let place = if is_one { 0 } else { widest(|entry| text::width(place(entry)) + 1) };
     (place.min(16), widest(|entry| text::width(&entry.who)).min(12))
 }
 
@@ -117,7 +123,8 @@ fn place(entry: &Entry) -> &str {
 
 fn line(model: &Model, entry: &Entry, theme: &Theme, sizes: (usize, usize), cells: usize) -> Line<'static> {
     let at = entry.at.with_timezone(&model.zone).format("%H:%M:%S");
-    let lead = format!("{:>5} {at}  {} ", entry.seq, text::left(place(entry), sizes.0));
+    let place = if sizes.0 == 0 { String::new() } else { text::left(place(entry), sizes.0) };
+    let lead = format!("{:>5} {at}  {place}", entry.seq);
     let who = text::left(&entry.who, sizes.1);
     let room = cells.saturating_sub(text::width(&lead) + sizes.1 + 1);
     Line::from(vec![

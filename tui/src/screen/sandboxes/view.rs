@@ -13,7 +13,7 @@ use super::selected_row;
 use crate::clock;
 use crate::isolation::{self, KeptIn, QUARANTINE};
 use crate::screen::layout::Areas;
-use crate::screen::model::Model;
+use crate::screen::model::{Link, Model};
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::screen::view::{fact, header, pane};
@@ -82,6 +82,9 @@ fn presence(
     theme: &Theme,
 ) -> (&'static str, String, Style) {
     match (view.ended, model.attached.get(name)) {
+        (None, Some(_)) if model.link != Link::Live => {
+            ("◌", "not known: the gateway is away".to_owned(), theme.warn)
+        }
         (Some(end), _) => {
             let how = match end {
                 RunEnd::Finished => "its run has ended",

@@ -402,3 +402,41 @@ fn news_of_a_decision_ends_after_ten_seconds_or_with_the_next_message() {
     assert_eq!((world.model.note.as_ref(), world.model.latest_life()), (None, None), "it does not come back");
     assert_eq!(world.model.lives.len(), 1, "the history stays");
 }
+
+/// Kills: drawing once a second whatever is on the screen.
+#[test]
+fn a_second_that_changes_nothing_is_not_drawn() {
+    let mut world = World::with_three();
+    world.pass(300);
+    let mut draws = 0;
+    for _ in 0..60 {
+        world.model.is_dirty = false;
+        world.pass(1);
+        draws += usize::from(world.model.is_dirty);
+    }
+    // Each of the three rows grows a minute older once, and so does the detail.
+    assert!((1..=3).contains(&draws), "{draws}");
+    world.reconnecting();
+    world.model.is_dirty = false;
+    world.pass(1);
+    assert!(world.model.is_dirty, "a countdown counts");
+}
+
+/// Kills: a key without a meaning that comes in one batch with an event, and keeps that from being drawn.
+#[test]
+fn what_changes_nothing_does_not_take_back_what_has_changed() {
+    let mut world = World::with_three();
+    for nothing in ["Z", "tick", "waiting"] {
+        world.model.is_dirty = false;
+        world.submit_put(50, "/v1/new", "new");
+        match nothing {
+            "tick" => world.pass(0),
+            "waiting" => world.waiting(&[]),
+            key => world.press(key),
+        }
+        assert!(world.model.is_dirty, "{nothing}");
+    }
+    world.model.is_dirty = false;
+    world.press("Z");
+    assert!(!world.model.is_dirty);
+}
