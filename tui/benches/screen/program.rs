@@ -73,7 +73,11 @@ fn memory(screen: &Screen, count: usize) {
     };
     let (now, most) = (of("VmRSS:"), of("VmHWM:"));
     let is_met = if now <= 60.0 { "met" } else { "MISSED" };
-    println!("memory with {count} pending: {now:.1} MiB (most {most:.1})  target 60 MiB: {is_met}");
+    let own = of("RssAnon:");
+    println!(
+        "memory with {count} pending: {now:.1} MiB (most {most:.1}, {own:.1} without the program's own file)  \
+         target 60 MiB: {is_met}"
+    );
 }
 
 impl Screen {

@@ -48,13 +48,14 @@ fn row(model: &Model, now: &Proposal, theme: &Theme, area: Rect) -> Vec<Line<'st
     let cells = usize::from(area.width).saturating_sub(2);
     let age = clock::brief(clock::between(decision.at, model.now));
     let (mark, style) = mark(&now.status, theme);
-    let lead = format!("{age:>4}  {mark} {:<8} ", now.status.as_str());
+    let word = word(&now.status);
+    let lead = format!("{age:>4}  {mark} {word:<8} ");
     let by = who(&decision.by);
     let room = cells.saturating_sub(text::width(&lead) + text::width(&by) + 2);
     let name = summary::of(&now.draft.rule).name(now.id, room);
     let first = Line::from(vec![
         Span::styled(format!("{age:>4}  "), theme.dim),
-        Span::styled(format!("{mark} {:<8} ", now.status.as_str()), style),
+        Span::styled(format!("{mark} {word:<8} "), style),
         Span::styled(text::left(&name, room), theme.text),
         Span::styled(format!("  {by}"), theme.dim),
     ]);
@@ -63,6 +64,24 @@ fn row(model: &Model, now: &Proposal, theme: &Theme, area: Rect) -> Vec<Line<'st
     }
     let told = format!("      {} · {}", now.sandbox, course(model, now));
     vec![first, Line::styled(text::elide(&told, cells), theme.dim)]
+}
+
+/// What has become of it, in at most eight letters: of a grant that has ended, that it has.
+fn word(status: &Status) -> &'static str {
+    match status {
+        Status::Expired { .. } => "ended",
+        status => status.as_str(),
+    }
+}
+
+/// The same in full.
+fn outcome(model: &Model, status: &Status) -> String {
+    let ago = |at| clock::brief(clock::between(at, model.now));
+    match status {
+        Status::Expired { at, .. } => format!("approved; the grant ended with its lease {} ago", ago(*at)),
+        Status::Revoked { by, .. } => format!("approved; revoked {} ago by {}", ago(by.at), who(&by.by)),
+        status => status.as_str().to_owned(),
+    }
 }
 
 fn mark(status: &Status, theme: &Theme) -> (&'static str, Style) {
@@ -84,7 +103,7 @@ pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<L
     let age = clock::brief(clock::between(decision.at, model.now));
     let took = clock::precise(clock::between(now.submitted_at, decision.at));
     let (_, style) = mark(&now.status, theme);
-    let mut lines = fact("Decided", now.status.as_str(), style, page);
+    let mut lines = fact("Decided", &outcome(model, &now.status), style, page);
     lines.extend(fact(
         "By",
         &format!("{} ({})", who(&decision.by), decision.by.kind.as_str()),

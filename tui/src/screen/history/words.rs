@@ -8,10 +8,11 @@ use openshell_wire::proposal::isolation_word;
 use super::{Entry, denial, who};
 use crate::screen::summary;
 use crate::screen::text;
+use crate::screen::view::header;
 use crate::shown;
 
-/// How many cells a rule gets in a line.
-const RULE: usize = 72;
+/// How many cells a rule gets in a line: what is wider than the screen is cut there.
+const RULE: usize = 160;
 
 pub(super) fn entry(envelope: &Envelope) -> Entry {
     let actor = &envelope.actor;
@@ -36,7 +37,8 @@ fn what(event: &Event) -> String {
             format!("run started, isolation {}, supervisor {version}", isolation_word(*isolation))
         }
         Event::BasePolicySet { file, policy, .. } => {
-            format!("policy file {}, {} rules", shown::visible(file), policy.network_policies.len())
+            let rules = header::count(policy.network_policies.len(), "rule", "rules");
+            format!("policy file {}, {rules}", shown::visible(file))
         }
         Event::RunEnded { reason, .. } => format!("run ended: {}", end(*reason)),
         Event::SettingChanged { key, value } => match value {

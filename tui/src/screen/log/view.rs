@@ -130,6 +130,6 @@ fn line(model: &Model, entry: &Entry, theme: &Theme, sizes: (usize, usize), cell
     Line::from(vec![
         Span::styled(lead, theme.dim),
         Span::styled(format!("{who} "), theme.strong),
-        Span::styled(text::elide_middle(&entry.what, room), theme.text),
+        Span::styled(text::elide_inside(&entry.what, room), theme.text),
     ])
 }

@@ -10,7 +10,7 @@ use crate::screen::layout::Areas;
 use crate::screen::model::Model;
 use crate::screen::text;
 use crate::screen::theme::Theme;
-use crate::screen::view::pane;
+use crate::screen::view::{header, pane};
 use crate::shown;
 
 pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
@@ -76,9 +76,9 @@ fn whole(page: &Page, is_difference: bool, (theme, cells): (&Theme, usize)) -> V
         Span::styled(format!("the sandbox enforces revision {}", page.loaded), theme.warn)
     };
     let (all, granted) = (page.rules.len(), page.granted());
-    let head =
-        format!("Revision {} · {} rules of the file, {granted} granted · ", page.revision, all - granted);
-    let mut lines = vec![Line::from(vec![Span::styled(head, theme.dim), loaded]), Line::default()];
+    let head = Line::from(vec![Span::styled(format!("Revision {} · ", page.revision), theme.dim), loaded]);
+    let rules = format!("{} of the file, {granted} granted", header::count(all - granted, "rule", "rules"));
+    let mut lines = vec![head, Line::styled(rules, theme.dim), Line::default()];
     if is_difference && granted == 0 {
         lines.push(Line::styled("Nothing was granted: it is the file.", theme.text));
     }
