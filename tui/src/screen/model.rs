@@ -3,18 +3,18 @@
 //! The selection is the detail: one frozen proposal, found by id. `rows` are derived from the projection each time
 //! that changes; a row that was decided by somebody else stays in sight for as long as it is selected.
 
+mod parts;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
-use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName};
+use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 
 use super::decided::Decided;
-use super::editor::Editor;
 use super::history::History;
 use super::layout::Areas;
 use super::life::Life;
@@ -23,7 +23,7 @@ use super::policy::PolicyTab;
 use super::sandboxes::SandboxesTab;
 use super::sorted::Sorted;
 use super::tab::Tab;
-use crate::review::{self, Section};
+pub use parts::{Detail, Focus, Overlay, Prompt, Standing};
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -148,76 +148,6 @@ pub enum Link {
         /// What the last one said.
         why: String,
     },
-}
-
-/// A proposal as it is on the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Detail {
-    /// The proposal, as it was when it was put there.
-    pub proposal: Proposal,
-    /// The digest of that; `None` until it is known what it would change.
-    pub digest: Option<Digest>,
-    /// What is told of it beside its wording: worded once, because that takes patterns to be compiled.
-    pub told: Arc<[Section]>,
-    /// The first line in sight.
-    pub scroll: usize,
-}
-
-impl Detail {
-    /// Freezes a proposal.
-    #[must_use]
-    pub fn of(proposal: &Proposal) -> Self {
-        let told = Arc::new(review::sections(proposal));
-        Self { proposal: proposal.clone(), digest: proposal.digest(), told, scroll: 0 }
-    }
-}
-
-/// How the frozen detail stands to what is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing<'m> {
-    /// It is what is.
-    Current,
-    /// Somebody decided.
-    Decided(&'m Proposal),
-    /// It is what is, but what it would change is not known, or not known any more.
-    Unseen,
-    /// It is worded otherwise now, or would change something else.
-    Changed,
-    /// It is not there any more.
-    Gone,
-}
-
-/// Which pane has the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
-    /// The list.
-    List,
-    /// The detail: shown in full, scrolled by the movement keys.
-    Detail,
-}
-
-/// What lies on top.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Overlay {
-    /// Nothing.
-    None,
-    /// The keys.
-    Help,
-    /// The reason of a rejection.
-    Reject(Prompt),
-}
-
-/// A reason that is being typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
-    /// For what.
-    pub proposal: ProposalId,
-    /// As it was shown when the prompt was opened.
-    pub digest: Option<Digest>,
-    /// The words.
-    pub editor: Editor,
-    /// Whether enter was pressed on an empty reason: the next one sends it.
-    pub is_empty_confirmed: bool,
 }
 
 impl Model {

@@ -184,10 +184,10 @@ async fn input(inlet: mpsc::Sender<What>, asked: Answered) {
     }
     let (mut gate, late) = (Gate::default(), Instant::now() + background::LATE);
     while let Some(Ok(event)) = events.next().await {
-        let is_late = asked.is_open && Instant::now() < late;
+        gate.is_early = Instant::now() < late;
         let what = match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => continue,
-            Event::Key(key) if is_late && !gate.passes(key) => continue,
+            Event::Key(key) if asked.is_open && !gate.passes(key) => continue,
             Event::Key(key) => What::Key(key),
             Event::Paste(text) => What::Paste(text),
             Event::Resize(columns, lines) => What::Resize(columns, lines),

@@ -16,7 +16,7 @@ use crate::screen::theme::Background;
 /// The longest that the first frame waits for the answer.
 const MOMENT: Duration = Duration::from_millis(80);
 
-/// How long an answer may come late.
+/// How long an answer may come late in two pieces.
 pub(super) const LATE: Duration = Duration::from_secs(3);
 
 /// The longest answer, in keys.
@@ -121,6 +121,9 @@ fn background(text: &str) -> Option<Background> {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     within: Option<usize>,
+    /// Whether an answer may come in two pieces: its escape was taken for a key of its own then. Not for long, because
+    /// people type brackets as well.
+    pub(super) is_early: bool,
 }
 
 impl Gate {
@@ -128,8 +131,7 @@ impl Gate {
     pub(super) fn passes(&mut self, key: KeyEvent) -> bool {
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         match (self.within, key.code) {
-            // Where the terminal's bytes came in two pieces, the escape was taken for a key of its own.
-            (None, KeyCode::Char(']')) => self.within = Some(0),
+            (None, KeyCode::Char(']')) if alt || self.is_early => self.within = Some(0),
             (None, _) => return true,
             (Some(_), KeyCode::Char('\\')) if alt => self.within = None,
             (Some(_), KeyCode::Char('g')) if key.modifiers.contains(KeyModifiers::CONTROL) => {
@@ -180,7 +182,7 @@ mod tests {
         let key = |c, modifiers| KeyEvent::new(KeyCode::Char(c), modifiers);
         for (end, modifiers) in [('g', KeyModifiers::CONTROL), ('\\', KeyModifiers::ALT)] {
             for first in [KeyModifiers::ALT, KeyModifiers::NONE] {
-                let mut gate = Gate::default();
+                let mut gate = Gate { is_early: true, ..Gate::default() };
                 assert!(gate.passes(key('j', KeyModifiers::NONE)));
                 assert!(!gate.passes(key(']', first)));
                 for c in "11;rgb:ffff/ffff/ffff".chars() {
@@ -189,6 +191,14 @@ mod tests {
                 assert!(!gate.passes(key(end, modifiers)));
                 assert!(gate.passes(key('r', KeyModifiers::NONE)));
             }
+        }
+    }
+
+    #[test]
+    fn brackets_can_be_typed() {
+        let mut gate = Gate::default();
+        for c in "see [1], please".chars() {
+            assert!(gate.passes(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)), "{c}");
         }
     }
 
