@@ -2,7 +2,7 @@
 //!
 //! The first part runs in this process, over the real projection. The second starts a gateway and the real inbox in
 //! a pty: from its start to the first frame, from an event to the frame that shows it, and how much memory it has.
-//! Says whether each target of `BENCHMARKS.md` is met; the machine's load stands beside, because it decides.
+//! Says whether each target is met; the machine's load stands beside, because it decides.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop at once")]

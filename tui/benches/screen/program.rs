@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the program is started.
 const STARTS: usize = 20;
 
+/// How many events are followed while the start still goes on.
+const EARLY: usize = 10;
+
 /// How many events are followed to their frames.
 const EVENTS: usize = 200;
 
@@ -44,7 +47,11 @@ pub(crate) fn measure(count: usize) {
     crate::report(&format!("start to the list, {count} pending"), list, hundred);
     let screen = Screen::start(&stage);
     screen.until(|text| text.contains(&format!("{count} pending")));
-    let events = (1..=EVENTS).map(|n| screen.event(&runtime, &mut supervisor, count + n)).collect();
+    // Behind the list come the reviews of all its rows, and what happens then comes behind those.
+    let mut follow = |n| screen.event(&runtime, &mut supervisor, count + n);
+    let early = (1..=EARLY).map(&mut follow).collect();
+    let events = (EARLY + 1..=EARLY + EVENTS).map(follow).collect();
+    crate::report("the same, while the reviews still come", early, Duration::from_millis(20));
     crate::report("an ask is answered to the agent → its frame", events, Duration::from_millis(20));
     memory(&screen, count);
     screen.end();

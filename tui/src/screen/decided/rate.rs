@@ -9,7 +9,7 @@ use openshell_domain::proposal::Proposal;
 use crate::clock;
 
 /// Over how many decisions it is counted.
-pub const SAMPLE: usize = 500;
+pub const SAMPLE: usize = 250;
 
 /// Decisions in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -42,11 +42,11 @@ pub(super) fn look(model: &mut Model) -> Vec<Effect> {
     match model.tab {
         Tab::Pending => Vec::new(),
         Tab::Policy => policy::read(model),
-        Tab::Decided | Tab::Sandboxes => {
+        Tab::Decided => {
             decided::count(model);
             log::read(model)
         }
-        Tab::Log => log::read(model),
+        Tab::Sandboxes | Tab::Log => log::read(model),
     }
 }
 
