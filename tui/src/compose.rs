@@ -20,7 +20,7 @@ use crate::demo::{self, DemoArgs, Ending};
 use crate::gateway::{self, GatewayError, start};
 use crate::manual;
 use crate::printer::Printer;
-use crate::screen::{self, Exit, ScreenError, ScreenOptions};
+use crate::screen::{self, Exit, Look, ScreenError, ScreenOptions};
 use crate::verbs::policy::{self, Checked};
 use crate::verbs::{self, VerbError};
 pub use command::Cli;
@@ -50,7 +50,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         return fail(&error, "", USAGE);
     }
     match cli.verb {
-        None => on_runtime(reviewing(gateway, Start::WhereSeen, open)),
+        None => on_runtime(reviewing(gateway, Start::WhereSeen, move |door| open(door, cli.look))),
         Some(Verb::Reviewer(verb)) => {
             on_runtime(reviewing(gateway, Start::Never, move |door| act(verb, output, door)))
         }
@@ -234,11 +234,11 @@ pub fn default_socket() -> Result<PathBuf, DoorError> {
 }
 
 /// Opens the screen, if there is a gateway to show. Later it may go and come back.
-async fn open(gateway: PathBuf) -> u8 {
+async fn open(gateway: PathBuf, look: Look) -> u8 {
     if let Err(error) = Client::connect(&gateway).await {
         return failed(&VerbError::from(error));
     }
-    let options = ScreenOptions { gateway, title: "openshell-inbox".to_owned(), notices: None };
+    let options = ScreenOptions { gateway, title: "openshell-inbox".to_owned(), look, notices: None };
     match screen::run(options).await {
         Ok(Exit::Quit) => DONE,
         Ok(Exit::Signal(number)) => u8::try_from(number).unwrap_or(0).saturating_add(128),

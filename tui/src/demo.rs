@@ -22,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::client::{Client, ClientError, Decision, Verb};
-use crate::screen::{self, Notice, ScreenError, ScreenOptions};
+use crate::screen::{self, Look, Notice, ScreenError, ScreenOptions};
 use agent::step::StepKind;
 use agent::{ClientKind, Step};
 use narrate::Narrator;
@@ -46,6 +46,9 @@ pub struct DemoArgs {
     /// The method that it writes with: PUT, POST or PATCH.
     #[arg(long, value_name = "METHOD", default_value = "PUT")]
     pub method: String,
+    /// What the screen looks like.
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// `__demo-agent`: the scripted agent, inside the sandbox.
@@ -187,7 +190,11 @@ pub async fn run(args: DemoArgs) -> Result<Ending, DemoError> {
     narrator.preflight(&stage);
     let played = tokio::select! {
         played = async {
-            if is_auto { alone(&stage, steps, &mut narrator).await } else { watched(&stage, steps, &mut narrator).await }
+            if is_auto {
+                alone(&stage, steps, &mut narrator).await
+            } else {
+                watched(&stage, args.look, steps, &mut narrator).await
+            }
         } => played,
         number = signals.next() => Err(DemoError::Interrupted(number)),
     };
@@ -273,6 +280,7 @@ fn submitted_id(step: &Step) -> Option<ProposalId> {
 /// Opens the inbox on the pending proposal and lets the reviewer decide.
 async fn watched(
     stage: &Stage,
+    look: Look,
     mut steps: mpsc::Receiver<Step>,
     narrator: &mut Narrator,
 ) -> Result<Ending, DemoError> {
@@ -297,6 +305,7 @@ async fn watched(
     let options = ScreenOptions {
         gateway: stage.door().to_owned(),
         title: "openshell-inbox demo".to_owned(),
+        look,
         notices: Some(inbox),
     };
     let listening = async {

@@ -3,14 +3,22 @@
 //! `Msg → update(&mut Model, Msg) → Vec<Effect> → view(&Model, &Theme, &mut Frame)`. Knows the wire and the domain,
 //! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
 
+pub mod browse;
+pub mod decided;
 pub mod editor;
+pub mod history;
 pub mod keys;
 pub mod layout;
 pub mod life;
+pub mod log;
 pub mod model;
 pub mod msg;
+pub mod policy;
 mod run;
+pub mod sandboxes;
+pub mod sorted;
 pub mod summary;
+pub mod tab;
 mod terminal;
 pub mod text;
 pub mod theme;
@@ -22,6 +30,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 pub use run::run;
+pub use theme::Look;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +42,8 @@ pub struct ScreenOptions {
     pub gateway: PathBuf,
     /// What the header calls the screen.
     pub title: String,
+    /// What it is to look like.
+    pub look: Look,
     /// Words to show above the footer as they come; the latest replaces the one before.
     pub notices: Option<mpsc::Receiver<Notice>>,
 }

@@ -114,6 +114,25 @@ async fn from_a_proposal_to_a_loaded_policy() {
     }
 }
 
+/// Kills: an answer to OSC 11 that is read as keys: the `r` of `rgb` opens a prompt, and the rest goes into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_about_the_background_is_no_keys() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    let screen = Screen::open(&stage, 80, 24);
+    supervisor.submit("/v1/late", "words").await;
+    screen.shows("all of it");
+    screen.press("\u{1b}]11;rgb:ffff/ffff/ffff\u{1b}\\");
+    screen.press("5");
+    screen.shows("[5 Log]");
+    screen.press("v");
+    screen.shows("whole up to event");
+    screen.press("3");
+    screen.shows("p.yaml");
+    screen.press("q");
+    assert_eq!(screen.ends().code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pasted_reason_goes_out_as_it_is() {
     let stage = Stage::new().await;
@@ -194,6 +213,7 @@ async fn a_screen_that_panics() {
     let options = openshell_inbox::screen::ScreenOptions {
         gateway: "/nonexistent/gateway.sock".into(),
         title: "panics".to_owned(),
+        look: openshell_inbox::screen::Look::default(),
         notices: Some(notices),
     };
     let exit = openshell_inbox::screen::run(options).await.unwrap();

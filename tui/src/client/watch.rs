@@ -41,6 +41,8 @@ pub enum Update {
     Reviewed(ProposalId, Box<Review>),
     /// For which proposals of a sandbox agents wait now, and how many for each.
     Waiting(SandboxName, BTreeMap<ProposalId, u32>),
+    /// Whether the supervisor of a sandbox is connected now.
+    Attached(SandboxName, bool),
 }
 
 /// How the connection is.
@@ -172,7 +174,8 @@ impl<T: From<Update> + Send> Watcher<T> {
     async fn live(&mut self, live: &pb::Live) -> Result<(), End> {
         let pair = |waiting: &pb::Waiting| Ok((waiting.proposal.parse()?, waiting.agents));
         let waiting = live.waiting.iter().map(pair).collect::<Result<_, WireError>>()?;
-        let sandbox = live.sandbox.parse().map_err(WireError::from)?;
+        let sandbox: SandboxName = live.sandbox.parse().map_err(WireError::from)?;
+        self.say(Update::Attached(sandbox.clone(), live.attached)).await?;
         self.say(Update::Waiting(sandbox, waiting)).await?;
         Ok(())
     }

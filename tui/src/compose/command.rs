@@ -7,6 +7,7 @@ use openshell_supervisor::RunArgs;
 
 use crate::cli::{self, Options};
 use crate::demo::{AgentArgs, DemoArgs};
+use crate::screen::Look;
 
 /// See what AI agents ask for, and decide.
 #[derive(Debug, Parser)]
@@ -14,6 +15,8 @@ use crate::demo::{AgentArgs, DemoArgs};
 pub struct Cli {
     #[command(flatten)]
     pub(super) options: Options,
+    #[command(flatten)]
+    pub(super) look: Look,
     /// End when this process, which must be the parent, does: for what the demo starts.
     #[arg(long, value_name = "PID", hide = true)]
     pub(super) with_parent: Option<i32>,

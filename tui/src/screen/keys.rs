@@ -1,8 +1,10 @@
-//! The keys: one table from which keymap, footer and help are made.
+//! The keys: one table from which keymap, footer, help and the README's list are made.
 //!
 //! Owns which key does what where. What an action means is `update`'s business.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::tab::Tab;
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +27,20 @@ pub enum Action {
     Switch,
     /// Back to the list, or close what lies on top.
     Back,
+    /// Another tab.
+    Show(Tab),
     /// Grant what is shown.
     Approve,
     /// Refuse what is shown.
     Reject,
+    /// The policy of the sandbox that is shown.
+    Policy,
+    /// The policy whole, or only what was granted beside its file.
+    Difference,
+    /// Prove the log.
+    Verify,
+    /// Leave out what does not have these words.
+    Filter,
     /// All keys.
     Help,
     /// Paint everything again.
@@ -46,6 +58,8 @@ pub struct Binding {
     pub keys: &'static [Chord],
     /// What they do.
     pub action: Action,
+    /// On which tabs.
+    pub tabs: &'static [Tab],
     /// What help says.
     pub help: &'static str,
     /// What the footer says; empty: nothing.
@@ -69,39 +83,92 @@ const fn ctrl(c: char) -> Chord {
 }
 
 const fn row(keys: &'static [Chord], action: Action, help: &'static str, footer: &'static str) -> Binding {
-    Binding { keys, action, help, footer }
+    Binding { keys, action, tabs: &Tab::ALL, help, footer }
 }
 
-/// The keys of list and detail, in the order of the footer.
+impl Binding {
+    const fn on(mut self, tabs: &'static [Tab]) -> Self {
+        self.tabs = tabs;
+        self
+    }
+}
+
+/// Where there is a list beside a detail.
+const PANES: &[Tab] = &[Tab::Pending, Tab::Decided, Tab::Policy, Tab::Sandboxes];
+
+/// Where something is about one sandbox.
+const OF_SANDBOX: &[Tab] = &[Tab::Pending, Tab::Decided, Tab::Sandboxes];
+
+/// Beside the proposals.
+const ELSEWHERE: &[Tab] = &[Tab::Decided, Tab::Policy, Tab::Sandboxes];
+
+/// All keys, in the order of the footer.
 pub const TABLE: &[Binding] = &[
-    row(&[letter('a')], Action::Approve, "approve what is shown, until its run ends", "approve"),
-    row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject"),
-    row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open"),
-    row(&[key(KeyCode::Tab)], Action::Switch, "the other pane", "pane"),
+    row(&[letter('a')], Action::Approve, "approve what is shown, until its run ends", "approve")
+        .on(&[Tab::Pending]),
+    row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject").on(&[Tab::Pending]),
+    row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open").on(&[Tab::Pending]),
+    row(&[key(KeyCode::Enter)], Action::Open, "to the details", "details").on(ELSEWHERE),
+    row(&[letter('/')], Action::Filter, "only lines with these words", "filter").on(&[Tab::Log]),
+    row(&[letter('v')], Action::Verify, "have the gateway prove its log", "verify").on(&[Tab::Log]),
+    row(&[letter('v')], Action::Policy, "the policy of its sandbox", "policy").on(OF_SANDBOX),
+    row(&[letter('d')], Action::Difference, "only what was granted beside the file, or all", "difference")
+        .on(&[Tab::Policy]),
+    row(&[key(KeyCode::Tab)], Action::Switch, "the other pane", "pane").on(PANES),
     row(&[letter('j'), key(KeyCode::Down)], Action::Down, "down", "down"),
-    row(&[letter('k'), key(KeyCode::Up)], Action::Up, "up", "up"),
+    row(&[letter('k'), key(KeyCode::Up)], Action::Up, "up", ""),
     row(&[letter('g'), key(KeyCode::Home)], Action::Top, "to the first", ""),
     row(&[letter('G'), key(KeyCode::End)], Action::Bottom, "to the last", ""),
     row(&[key(KeyCode::PageUp), ctrl('b')], Action::PageUp, "a page up", ""),
     row(&[key(KeyCode::PageDown), ctrl('f')], Action::PageDown, "a page down", ""),
-    row(&[key(KeyCode::Esc)], Action::Back, "back to the list", ""),
+    row(&[key(KeyCode::Esc)], Action::Back, "back to the list", "").on(PANES),
+    row(&[key(KeyCode::Esc)], Action::Back, "all lines again, and the latest", "").on(&[Tab::Log]),
+    row(&[letter('1')], Action::Show(Tab::Pending), "what awaits a decision", ""),
+    row(&[letter('2')], Action::Show(Tab::Decided), "what was decided", ""),
+    row(&[letter('3')], Action::Show(Tab::Policy), "what a sandbox may do, and why", ""),
+    row(&[letter('4')], Action::Show(Tab::Sandboxes), "who is there", ""),
+    row(&[letter('5')], Action::Show(Tab::Log), "the log of events", ""),
     row(&[letter('?')], Action::Help, "these keys", "help"),
     row(&[ctrl('l')], Action::Redraw, "paint again", ""),
     row(&[ctrl('z')], Action::Suspend, "suspend", ""),
     row(&[letter('q'), ctrl('c')], Action::Quit, "quit; nothing is decided by that", "quit"),
 ];
 
+/// The keys of one tab, in the order of the footer.
+pub fn of(tab: Tab) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |row| row.tabs.contains(&tab))
+}
+
+/// The keys while a filter is typed: label, what the footer says.
+pub const FILTER: &[(&str, &str)] = &[("enter", "keep"), ("esc", "all lines again")];
+
+/// The table as the README has it.
+#[must_use]
+pub fn markdown() -> String {
+    let mut out = String::from("| key | where | does |\n|---|---|---|\n");
+    for row in TABLE {
+        let keys: Vec<String> = row.keys.iter().map(|chord| format!("`{}`", chord.label())).collect();
+        let tabs: Vec<&str> = row.tabs.iter().map(|tab| tab.name()).collect();
+        let tabs = if row.tabs.len() == Tab::ALL.len() { String::new() } else { tabs.join(", ") };
+        out.push_str(&format!("| {} | {tabs} | {} |\n", keys.join(" "), row.help));
+    }
+    for (key, help) in PROMPT {
+        out.push_str(&format!("| `{key}` | while a reason is typed | {help} |\n"));
+    }
+    out
+}
+
 /// The keys while a reason is typed: label, what footer and help say.
 pub const PROMPT: &[(&str, &str)] =
     &[("enter", "send"), ("esc", "cancel, keep the text"), ("ctrl-j", "new line"), ("ctrl-u", "clear")];
 
-/// The action of a key, if it has one.
+/// The action of a key on a tab, if it has one.
 #[must_use]
-pub fn action(event: KeyEvent) -> Option<Action> {
+pub fn action(tab: Tab, event: KeyEvent) -> Option<Action> {
     // The shift of a capital letter is in the letter.
     let modifiers = event.modifiers.difference(KeyModifiers::SHIFT);
     let pressed = Chord(event.code, modifiers);
-    TABLE.iter().find(|row| row.keys.contains(&pressed)).map(|row| row.action)
+    of(tab).find(|row| row.keys.contains(&pressed)).map(|row| row.action)
 }
 
 impl Chord {
@@ -130,21 +197,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_does_two_things() {
-        let mut seen = Vec::new();
-        for chord in TABLE.iter().flat_map(|row| row.keys) {
-            assert!(!seen.contains(chord), "{}", chord.label());
-            seen.push(*chord);
+    fn no_key_does_two_things_on_one_tab() {
+        for tab in Tab::ALL {
+            let mut seen = Vec::new();
+            for chord in of(tab).flat_map(|row| row.keys) {
+                assert!(!seen.contains(chord), "{}: {}", tab.name(), chord.label());
+                seen.push(*chord);
+            }
         }
     }
 
     #[test]
     fn keys_find_their_actions() {
-        let press = |code, modifiers| action(KeyEvent::new(code, modifiers));
-        assert_eq!(press(KeyCode::Char('a'), KeyModifiers::NONE), Some(Action::Approve));
-        assert_eq!(press(KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Action::Bottom));
-        assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Action::Quit));
-        assert_eq!(press(KeyCode::Char('a'), KeyModifiers::ALT), None);
-        assert_eq!(press(KeyCode::Char('a'), KeyModifiers::CONTROL), None);
+        let press = |tab, code, modifiers| action(tab, KeyEvent::new(code, modifiers));
+        let letter = |tab, c| press(tab, KeyCode::Char(c), KeyModifiers::NONE);
+        assert_eq!(letter(Tab::Pending, 'a'), Some(Action::Approve));
+        assert_eq!(press(Tab::Log, KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Action::Bottom));
+        assert_eq!(press(Tab::Policy, KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Action::Quit));
+        assert_eq!(press(Tab::Pending, KeyCode::Char('a'), KeyModifiers::ALT), None);
+        assert_eq!(press(Tab::Pending, KeyCode::Char('a'), KeyModifiers::CONTROL), None);
+        assert_eq!(
+            [letter(Tab::Pending, 'v'), letter(Tab::Log, 'v')],
+            [Some(Action::Policy), Some(Action::Verify)]
+        );
+        for tab in Tab::ALL {
+            assert_eq!(letter(Tab::Decided, tab.digit()), Some(Action::Show(tab)));
+        }
+    }
+
+    /// Kills: a binding without its tab, by which something would be decided that is not on the screen.
+    #[test]
+    fn nothing_can_be_decided_from_another_tab() {
+        for tab in Tab::ALL.into_iter().filter(|tab| *tab != Tab::Pending) {
+            let decides = |row: &&Binding| matches!(row.action, Action::Approve | Action::Reject);
+            assert_eq!(of(tab).filter(decides).count(), 0, "{}", tab.name());
+        }
+    }
+
+    #[test]
+    fn the_readme_has_the_table() {
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(&markdown()), "README.md, \"Keys\", should be:\n{}", markdown());
     }
 }

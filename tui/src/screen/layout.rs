@@ -9,11 +9,18 @@ pub const SMALLEST: (u16, u16) = (50, 14);
 /// From this width on list and detail stand side by side.
 pub const WIDE: u16 = 100;
 
+/// From this height on there is a line for the names of the tabs; below they stand where nothing else is said.
+pub const ROOMY: u16 = 30;
+
 /// The parts of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Areas {
     /// One line.
     pub header: Rect,
+    /// The names of the tabs; one line, where there is one to spare.
+    pub tabs: Rect,
+    /// List and detail together.
+    pub body: Rect,
     /// The list with its frame.
     pub list: Rect,
     /// The detail with its frame.
@@ -37,7 +44,8 @@ impl Areas {
             return None;
         }
         let notices = notices.min(3);
-        let body = Rect::new(0, 1, width, height - 3 - notices);
+        let tabs = u16::from(height >= ROOMY);
+        let body = Rect::new(0, 1 + tabs, width, height - 3 - tabs - notices);
         let below = body.bottom();
         let is_wide = width >= WIDE;
         let (list, detail) = if is_wide {
@@ -49,6 +57,8 @@ impl Areas {
         };
         Some(Self {
             header: Rect::new(0, 0, width, 1),
+            tabs: Rect::new(0, 1, width, tabs),
+            body,
             list,
             detail,
             notice: Rect::new(0, below, width, notices),
@@ -92,10 +102,18 @@ mod tests {
         for (width, height) in [(50, 14), (80, 24), (99, 30), (100, 24), (120, 40), (300, 100)] {
             for notices in 0..5 {
                 let areas = Areas::of(width, height, notices, notices * 7).unwrap();
-                let parts =
-                    [areas.header, areas.list, areas.detail, areas.notice, areas.status, areas.footer];
+                let parts = [
+                    areas.header,
+                    areas.tabs,
+                    areas.list,
+                    areas.detail,
+                    areas.notice,
+                    areas.status,
+                    areas.footer,
+                ];
                 let cells: u32 = parts.iter().map(|part| part.area()).sum();
                 assert_eq!(cells, u32::from(width) * u32::from(height), "{width}×{height}");
+                assert_eq!(areas.list.union(areas.detail), areas.body);
                 assert_eq!(areas.footer.bottom(), height);
             }
         }

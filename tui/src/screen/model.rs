@@ -3,19 +3,27 @@
 //! The selection is the detail: one frozen proposal, found by id. `rows` are derived from the projection each time
 //! that changes; a row that was decided by somebody else stays in sight for as long as it is selected.
 
+mod parts;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
-use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName};
+use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 
-use super::editor::Editor;
+use super::decided::Decided;
+use super::history::History;
 use super::layout::Areas;
 use super::life::Life;
-use crate::review::{self, Section};
+use super::log::LogTab;
+use super::policy::PolicyTab;
+use super::sandboxes::SandboxesTab;
+use super::sorted::Sorted;
+use super::tab::Tab;
+pub use parts::{Detail, Focus, Overlay, Prompt, Standing};
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -34,12 +42,24 @@ pub struct Model {
     pub link: Link,
     /// The projection; `None` until the first snapshot.
     pub inbox: Option<Inbox>,
-    /// The rows of the list: newest first.
-    pub rows: Vec<ProposalId>,
+    /// What is looked at.
+    pub tab: Tab,
+    /// What was decided.
+    pub decided: Decided,
+    /// What a sandbox may do.
+    pub policy: PolicyTab,
+    /// Who is there.
+    pub sandboxes: SandboxesTab,
+    /// What is done with the log.
+    pub log: LogTab,
+    /// What the log tells.
+    pub history: History,
+    /// The rows of the list: those that agents wait for, longest wait first, then the others, newest first.
+    pub rows: Sorted<Place>,
     /// The first row in sight.
     pub top: usize,
     /// Rows that came since the reviewer last moved.
-    pub fresh: BTreeSet<ProposalId>,
+    pub fresh: Sorted<Place>,
     /// What is selected and shown.
     pub detail: Option<Detail>,
     /// Which pane has the keys.
@@ -52,6 +72,10 @@ pub struct Model {
     pub loads: BTreeMap<SandboxName, (Revision, DateTime<Utc>)>,
     /// For which proposals of each sandbox agents wait, and how many for each.
     pub waiting: BTreeMap<SandboxName, BTreeMap<ProposalId, u32>>,
+    /// Whose supervisor is connected, as far as the gateway has said.
+    pub attached: BTreeMap<SandboxName, bool>,
+    /// The asks of which the reviewer will be told, and the burst that they belong to.
+    pub bell: Bell,
     /// Reasons that were typed and not sent.
     pub reasons: BTreeMap<ProposalId, String>,
     /// Why the last key did nothing.
@@ -64,6 +88,34 @@ pub struct Model {
     pub notice: Vec<String>,
     /// Whether the screen has to be drawn again.
     pub is_dirty: bool,
+}
+
+/// Where a proposal stands in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// An agent waits for it: the oldest first.
+    Waited(DateTime<Utc>, ProposalId),
+    /// Nobody waits: the newest first.
+    Idle(Reverse<DateTime<Utc>>, ProposalId),
+}
+
+impl Place {
+    /// Whose place it is.
+    #[must_use]
+    pub fn id(self) -> ProposalId {
+        match self {
+            Self::Waited(_, id) | Self::Idle(_, id) => id,
+        }
+    }
+}
+
+/// What calls the reviewer, once in a burst.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bell {
+    /// Asks that have come and of which nobody was told; what standing orders decide at once is taken out again.
+    pub due: BTreeSet<ProposalId>,
+    /// When the latest ask of the burst came.
+    pub last: Option<DateTime<Utc>>,
 }
 
 /// How long it is news that a decision has come further.
@@ -98,76 +150,6 @@ pub enum Link {
     },
 }
 
-/// A proposal as it is on the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Detail {
-    /// The proposal, as it was when it was put there.
-    pub proposal: Proposal,
-    /// The digest of that; `None` until it is known what it would change.
-    pub digest: Option<Digest>,
-    /// What is told of it beside its wording: worded once, because that takes patterns to be compiled.
-    pub told: Arc<[Section]>,
-    /// The first line in sight.
-    pub scroll: usize,
-}
-
-impl Detail {
-    /// Freezes a proposal.
-    #[must_use]
-    pub fn of(proposal: &Proposal) -> Self {
-        let told = Arc::new(review::sections(proposal));
-        Self { proposal: proposal.clone(), digest: proposal.digest(), told, scroll: 0 }
-    }
-}
-
-/// How the frozen detail stands to what is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing<'m> {
-    /// It is what is.
-    Current,
-    /// Somebody decided.
-    Decided(&'m Proposal),
-    /// It is what is, but what it would change is not known, or not known any more.
-    Unseen,
-    /// It is worded otherwise now, or would change something else.
-    Changed,
-    /// It is not there any more.
-    Gone,
-}
-
-/// Which pane has the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
-    /// The list.
-    List,
-    /// The detail: shown in full, scrolled by the movement keys.
-    Detail,
-}
-
-/// What lies on top.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Overlay {
-    /// Nothing.
-    None,
-    /// The keys.
-    Help,
-    /// The reason of a rejection.
-    Reject(Prompt),
-}
-
-/// A reason that is being typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
-    /// For what.
-    pub proposal: ProposalId,
-    /// As it was shown when the prompt was opened.
-    pub digest: Option<Digest>,
-    /// The words.
-    pub editor: Editor,
-    /// Whether enter was pressed on an empty reason: the next one sends it.
-    pub is_empty_confirmed: bool,
-}
-
 impl Model {
     /// A screen that knows nothing yet.
     #[must_use]
@@ -180,15 +162,23 @@ impl Model {
             size: (80, 24),
             link: Link::Connecting,
             inbox: None,
-            rows: Vec::new(),
+            tab: Tab::Pending,
+            decided: Decided::default(),
+            policy: PolicyTab::default(),
+            sandboxes: SandboxesTab::default(),
+            log: LogTab::default(),
+            history: History::default(),
+            rows: Sorted::default(),
             top: 0,
-            fresh: BTreeSet::new(),
+            fresh: Sorted::default(),
             detail: None,
             focus: Focus::List,
             overlay: Overlay::None,
             lives: Vec::new(),
             loads: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            bell: Bell::default(),
             reasons: BTreeMap::new(),
             note: None,
             news: None,
@@ -208,7 +198,18 @@ impl Model {
     #[must_use]
     pub fn areas_at(&self, width: u16, height: u16) -> Option<Areas> {
         let count = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX);
-        Areas::of(width, height, count(self.notice.len()), count(self.rows.len()))
+        Areas::of(width, height, count(self.notice.len()), count(self.length()))
+    }
+
+    /// How many entries the list of the open tab has.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self.tab {
+            Tab::Pending => self.rows.len(),
+            Tab::Decided => self.decided.rows.len(),
+            Tab::Policy | Tab::Sandboxes => self.inbox.as_ref().map_or(0, |inbox| inbox.sandboxes.len()),
+            Tab::Log => 0,
+        }
     }
 
     /// Says why a key did nothing. What was said before is over.
@@ -262,17 +263,31 @@ impl Model {
     /// The row of what is selected.
     #[must_use]
     pub fn selected_row(&self) -> Option<usize> {
-        let id = self.selected()?;
-        self.rows.iter().position(|row| *row == id)
+        self.rows.position(&self.place(self.selected()?)?)
     }
 
-    /// How many proposals await a decision.
+    /// Where a proposal stands in the list, if it is in it.
+    #[must_use]
+    pub fn place(&self, id: ProposalId) -> Option<Place> {
+        let proposal = self.proposal(id)?;
+        Some(match self.agents_waiting(proposal) {
+            0 => Place::Idle(Reverse(proposal.submitted_at), id),
+            _ => Place::Waited(proposal.submitted_at, id),
+        })
+    }
+
+    /// How many proposals await a decision: all rows, but for one that is there only because it is shown.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.rows
-            .iter()
-            .filter(|id| self.proposal(**id).is_some_and(|proposal| self.awaits(proposal)))
-            .count()
+        let shown = self.selected_row().and_then(|_| self.proposal(self.selected()?));
+        let left_over = shown.is_some_and(|proposal| !self.awaits(proposal));
+        self.rows.len() - usize::from(left_over)
+    }
+
+    /// For how many proposals agents wait.
+    #[must_use]
+    pub fn waited_for(&self) -> usize {
+        self.waiting.values().map(BTreeMap::len).sum()
     }
 
     /// Whether a proposal awaits a decision: also when the answer to ours came before its event.
@@ -284,10 +299,15 @@ impl Model {
     /// How many rows came since the reviewer last moved and lie above and below what is selected.
     #[must_use]
     pub fn fresh_around(&self) -> (usize, usize) {
-        let selected = self.selected_row().unwrap_or(0);
-        let (above, below) = self.rows.split_at_checked(selected).unwrap_or((&[], &self.rows));
-        let fresh = |rows: &[ProposalId]| rows.iter().filter(|id| self.fresh.contains(id)).count();
-        (fresh(above), fresh(below))
+        let above =
+            self.selected().and_then(|id| self.place(id)).map_or(0, |place| self.fresh.before(&place));
+        (above, self.fresh.len() - above)
+    }
+
+    /// Whether a row came since the reviewer last moved.
+    #[must_use]
+    pub fn is_fresh(&self, id: ProposalId) -> bool {
+        self.place(id).is_some_and(|place| self.fresh.position(&place).is_some())
     }
 
     /// How the detail stands to what is.
@@ -317,6 +337,7 @@ impl Model {
     #[must_use]
     pub fn is_ticking(&self) -> bool {
         let is_passing = self.news.is_some() || self.deaf_until.is_some();
-        is_passing || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
+        let is_told = self.tab != Tab::Pending || !self.bell.due.is_empty();
+        is_passing || is_told || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
     }
 }

@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 
+use openshell_domain::event::Envelope;
+use openshell_domain::id::{SandboxName, Seq};
+
 use super::{Exit, Notice};
 use crate::client::watch::Update;
-use crate::client::{ClientError, Decision, Recorded};
+use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 
 /// Something that happened, and when.
 #[derive(Debug)]
@@ -29,6 +32,12 @@ pub enum What {
     Feed(Update),
     /// The gateway has answered a decision.
     Answer(Box<Answer>),
+    /// The gateway has answered what the policy of a sandbox is.
+    Policy(SandboxName, Result<Box<Effective>, String>),
+    /// The gateway has read its log.
+    Log(Result<Vec<Envelope>, String>),
+    /// The gateway has proven its log, or found something wrong in it.
+    Proven(Result<Verified, String>),
     /// Whoever opened the screen has something to say.
     Notice(Notice),
     /// A second has passed.
@@ -61,6 +70,14 @@ pub enum Effect {
     Decide(Decision),
     /// Begin again with a snapshot: an event was missed.
     Resync,
+    /// Read the policy of a sandbox; [`What::Policy`] comes back.
+    ReadPolicy(SandboxName),
+    /// Read the log after this event; [`What::Log`] comes back.
+    ReadLog(Seq),
+    /// Have the log proven; [`What::Proven`] comes back.
+    VerifyLog,
+    /// Call the reviewer: this many asks have come.
+    Alert(usize),
     /// Paint everything again.
     Redraw,
     /// Give the terminal back and stop until the shell says otherwise.

@@ -11,16 +11,19 @@ use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::model::Model;
 use super::msg::{Answer, Effect, Msg, What};
 use super::terminal::Terminal;
-use super::theme::Theme;
+use super::theme::{Surroundings, Theme};
 use super::{Exit, Notice, ScreenError, ScreenOptions};
 use crate::client::{Client, Decision, watch};
 use crate::clock;
+use background::{Answer as Answered, Gate};
 
+mod background;
+mod reads;
 mod signals;
 
 /// How many messages may wait: a gateway that is faster than the screen waits for it.
@@ -49,14 +52,17 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     let gateway = options.gateway.display().to_string();
     let mut model = Model::new(options.title, gateway, clock::zone(), clock::now());
     model.size = terminal.size()?;
+    let surroundings = Surroundings::here();
+    let asked =
+        if options.look.needs_background(&surroundings) { background::ask()? } else { Answered::default() };
+    let theme = options.look.theme(&surroundings, asked.background);
     let mut tasks = JoinSet::new();
-    tasks.spawn(input(inlet.clone()));
+    tasks.spawn(input(inlet.clone(), asked));
     tasks.spawn(signals::watch(inlet.clone()));
     if let Some(notices) = options.notices {
         tasks.spawn(pass_on(notices, inlet.clone()));
     }
     let watcher = tasks.spawn(watch::follow(options.gateway.clone(), inlet.clone()));
-    let theme = Theme::from_environment();
     Screen { model, theme, terminal, inlet, tasks, watcher, gateway: options.gateway }.run(queue).await
 }
 
@@ -106,6 +112,23 @@ impl Screen {
                     self.watcher.abort();
                     self.watcher = self.tasks.spawn(watch::follow(self.gateway.clone(), self.inlet.clone()));
                 }
+                Effect::ReadPolicy(sandbox) => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        let answer = reads::policy(&gateway, &sandbox).await;
+                        What::Policy(sandbox, answer)
+                    });
+                }
+                Effect::ReadLog(from) => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        What::Log(reads::log(&gateway, from).await)
+                    });
+                }
+                Effect::VerifyLog => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        What::Proven(reads::prove(&gateway).await)
+                    });
+                }
+                Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Redraw => self.retake()?,
                 Effect::Suspend => {
                     self.terminal.suspend()?;
@@ -115,6 +138,12 @@ impl Screen {
             }
         }
         Ok(None)
+    }
+
+    /// Asks the gateway for something beside the inbox; the answer comes back as a message.
+    fn look_up<F: Future<Output = What> + Send + 'static>(&mut self, ask: impl FnOnce(PathBuf) -> F) {
+        let (answer, inlet) = (ask(self.gateway.clone()), self.inlet.clone());
+        self.tasks.spawn(async move { inlet.send(answer.await).await.unwrap_or_default() });
     }
 
     /// The terminal may have another size by now.
@@ -148,11 +177,18 @@ async fn pass_on(mut notices: mpsc::Receiver<Notice>, inlet: mpsc::Sender<What>)
 }
 
 /// Keys, pastes and sizes. Ends the screen when the terminal has gone away.
-async fn input(inlet: mpsc::Sender<What>) {
+async fn input(inlet: mpsc::Sender<What>, asked: Answered) {
     let mut events = EventStream::new();
+    for key in asked.typed {
+        inlet.send(What::Key(key)).await.unwrap_or_default();
+    }
+    let (mut gate, late) = (Gate::default(), Instant::now() + background::LATE);
     while let Some(Ok(event)) = events.next().await {
+        gate.is_early = Instant::now() < late;
         let what = match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => What::Key(key),
+            Event::Key(key) if key.kind == KeyEventKind::Release => continue,
+            Event::Key(key) if asked.is_open && !gate.passes(key) => continue,
+            Event::Key(key) => What::Key(key),
             Event::Paste(text) => What::Paste(text),
             Event::Resize(columns, lines) => What::Resize(columns, lines),
             _ => continue,

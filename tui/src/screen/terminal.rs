@@ -61,6 +61,11 @@ impl Terminal {
         self.retake()
     }
 
+    /// Calls the reviewer: the bell, and a notification where the terminal has them (OSC 9).
+    pub(super) fn alert(&mut self, asks: usize) -> io::Result<()> {
+        call(&mut io::stdout(), asks)
+    }
+
     /// Columns and rows.
     pub(super) fn size(&self) -> io::Result<(u16, u16)> {
         self.inner.size().map(|size| (size.width, size.height))
@@ -89,6 +94,13 @@ fn claim(out: &mut impl Write) -> io::Result<()> {
     execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
 }
 
+/// No word of an agent is in it: what a terminal does with a notification is not known here.
+fn call(out: &mut impl Write, asks: usize) -> io::Result<()> {
+    let what = if asks == 1 { "1 ask waits".to_owned() } else { format!("{asks} asks wait") };
+    write!(out, "\x07\x1b]9;openshell-inbox: {what} for a decision\x1b\\")?;
+    out.flush()
+}
+
 /// As much of it as can be done: what fails here has no one left to tell.
 fn give_back() {
     let mut out = io::stdout();
@@ -106,5 +118,18 @@ mod tests {
         let mut sent = Vec::new();
         claim(&mut sent).unwrap();
         assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h");
+    }
+
+    #[test]
+    fn a_call_is_a_bell_and_a_notification() {
+        let mut sent = Vec::new();
+        call(&mut sent, 1).unwrap();
+        call(&mut sent, 12).unwrap();
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(
+            sent.starts_with("\u{7}\u{1b}]9;openshell-inbox: 1 ask waits for a decision\u{1b}\\"),
+            "{sent:?}"
+        );
+        assert!(sent.contains("12 asks wait"), "{sent:?}");
     }
 }

@@ -10,6 +10,8 @@ use super::theme::Theme;
 use super::view::view;
 
 mod reviews;
+mod states;
+mod tabs;
 pub(crate) mod world;
 
 use world::World;
@@ -313,6 +315,27 @@ fn every_size_can_be_drawn() {
                 world.press(keys);
                 draw(&world.model);
             }
+        }
+    }
+}
+
+#[test]
+fn in_ascii_nothing_else_reaches_the_terminal_and_nothing_moves() {
+    let ascii = Theme { is_ascii: true, ..Theme::plain() };
+    for tab in super::tab::Tab::ALL {
+        let mut world = tabs::busy();
+        world.submit_put(9, "/v1/x", "漢字 und ü");
+        world.press(&format!("1g{}", tab.digit()));
+        world.serve();
+        let (columns, lines) = (80, 24);
+        world.resize(columns, lines);
+        let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
+        terminal.draw(|frame| view(&world.model, &ascii, frame)).unwrap();
+        let folded = text(terminal.backend().buffer());
+        assert!(folded.is_ascii(), "{folded}");
+        let plain = draw(&world.model);
+        for (one, other) in folded.lines().zip(rows(plain.backend().buffer())) {
+            assert_eq!(super::text::width(one), super::text::width(&other), "{other}");
         }
     }
 }

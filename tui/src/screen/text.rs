@@ -9,12 +9,23 @@ use unicode_width::UnicodeWidthStr;
 /// How many cells `text` needs.
 #[must_use]
 pub fn width(text: &str) -> usize {
+    if is_plain(text) {
+        return text.len();
+    }
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// Whether each byte is one cell: nearly every text, and a screen is made of thousands of them.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20..0x7f))
 }
 
 /// The longest beginning of `text` that fits into `cells`, and the rest.
 #[must_use]
 pub fn split(text: &str, cells: usize) -> (&str, &str) {
+    if is_plain(text) {
+        return text.split_at_checked(cells).unwrap_or((text, ""));
+    }
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
         used += grapheme.width();
@@ -112,11 +123,21 @@ pub fn elide(text: &str, cells: usize) -> String {
 /// Like [`elide`], with both ends kept, of the end more: `/repos/…/notes.md`.
 #[must_use]
 pub fn elide_middle(text: &str, cells: usize) -> String {
+    elide_after(text, cells, cells.saturating_sub(1) / 3)
+}
+
+/// Like [`elide_middle`], of beginning and end the same: where a line begins with what matters.
+#[must_use]
+pub fn elide_inside(text: &str, cells: usize) -> String {
+    elide_after(text, cells, cells / 2)
+}
+
+fn elide_after(text: &str, cells: usize, head: usize) -> String {
     if width(text) <= cells {
         return text.to_owned();
     }
     let room = cells.saturating_sub(1);
-    let (head, rest) = split(text, room / 3);
+    let (head, rest) = split(text, head);
     let mut used = width(head);
     let mut tail: Vec<&str> = Vec::new();
     for grapheme in rest.graphemes(true).rev() {

@@ -1,45 +1,87 @@
 //! `Msg → update(&mut Model, Msg) → Vec<Effect>`: everything that can happen on the screen.
 //!
 //! Never awaits, never reads a clock (the time is in the message), never draws. The one place where the model
-//! changes; `input`, `prompt`, `feed` and `decision` are its parts.
+//! changes; `input`, `prompt`, `feed`, `decision`, `alert` and `tabs` are its parts.
 
+mod alert;
 mod decision;
+mod face;
 mod feed;
 mod input;
 mod prompt;
 mod rows;
+mod tabs;
 
 use super::Exit;
+use super::log::Proof;
 use super::model::{Model, Overlay};
 use super::msg::{Effect, Msg, What};
+use super::tab::Tab;
+use super::{decided, log, policy};
 use crate::shown;
 
 pub use decision::{objection, objection_to_approval};
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    // What changes nothing must not take back what another message of the same batch has changed.
+    let was_dirty = model.is_dirty;
+    let effects = take_in(model, msg);
+    model.is_dirty |= was_dirty;
+    effects
+}
+
+fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let before = matches!(msg.what, What::Tick).then(|| face::of(model));
     model.now = msg.at;
     model.age();
     model.is_dirty = true;
     match msg.what {
         What::Key(key) => match model.overlay {
             Overlay::Reject(_) => prompt::key(model, key),
+            Overlay::None if model.log.typing.is_some() => {
+                log::key(model, key);
+                Vec::new()
+            }
             Overlay::None | Overlay::Help => input::key(model, key),
         },
+        What::Paste(text) if model.log.typing.is_some() => {
+            log::paste(model, &text);
+            Vec::new()
+        }
         What::Paste(text) => prompt::paste(model, &text),
         What::Resize(columns, lines) => {
             model.size = (columns, lines);
-            rows::keep_in_sight(model);
+            tabs::in_sight(model);
             Vec::new()
         }
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
         What::Notice(notice) => {
             model.notice = shown::visible_lines(notice.0.trim_end()).into_iter().take(3).collect();
-            rows::keep_in_sight(model);
+            tabs::in_sight(model);
             Vec::new()
         }
-        What::Tick => Vec::new(),
+        What::Policy(sandbox, answer) => {
+            policy::answered(model, sandbox, answer);
+            Vec::new()
+        }
+        What::Log(answer) => {
+            log::answered(model, answer);
+            Vec::new()
+        }
+        What::Proven(answer) => {
+            model.log.proof = answer.map_or_else(Proof::Failed, Proof::Done);
+            Vec::new()
+        }
+        What::Tick => {
+            let rate = model.decided.rate;
+            if model.tab == Tab::Decided {
+                decided::count(model);
+            }
+            model.is_dirty = before != Some(face::of(model)) || rate != model.decided.rate;
+            alert::ring(model)
+        }
         What::Resumed => vec![Effect::Redraw],
         What::Signal(number) => vec![Effect::Quit(Exit::Signal(number))],
     }

@@ -3,25 +3,36 @@
 //! Never changes the model, never reads a clock. Other people's text reaches a cell through [`crate::shown`] only,
 //! and rationales only inside the frame that says "unverified".
 
+mod ascii;
 mod detail;
 mod empty;
 mod footer;
-mod header;
+pub(super) mod header;
 mod help;
 mod list;
-mod pane;
+pub(super) mod pane;
 mod reject;
 mod unverified;
 
+pub(super) use detail::fact;
 use ratatui::Frame;
 use ratatui::widgets::Paragraph;
 
 use super::layout::{Areas, SMALLEST};
 use super::model::{Model, Overlay};
+use super::tab::Tab;
 use super::theme::Theme;
+use super::{decided, log, policy, sandboxes};
 
 /// Draws everything.
 pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
+    picture(model, theme, frame);
+    if theme.is_ascii {
+        ascii::fold(frame.buffer_mut());
+    }
+}
+
+fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
     let Some(areas) = areas(model, frame) else {
         let (columns, lines) = SMALLEST;
         let text = format!("The inbox needs {columns}×{lines} cells.\nNothing can be decided here; q quits.");
@@ -29,14 +40,24 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         return;
     };
     header::draw(model, theme, frame, areas.header);
-    list::draw(model, theme, frame, &areas);
-    detail::draw(model, theme, frame, &areas);
+    frame.render_widget(header::tabs(model, theme), areas.tabs);
+    match model.tab {
+        Tab::Pending => {
+            list::draw(model, theme, frame, &areas);
+            detail::draw(model, theme, frame, &areas);
+        }
+        _ if model.inbox.is_none() => empty::nothing_known(model, theme, frame, &areas),
+        Tab::Decided => decided::view::draw(model, theme, frame, &areas),
+        Tab::Policy => policy::view::draw(model, theme, frame, &areas),
+        Tab::Sandboxes => sandboxes::view::draw(model, theme, frame, &areas),
+        Tab::Log => log::view::draw(model, theme, frame, &areas),
+    }
     footer::notice(model, theme, frame, areas.notice);
-    footer::status(model, theme, frame, areas.status);
+    footer::status(model, theme, frame, &areas);
     footer::keys(model, theme, frame, areas.footer);
     match &model.overlay {
         Overlay::None => {}
-        Overlay::Help => help::draw(theme, frame),
+        Overlay::Help => help::draw(model.tab, theme, frame),
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
     }
 }
@@ -46,9 +67,18 @@ fn areas(model: &Model, frame: &Frame<'_>) -> Option<Areas> {
     model.areas_at(frame.area().width, frame.area().height)
 }
 
-/// How far the detail can be scrolled.
+/// How far the detail of the open tab can be scrolled.
 #[must_use]
 pub fn detail_overflow(model: &Model) -> usize {
     let Some(areas) = model.areas() else { return 0 };
-    detail::length(model, &areas).saturating_sub(areas.detail_lines())
+    let theme = Theme::plain();
+    let page = (&theme, areas.detail_cells());
+    let length = match model.tab {
+        Tab::Pending => detail::length(model, &areas),
+        Tab::Decided => decided::view::document(model, page).len(),
+        Tab::Policy => policy::view::document(model, page).len(),
+        Tab::Sandboxes => sandboxes::view::document(model, page).len(),
+        Tab::Log => 0,
+    };
+    length.saturating_sub(areas.detail_lines())
 }

@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openshell_gateway::{Gateway, Settings};
+use openshell_gateway::{Gateway, Limits, Settings};
 use openshell_wire::pb::inbox as pb;
 use openshell_wire::pb::inbox::supervisor_client::SupervisorClient;
 use openshell_wire::pb::sandbox;
@@ -41,7 +41,27 @@ impl Stage {
 
     pub async fn start(&mut self) {
         let (db, socket) = (Some(self.folder.path().join("inbox.db")), Some(self.door()));
-        let args = Settings { db, socket, ..Settings::default() };
+        self.serve(Settings { db, socket, ..Settings::default() }).await;
+    }
+
+    /// A gateway that takes as many asks as are made.
+    pub async fn without_limits() -> Self {
+        let mut stage = Self { folder: TempDir::new().unwrap(), stop: None };
+        let (db, socket) = (Some(stage.folder.path().join("inbox.db")), Some(stage.door()));
+        let many = 1_000_000;
+        let limits = Limits {
+            submissions_burst: many,
+            submissions_per_minute: many,
+            pending: 1_000_000,
+            ..Limits::default()
+        };
+        // A snapshot is written beside the answers, and is not what is measured.
+        let snapshot_events = Some(many);
+        stage.serve(Settings { db, socket, limits, snapshot_events, ..Settings::default() }).await;
+        stage
+    }
+
+    async fn serve(&mut self, args: Settings) {
         let gateway = Gateway::start(args).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -117,33 +137,44 @@ impl Drop for Supervisor {
 impl Supervisor {
     /// Submits a proposal to write one path, and gives its id back.
     pub async fn submit(&mut self, path: &str, rationale: &str) -> String {
-        let allow = sandbox::L7Allow { method: "PUT".into(), path: path.into(), ..Default::default() };
-        let endpoint = sandbox::NetworkEndpoint {
-            host: "api.example.com".into(),
-            port: 443,
-            protocol: "rest".into(),
-            enforcement: "enforce".into(),
-            rules: vec![sandbox::L7Rule { allow: Some(allow) }],
-            ..Default::default()
-        };
-        let rule = sandbox::NetworkPolicyRule {
-            name: String::new(),
-            endpoints: vec![endpoint],
-            binaries: vec![sandbox::NetworkBinary { path: "/usr/bin/curl".into() }],
-        };
+        self.submit_all(&[path.to_owned()], rationale).await.remove(0)
+    }
+
+    /// Submits a proposal for each path, at most sixteen, and gives their ids back.
+    pub async fn submit_all(&mut self, paths: &[String], rationale: &str) -> Vec<String> {
+        let operation = |path: &String| pb::AddRule { rule_name: "put_file".into(), rule: Some(put(path)) };
         let ask = pb::SubmitProposalsRequest {
             origin: String::new(),
             sandbox: "demo".into(),
             run_secret: self.secret.clone(),
             submitted_by: "/usr/bin/curl".into(),
             rationale: rationale.into(),
-            operations: vec![pb::AddRule { rule_name: "put_file".into(), rule: Some(rule) }],
+            operations: paths.iter().map(operation).collect(),
             evidence: Vec::new(),
             idempotency_key: String::new(),
         };
         let answer = self.client.submit_proposals(ask).await.unwrap().into_inner();
-        let result = answer.results.first().unwrap();
-        assert_eq!(result.error, "");
-        result.id.clone()
+        let id = |result: &pb::SubmitResult| {
+            assert_eq!(result.error, "");
+            result.id.clone()
+        };
+        answer.results.iter().map(id).collect()
+    }
+}
+
+fn put(path: &str) -> sandbox::NetworkPolicyRule {
+    let allow = sandbox::L7Allow { method: "PUT".into(), path: path.into(), ..Default::default() };
+    let endpoint = sandbox::NetworkEndpoint {
+        host: "api.example.com".into(),
+        port: 443,
+        protocol: "rest".into(),
+        enforcement: "enforce".into(),
+        rules: vec![sandbox::L7Rule { allow: Some(allow) }],
+        ..Default::default()
+    };
+    sandbox::NetworkPolicyRule {
+        name: String::new(),
+        endpoints: vec![endpoint],
+        binaries: vec![sandbox::NetworkBinary { path: "/usr/bin/curl".into() }],
     }
 }

@@ -1,5 +1,6 @@
 //! A screen with a gateway played by hand.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
@@ -7,9 +8,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::event::{Actor, ActorKind, Envelope, Event, Isolation};
 use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RuleName, RunId, SandboxName, Stream};
 use openshell_domain::inbox::{Inbox, SandboxView};
-use openshell_domain::node::from_yaml;
+use openshell_domain::node::{Place, from_yaml};
 use openshell_domain::policy::Rule;
-use openshell_domain::policy::effective::{Composition, Grant};
+use openshell_domain::policy::effective::{Composition, Grant, Provenance, Source as PolicyFile};
 use openshell_domain::policy::read::{Source, policy_from_bytes, rule_from_node};
 use openshell_domain::policy::risk::{Credential, Seen};
 use openshell_domain::proposal::{Closure, Decision as Made, Draft, Lease, Origin};
@@ -17,7 +18,7 @@ use openshell_domain::review::Review;
 use openshell_domain::state::Sandbox;
 
 use crate::client::watch::{Connection, Update};
-use crate::client::{ClientError, Decision, Recorded};
+use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 use crate::screen::Notice;
 use crate::screen::model::Model;
 use crate::screen::msg::{Answer, Effect, Msg, What};
@@ -26,10 +27,14 @@ use crate::screen::update::update;
 pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) effects: Vec<Effect>,
+    /// Of how many asks the reviewer was told, each time.
+    pub(crate) alerts: Vec<usize>,
     /// What asks are compared with.
     pub(crate) ground: Sandbox,
     /// What was denied before the next ask.
     pub(crate) seen: Vec<Seen>,
+    /// Every event, as the log has it.
+    pub(crate) log: Vec<Envelope>,
     at: DateTime<Utc>,
     seq: u64,
 }
@@ -96,7 +101,16 @@ impl World {
             zone,
             at,
         );
-        Self { model, effects: Vec::new(), ground: ground(), seen: Vec::new(), at, seq: 1 }
+        Self {
+            model,
+            effects: Vec::new(),
+            alerts: Vec::new(),
+            ground: ground(),
+            seen: Vec::new(),
+            log: Vec::new(),
+            at,
+            seq: 1,
+        }
     }
 
     /// Three proposals, the first one selected: L7, L4, and one of everything.
@@ -119,8 +133,13 @@ impl World {
         self.give(What::Feed(update));
     }
 
-    fn give(&mut self, what: What) {
-        self.effects.extend(update(&mut self.model, Msg { at: self.at, what }));
+    pub(crate) fn give(&mut self, what: What) {
+        for effect in update(&mut self.model, Msg { at: self.at, what }) {
+            match effect {
+                Effect::Alert(asks) => self.alerts.push(asks),
+                other => self.effects.push(other),
+            }
+        }
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
@@ -206,8 +225,16 @@ impl World {
     }
 
     pub(crate) fn event(&mut self, kind: ActorKind, event: Event) {
+        let who = match kind {
+            ActorKind::Reviewer => "uid:1000",
+            ActorKind::System => "supervisor:7",
+            ActorKind::Agent => "/usr/bin/curl",
+        };
+        self.event_of(kind, who, event);
+    }
+
+    pub(crate) fn event_of(&mut self, kind: ActorKind, id: &str, event: Event) {
         self.seq += 1;
-        let id = if kind == ActorKind::Reviewer { "uid:1000" } else { "/usr/bin/curl" };
         let envelope = Envelope {
             seq: self.seq,
             id: EventId(uuid::Uuid::from_u128(self.seq.into())),
@@ -223,7 +250,57 @@ impl World {
             },
             event,
         };
+        self.log.push(envelope.clone());
         self.feed(Update::Event(Box::new(envelope)));
+    }
+
+    /// Who is connected, and for which proposals agents wait.
+    pub(crate) fn waiting(&mut self, waited: &[(u128, u32)]) {
+        self.feed(Update::Attached(sandbox(), true));
+        let waiting = waited.iter().map(|(n, agents)| (id(*n), *agents)).collect();
+        self.feed(Update::Waiting(sandbox(), waiting));
+    }
+
+    /// Answers everything that the screen has asked for since the last time, as a gateway does.
+    pub(crate) fn serve(&mut self) {
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::ReadPolicy(name) => {
+                    let (policy, origins) = (self.ground.composition.effective(), self.origins());
+                    let revision = self.model.inbox.as_ref().unwrap().sandboxes[&name].revision;
+                    let answer = Effective { revision, loaded: revision, load_error: None, policy, origins };
+                    self.give(What::Policy(name, Ok(Box::new(answer))));
+                }
+                Effect::ReadLog(from) => {
+                    let events = self.log.iter().filter(|event| event.seq > from).cloned().collect();
+                    self.give(What::Log(Ok(events)));
+                }
+                Effect::VerifyLog => {
+                    let head = "2f95b3a6d1c4".repeat(5);
+                    let found = Verified { seq: self.seq, head, signed: self.seq - 1, problems: Vec::new() };
+                    self.give(What::Proven(Ok(found)));
+                }
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    fn origins(&self) -> BTreeMap<RuleName, Provenance> {
+        let places = [("github", 3), ("items", 6), ("mirror", 13)];
+        let places = places.map(|(key, line)| (key.parse().unwrap(), Place { line, column: 3 })).into();
+        self.ground.composition.provenances(&PolicyFile { file: "policy.yaml", places: &places })
+    }
+
+    /// What the screen has asked for is refused.
+    pub(crate) fn fail(&mut self, why: &str) {
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::ReadPolicy(name) => self.give(What::Policy(name, Err(why.to_owned()))),
+                Effect::ReadLog(_) => self.give(What::Log(Err(why.to_owned()))),
+                Effect::VerifyLog => self.give(What::Proven(Err(why.to_owned()))),
+                other => self.effects.push(other),
+            }
+        }
     }
 
     pub(crate) fn submit(&mut self, n: u128, name: &str, rule: Rule, rationale: &str) -> ProposalId {

@@ -136,6 +136,7 @@ pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut
         model.tell(id);
     }
     loaded(model, &sandbox);
+    rows::touch(model, id);
     let is_asked = matches!(&model.overlay, Overlay::Reject(prompt) if prompt.proposal == id);
     if is_news && !is_asked && model.selected() == Some(id) {
         rows::select_next_pending(model);

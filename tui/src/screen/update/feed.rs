@@ -3,34 +3,33 @@
 use openshell_domain::event::{Envelope, Event};
 use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::inbox::Inbox;
-use openshell_domain::proposal::Proposal;
 use openshell_domain::review::Review;
 
-use super::{decision, rows};
+use super::{alert, decision, rows, tabs};
 use crate::client::watch::{Connection, Update};
+use crate::screen::log::Before;
 use crate::screen::model::{Detail, Link, Model};
 use crate::screen::msg::Effect;
+use crate::screen::{decided, log, policy, sandboxes};
 
 pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
     match update {
-        Update::Connection(connection) => {
-            link(model, connection);
-            Vec::new()
-        }
-        Update::Snapshot(inbox) => {
-            snapshot(model, *inbox);
-            Vec::new()
-        }
-        Update::Event(envelope) => event(model, &envelope),
-        Update::Reviewed(proposal, review) => {
-            reviewed(model, proposal, *review);
-            Vec::new()
-        }
+        Update::Connection(connection) => return link(model, connection),
+        Update::Snapshot(inbox) => snapshot(model, *inbox),
+        Update::Event(envelope) => return event(model, &envelope),
+        Update::Reviewed(proposal, review) => reviewed(model, proposal, *review),
         Update::Waiting(sandbox, waiting) => {
-            model.waiting.insert(sandbox, waiting);
-            Vec::new()
+            if model.waiting.get(&sandbox) == Some(&waiting) {
+                model.is_dirty = false;
+            } else {
+                rows::wait(model, sandbox, waiting);
+            }
+        }
+        Update::Attached(sandbox, is_attached) => {
+            model.is_dirty = model.attached.insert(sandbox, is_attached) != Some(is_attached);
         }
     }
+    Vec::new()
 }
 
 /// What a proposal would change has become known, or is not what it was.
@@ -46,31 +45,44 @@ fn reviewed(model: &mut Model, id: ProposalId, review: Review) {
     }
 }
 
-fn link(model: &mut Model, connection: Connection) {
+fn link(model: &mut Model, connection: Connection) -> Vec<Effect> {
     let since = match model.link {
         Link::Lost { since, .. } => since,
         Link::Connecting | Link::Live => model.now,
     };
-    model.link = match connection {
-        Connection::Live => Link::Live,
-        Connection::Reconnecting { retry_in, why } => {
-            Link::Lost { since, retry_at: model.now + retry_in, is_offline: false, why }
+    let (retry_in, why, is_offline) = match connection {
+        Connection::Live => {
+            model.link = Link::Live;
+            return tabs::look(model);
         }
-        Connection::Offline { retry_in, why } => {
-            Link::Lost { since, retry_at: model.now + retry_in, is_offline: true, why }
-        }
+        Connection::Reconnecting { retry_in, why } => (retry_in, why, false),
+        Connection::Offline { retry_in, why } => (retry_in, why, true),
     };
+    tabs::interrupted(model);
+    model.link = Link::Lost { since, retry_at: model.now + retry_in, is_offline, why };
+    Vec::new()
 }
 
 fn snapshot(model: &mut Model, inbox: Inbox) {
     let known = model.inbox.replace(inbox);
-    if let (Some(known), Some(now)) = (known, &model.inbox) {
-        let is_new =
-            |proposal: &&Proposal| proposal.is_pending() && !known.proposals.contains_key(&proposal.id);
-        model.fresh.extend(now.proposals.values().filter(is_new).map(|proposal| proposal.id));
-    }
     decision::recall(model);
-    rows::refresh(model);
+    // What happened between the two is not in what is known of the log.
+    model.log.before = Before::Unread;
+    model.history.restart();
+    decided::rebuild(model);
+    sandboxes::follow(model);
+    rows::rebuild(model);
+    let (Some(known), Some(now)) = (known, &model.inbox) else { return };
+    let fresh: Vec<ProposalId> = now
+        .proposals
+        .values()
+        .filter(|proposal| proposal.is_pending() && !known.proposals.contains_key(&proposal.id))
+        .map(|proposal| proposal.id)
+        .collect();
+    for id in fresh {
+        rows::announce(model, id);
+        alert::arrived(model, id);
+    }
 }
 
 fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
@@ -78,18 +90,27 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
     if inbox.apply(envelope).is_err() {
         return vec![Effect::Resync];
     }
-    match &envelope.event {
-        Event::ProposalSubmitted { proposal, .. } if !model.rows.is_empty() => {
-            model.fresh.insert(*proposal);
+    model.history.fold(envelope);
+    log::grown(model);
+    if let Some(id) = envelope.event.proposal() {
+        rows::touch(model, id);
+        decided::touch(model, id, &envelope.event);
+        match &envelope.event {
+            Event::ProposalSubmitted { .. } => {
+                rows::announce(model, id);
+                alert::arrived(model, id);
+            }
+            Event::ProposalApproved { .. } | Event::ProposalRejected { .. } => {
+                decision::decided(model, envelope);
+            }
+            _ => {}
         }
-        Event::ProposalApproved { .. } | Event::ProposalRejected { .. } => decision::decided(model, envelope),
-        _ => {}
     }
     if let Some(sandbox) = envelope.sandbox() {
         load(model, sandbox, envelope);
     }
-    rows::refresh(model);
-    Vec::new()
+    sandboxes::follow(model);
+    policy::touch(model, envelope)
 }
 
 /// Takes in whether a supervisor enforces a revision.

@@ -2,18 +2,20 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{decision, prompt, rows};
+use super::{decision, prompt, rows, tabs};
 use crate::client::Verb;
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
+use crate::screen::log;
 use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
+use crate::screen::tab::Tab;
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if prompt::swallows(model, key) {
         return Vec::new();
     }
-    let Some(action) = keys::action(key) else {
+    let Some(action) = keys::action(model.tab, key) else {
         model.is_dirty = false;
         return Vec::new();
     };
@@ -36,43 +38,57 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Help => model.overlay = Overlay::Help,
+        Action::Show(tab) => return tabs::open(model, tab),
+        Action::Policy => return tabs::open_policy(model),
+        Action::Difference => {
+            model.policy.is_difference = !model.policy.is_difference;
+            model.policy.browse.scroll = 0;
+        }
+        Action::Verify => return log::verify(model),
+        Action::Filter => log::filter(model),
         Action::Open => open(model),
         Action::Switch => switch(model),
-        Action::Back => model.focus = Focus::List,
-        Action::Up => step(model, -1),
-        Action::Down => step(model, 1),
-        Action::PageUp => step(model, -page(model)),
-        Action::PageDown => step(model, page(model)),
-        Action::Top => step(model, isize::MIN),
-        Action::Bottom => step(model, isize::MAX),
+        Action::Back => back(model),
+        Action::Up => return step(model, -1),
+        Action::Down => return step(model, 1),
+        Action::PageUp => return step(model, -tabs::page(model)),
+        Action::PageDown => return step(model, tabs::page(model)),
+        Action::Top => return step(model, isize::MIN),
+        Action::Bottom => return step(model, isize::MAX),
     }
     Vec::new()
 }
 
 /// Shows what is selected as it is now, in full.
 fn open(model: &mut Model) {
-    if let Some(id) = model.selected() {
-        rows::select(model, id);
-        model.focus = Focus::Detail;
+    match (model.tab, model.selected()) {
+        (Tab::Pending, Some(id)) => rows::select(model, id),
+        (Tab::Pending, None) => return,
+        _ => {}
     }
+    tabs::focus(model, Focus::Detail);
 }
 
 fn switch(model: &mut Model) {
-    model.focus = match (model.focus, &model.detail) {
-        (Focus::List, Some(_)) => Focus::Detail,
-        _ => Focus::List,
+    let to = match (tabs::focused(model), model.tab, &model.detail) {
+        (Focus::List, Tab::Pending, None) | (Focus::Detail, ..) => Focus::List,
+        (Focus::List, ..) => Focus::Detail,
     };
+    tabs::focus(model, to);
 }
 
-fn page(model: &Model) -> isize {
-    let lines = model.areas().map_or(1, |areas| match model.focus {
-        Focus::List => areas.rows(),
-        Focus::Detail => areas.detail_lines(),
-    });
-    isize::try_from(lines).unwrap_or(1)
+fn back(model: &mut Model) {
+    tabs::focus(model, Focus::List);
+    if model.tab == Tab::Log {
+        log::unfilter(model);
+        log::scroll(model, isize::MAX);
+    }
 }
 
-fn step(model: &mut Model, by: isize) {
+fn step(model: &mut Model, by: isize) -> Vec<Effect> {
+    if model.tab != Tab::Pending {
+        return tabs::step(model, by);
+    }
     match model.focus {
         Focus::Detail => {
             let last = crate::screen::view::detail_overflow(model);
@@ -81,13 +97,14 @@ fn step(model: &mut Model, by: isize) {
             }
         }
         Focus::List => {
-            let Some(last) = model.rows.len().checked_sub(1) else { return };
+            let Some(last) = model.rows.len().checked_sub(1) else { return Vec::new() };
             let row = model.selected_row().unwrap_or(0);
             let wanted = row.saturating_add_signed(by).min(last);
-            if let Some(id) = model.rows.get(wanted).copied().filter(|_| wanted != row) {
-                rows::select(model, id);
+            if let Some(place) = model.rows.get(wanted).filter(|_| wanted != row) {
+                rows::select(model, place.id());
             }
             rows::mark_seen(model);
         }
     }
+    Vec::new()
 }

@@ -28,6 +28,18 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     frame.render_widget(Paragraph::new(wrapped), inner);
 }
 
+/// A tab before the first snapshot: what it waits for, or what is wrong.
+pub(super) fn nothing_known(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
+    let lines = match &model.link {
+        Link::Lost { why, retry_at, .. } => away(model, theme, why, &header::seconds(model, *retry_at)),
+        Link::Connecting | Link::Live => vec![Line::styled("Reading what the gateway has …", theme.dim)],
+    };
+    let cells = usize::from(areas.body.width).saturating_sub(4);
+    let lines = std::iter::once(Line::default()).chain(lines.into_iter().flat_map(|line| fold(line, cells)));
+    let lines: Vec<Line<'static>> = lines.map(|line| Line::styled(line.to_string(), line.style)).collect();
+    pane::document(theme, frame, areas.body, (model.tab.name(), true), (lines, 0));
+}
+
 fn away<'a>(model: &Model, theme: &Theme, why: &str, retry_in: &str) -> Vec<Line<'a>> {
     let gateway = shown::visible(&model.gateway);
     vec![

@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
-use crate::screen::keys::{Action, PROMPT, TABLE};
+use super::header;
+use crate::screen::keys::{self, Action, FILTER, PROMPT};
+use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
 use crate::screen::text;
@@ -24,8 +26,10 @@ pub(super) fn notice(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: 
     frame.render_widget(Text::from_iter(lines), area);
 }
 
-/// Why the last key did nothing, else how far the last decision has come.
-pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Why the last key did nothing, else how far the last decision has come, else the tabs, where they have no line of
+/// their own.
+pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
+    let area = areas.status;
     let cells = usize::from(area.width).saturating_sub(2);
     // What stands against sending stays in sight for as long as somebody types.
     let standing = if matches!(model.overlay, Overlay::Reject(_)) { objection(model) } else { None };
@@ -38,6 +42,7 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: 
             line.spans.insert(0, Span::raw(" "));
             line
         }
+        (None, None) if areas.tabs.height == 0 => header::tabs(model, theme),
         (None, None) => Line::default(),
     };
     frame.render_widget(line, area);
@@ -97,8 +102,10 @@ pub(super) fn keys(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
             let style = |key| if is_stuck && key == "enter" { theme.dim } else { theme.key };
             PROMPT.iter().map(|(key, help)| ((*key).to_owned(), *help, style(*key))).collect()
         }
-        Overlay::None | Overlay::Help => TABLE
-            .iter()
+        Overlay::None if model.log.typing.is_some() => {
+            FILTER.iter().map(|(key, help)| ((*key).to_owned(), *help, theme.key)).collect()
+        }
+        Overlay::None | Overlay::Help => keys::of(model.tab)
             .filter(|row| !row.footer.is_empty())
             .filter_map(|row| row.keys.first().map(|chord| (chord.label(), row)))
             .map(|(key, row)| (key, row.footer, if is_asleep(row.action) { theme.dim } else { theme.key }))

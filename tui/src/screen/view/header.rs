@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::clock;
 use crate::isolation;
 use crate::screen::model::{Link, Model};
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
@@ -25,7 +26,12 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
             spans.push(Span::styled(format!("   ! {quarantined} quarantined"), theme.bad));
         }
         let sandboxes = count(inbox.sandboxes.len(), "sandbox", "sandboxes");
-        spans.push(Span::styled(format!("   {} pending · {sandboxes}", model.pending()), theme.text));
+        let waited_for = model.waited_for();
+        if waited_for > 0 {
+            spans.push(Span::styled(format!("   {waited_for} waiting"), theme.warn));
+        }
+        let lead = if waited_for > 0 { " ·" } else { "  " };
+        spans.push(Span::styled(format!("{lead} {} pending · {sandboxes}", model.pending()), theme.text));
     }
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let room = usize::from(area.width).saturating_sub(used + 3);
@@ -34,6 +40,20 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     spans.push(Span::raw(" ".repeat(gap)));
     spans.push(Span::styled(gateway, theme.dim));
     frame.render_widget(Line::from(spans), area);
+}
+
+/// The names of the tabs, the open one in brackets: no colour is needed to see which that is.
+pub(super) fn tabs(model: &Model, theme: &Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    for tab in Tab::ALL {
+        let name = format!("{} {}", tab.digit(), tab.name());
+        spans.push(if tab == model.tab {
+            Span::styled(format!("[{name}]"), theme.strong)
+        } else {
+            Span::styled(format!(" {name} "), theme.dim)
+        });
+    }
+    Line::from(spans)
 }
 
 fn link(model: &Model, theme: &Theme) -> (String, Style) {
@@ -55,7 +75,7 @@ pub(super) fn seconds(model: &Model, until: chrono::DateTime<chrono::Utc>) -> St
     format!("{} s", clock::between(model.now, until).as_millis().div_ceil(1000))
 }
 
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+pub(in crate::screen) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

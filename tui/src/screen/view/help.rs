@@ -6,22 +6,28 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::pane;
-use crate::screen::keys::{Binding, PROMPT, TABLE};
+use crate::screen::keys::{self, Action, Binding, PROMPT};
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
 const WIDTH: u16 = 62;
 
-pub(super) fn draw(theme: &Theme, frame: &mut Frame<'_>) {
-    let mut lines: Vec<Line<'_>> = TABLE.iter().map(|binding| row(binding, theme)).collect();
-    lines.push(Line::styled("while a reason is typed", theme.dim));
-    lines.extend(PROMPT.iter().map(|(key, help)| entry(key, help, theme)));
+pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
+    let is_tab = |binding: &&Binding| matches!(binding.action, Action::Show(_));
+    let mut lines: Vec<Line<'_>> =
+        keys::of(tab).filter(|binding| !is_tab(binding)).map(|binding| row(binding, theme)).collect();
+    lines.push(entry("1 2 3 4 5", &Tab::ALL.map(Tab::name).join(", "), theme));
+    if tab == Tab::Pending {
+        lines.push(Line::styled("while a reason is typed", theme.dim));
+        lines.extend(PROMPT.iter().map(|(key, help)| entry(key, help, theme)));
+    }
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let whole = frame.area();
     let width = (WIDTH + 10).min(whole.width);
     let height = height.min(whole.height);
     let area = Rect::new((whole.width - width) / 2, (whole.height - height) / 2, width, height);
-    let block = pane::frame(theme, true, "Keys")
+    let block = pane::frame(theme, true, &format!("Keys: {}", tab.name()))
         .title_bottom(pane::title("any key closes", theme.dim).right_aligned());
     let inner = block.inner(area);
     frame.render_widget(Clear, area);
@@ -29,11 +35,11 @@ pub(super) fn draw(theme: &Theme, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-fn row<'a>(binding: &Binding, theme: &Theme) -> Line<'a> {
+fn row(binding: &Binding, theme: &Theme) -> Line<'static> {
     let keys: Vec<String> = binding.keys.iter().map(|chord| chord.label()).collect();
     entry(&keys.join("  "), binding.help, theme)
 }
 
-fn entry<'a>(keys: &str, help: &'a str, theme: &Theme) -> Line<'a> {
-    Line::from(vec![Span::styled(text::left(keys, 16), theme.key), Span::styled(help, theme.text)])
+fn entry(keys: &str, help: &str, theme: &Theme) -> Line<'static> {
+    Line::from(vec![Span::styled(text::left(keys, 16), theme.key), Span::styled(help.to_owned(), theme.text)])
 }

@@ -1,6 +1,6 @@
 //! The list: one row a proposal, two lines each where the screen is wide, only those in sight are made.
 
-use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::{Origin, Proposal};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -26,7 +26,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let mut block =
         pane::frame(theme, model.focus == Focus::List, "Pending").padding(ratatui::widgets::Padding::ZERO);
     let (above, below) = model.fresh_around();
-    if above > 0 {
+    if let Some(stale) = pane::stale(model, theme) {
+        block = block.title(stale.right_aligned());
+    } else if above > 0 {
         block = block.title(pane::title(&format!("▲ {above} new above"), theme.warn).right_aligned());
     }
     let unseen = model.rows.len().saturating_sub(model.top + areas.rows());
@@ -43,9 +45,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let inner = block.inner(areas.list);
     frame.render_widget(block, areas.list);
     let height = u16::try_from(areas.row_height()).unwrap_or(1);
-    let rows = model.rows.iter().skip(model.top).take(areas.rows());
-    for (at, id) in (inner.y..).step_by(usize::from(height)).zip(rows) {
-        let Some(now) = model.proposal(*id) else { continue };
+    let rows = model.rows.iter_from(model.top).take(areas.rows());
+    for (at, place) in (inner.y..).step_by(usize::from(height)).zip(rows) {
+        let Some(now) = model.proposal(place.id()) else { continue };
         let area = Rect { y: at, height, ..inner }.intersection(inner);
         draw_row(model, now, theme, frame, area);
     }
@@ -77,7 +79,7 @@ fn one_line<'a>(model: &Model, now: &Proposal, theme: &Theme, cells: usize, is_s
     let mut spans = front(model, now, theme, is_selected);
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let (mark, room) = weight(now, theme, cells.saturating_sub(used + who + sandbox + 5));
-    spans.extend(ask(&summary, theme, room));
+    spans.extend(ask(&summary, &repeats(now), theme, room));
     spans.extend(mark);
     spans.push(Span::raw("  "));
     spans.push(Span::raw(text::left(&summary::basename(now.draft.binary()), who)));
@@ -96,7 +98,7 @@ fn two_lines<'a>(
     let mut first = front(model, now, theme, is_selected);
     let used: usize = first.iter().map(|span| text::width(&span.content)).sum();
     let room = cells.saturating_sub(used + 1);
-    first.extend(ask(&summary, theme, room));
+    first.extend(ask(&summary, &repeats(now), theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
     let mark = review::weight(now);
@@ -118,7 +120,7 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
         Some(life) if life.is_recorded() => ("✓", theme.good),
         _ if !now.is_pending() => ("×", theme.dim),
         _ if model.agents_waiting(now) > 0 => ("◔", theme.warn),
-        _ if model.fresh.contains(&now.id) => ("•", theme.warn),
+        _ if model.is_fresh(now.id) => ("•", theme.warn),
         _ => (" ", theme.text),
     };
     let age = clock::brief(clock::between(now.submitted_at, model.now));
@@ -140,11 +142,18 @@ fn weight<'a>(now: &Proposal, theme: &Theme, room: usize) -> (Option<Span<'a>>, 
     (Some(Span::styled(mark, theme.warn)), left)
 }
 
+/// ` ×12`: how many denials one row stands for, where the mapper has drafted it from them.
+fn repeats(now: &Proposal) -> String {
+    let denials = now.evidence.iter().fold(0_u64, |sum, seen| sum.saturating_add(seen.count));
+    if now.origin == Origin::Mechanistic && denials > 1 { format!(" ×{denials}") } else { String::new() }
+}
+
 /// `L7 PUT        api.github.com:443 /repos/…+12`, in exactly `cells`.
-fn ask<'a>(summary: &Summary, theme: &Theme, cells: usize) -> Vec<Span<'a>> {
+fn ask<'a>(summary: &Summary, repeats: &str, theme: &Theme, cells: usize) -> Vec<Span<'a>> {
     let verb =
         if summary.verb.is_empty() { String::new() } else { format!("{} ", text::clip(&summary.verb, 10)) };
     let more = if summary.more > 0 { format!(" +{} more", summary.more) } else { String::new() };
+    let more = format!("{more}{repeats}");
     let room = cells.saturating_sub(3 + text::width(&verb) + text::width(&more));
     let style = if summary.is_l7 { theme.l7 } else { theme.l4 };
     let target = text::left(&summary.target(room), room);

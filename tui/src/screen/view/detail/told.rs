@@ -47,7 +47,7 @@ pub(super) fn put(plan: &mut Plan, detail: &Detail, theme: &Theme, cells: usize)
 }
 
 /// A label and a text, wrapped under itself.
-pub(super) fn fact(
+pub(in crate::screen) fn fact(
     label: &str,
     value: &str,
     style: Style,

@@ -1,0 +1,100 @@
+//! The tab *Decided*: decisions newest first, and at what rate they are made.
+//!
+//! The rows follow the projection one by one; the rate is counted over the latest of them only, so that it costs the
+//! same however long the list is. `view` draws it.
+
+pub mod rate;
+pub(super) mod view;
+
+use std::cmp::Reverse;
+
+use openshell_domain::event::Event;
+use openshell_domain::id::ProposalId;
+use openshell_domain::proposal::Proposal;
+
+use super::browse::Browse;
+use super::model::Model;
+use super::sorted::Sorted;
+use super::tab::Tab;
+use rate::Rate;
+
+/// When it was decided, newest first, and on what.
+pub type Key = (Reverse<i64>, ProposalId);
+
+/// What the tab knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decided {
+    /// The decisions, newest first.
+    pub rows: Sorted<Key>,
+    /// Which is shown.
+    pub browse: Browse<ProposalId>,
+    /// How fast decisions are made, as of the last look.
+    pub rate: Rate,
+}
+
+fn key(proposal: &Proposal) -> Option<Key> {
+    let decision = proposal.status.decision()?;
+    Some((Reverse(decision.at.timestamp_micros()), proposal.id))
+}
+
+/// Begins anew with a snapshot.
+pub(super) fn rebuild(model: &mut Model) {
+    let proposals = model.inbox.as_ref().map(|inbox| inbox.proposals.values());
+    model.decided.rows = proposals.into_iter().flatten().filter_map(key).collect();
+    follow(model);
+}
+
+/// Takes in what an event has done to a proposal.
+pub(super) fn touch(model: &mut Model, id: ProposalId, event: &Event) {
+    let Some(proposal) = model.inbox.as_ref().and_then(|inbox| inbox.proposals.get(&id)) else { return };
+    let undone = proposal.earlier.last().and_then(|earlier| earlier.undone.as_ref());
+    if let (Event::DecisionUndone { .. }, Some(undone)) = (event, undone) {
+        model.decided.rows.remove(&(Reverse(undone.decision.at.timestamp_micros()), id));
+    }
+    if let Some(key) = key(proposal) {
+        let row = model.decided.rows.before(&key);
+        // What is in sight stays where it is.
+        if model.decided.rows.insert(key) && row < model.decided.browse.top {
+            model.decided.browse.top += 1;
+        }
+    }
+    follow(model);
+}
+
+/// Chooses the latest decision where nobody has chosen one, or where that is none any more, and shows it.
+pub(super) fn follow(model: &mut Model) {
+    if model.tab != Tab::Decided || selected_row(model).is_none() {
+        model.decided.browse.selected = model.decided.rows.get(0).map(|(_, id)| id);
+        model.decided.browse.top = 0;
+    }
+    keep_in_sight(model);
+}
+
+/// Counts the rate again.
+pub(super) fn count(model: &mut Model) {
+    let latest = model.decided.rows.iter_from(0).take(rate::SAMPLE);
+    let rate = Rate::of(latest.filter_map(|(_, id)| model.proposal(id)), model.now);
+    model.decided.rate = rate;
+}
+
+/// The row of the decision that is shown.
+#[must_use]
+pub(super) fn selected_row(model: &Model) -> Option<usize> {
+    let proposal = model.proposal(model.decided.browse.selected?)?;
+    model.decided.rows.position(&key(proposal)?)
+}
+
+pub(super) fn step(model: &mut Model, by: isize) {
+    let rows = &model.decided.rows;
+    let wanted = Browse::<ProposalId>::stepped(selected_row(model), by, rows.len());
+    if let Some((_, id)) = wanted.and_then(|row| rows.get(row)) {
+        model.decided.browse.select(id);
+    }
+    keep_in_sight(model);
+}
+
+pub(super) fn keep_in_sight(model: &mut Model) {
+    let visible = model.areas().map_or(1, |areas| areas.rows());
+    let (row, length) = (selected_row(model).unwrap_or(0), model.decided.rows.len());
+    model.decided.browse.keep_in_sight(row, length, visible);
+}

@@ -1,0 +1,31 @@
+//! When the reviewer is called: once in a burst of asks, and never for what needs nobody.
+//!
+//! An ask is held back until the next second, because what standing orders grant is granted in the same breath.
+
+use std::time::Duration;
+
+use openshell_domain::id::ProposalId;
+
+use crate::screen::model::Model;
+use crate::screen::msg::Effect;
+
+/// Asks that come no later than this after one another are one burst.
+const BURST: Duration = Duration::from_secs(10);
+
+/// A new ask.
+pub(super) fn arrived(model: &mut Model, id: ProposalId) {
+    model.bell.due.insert(id);
+}
+
+/// Calls the reviewer for what has come and still awaits a decision.
+pub(super) fn ring(model: &mut Model) -> Vec<Effect> {
+    let due = std::mem::take(&mut model.bell.due);
+    let is_wanted = |id: &&ProposalId| model.proposal(**id).is_some_and(|proposal| model.awaits(proposal));
+    let asks = due.iter().filter(is_wanted).count();
+    if asks == 0 {
+        return Vec::new();
+    }
+    let is_burst = model.bell.last.is_some_and(|last| model.now < last + BURST);
+    model.bell.last = Some(model.now);
+    if is_burst { Vec::new() } else { vec![Effect::Alert(asks)] }
+}
