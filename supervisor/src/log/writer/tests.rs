@@ -25,9 +25,9 @@ fn a_disk_that_stalls_keeps_nobody_waiting_and_what_is_missing_is_told_where_it_
     while writer.0.lock().bytes > 0 {
         std::thread::yield_now();
     }
-    let line = "x".repeat(ROOM / 8);
+    let line = "x".repeat(ROOM / 8 - 1);
     for n in 0..10 {
-        writer.push(entry(Weight::Ordinary, &format!("{n}{}", &line[1..])));
+        writer.push(entry(Weight::Ordinary, &format!("{n}{line}")));
     }
     writer.push(entry(Weight::Policy, "a change of policy"));
     assert_eq!(writer.unwritten(), 2);
