@@ -11,13 +11,12 @@ use ratatui::text::{Line, Span};
 
 use super::selected_row;
 use crate::clock;
-use crate::isolation::{self, KeptIn, QUARANTINE};
+use crate::isolation::{self, KeptIn};
 use crate::screen::layout::Areas;
 use crate::screen::model::{Link, Model};
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::screen::view::{fact, header, pane};
-use crate::shown;
 
 pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let Some(inbox) = &model.inbox else { return };
@@ -49,8 +48,10 @@ fn lines(model: &Model, of: (&SandboxName, &SandboxView), theme: &Theme, area: R
     if let Some(agents) = Some(waiting(model, name)).filter(|agents| *agents > 0) {
         facts.push((format!("◔ {agents} waiting"), theme.warn));
     }
-    if isolation::quarantine(view).is_some() {
+    if isolation::is_quarantined(view) {
         facts.push(("! quarantine".to_owned(), theme.bad));
+    } else if isolation::not_loaded(view).is_some() {
+        facts.push(("! not loaded".to_owned(), theme.warn));
     }
     facts.push((revisions(view), if view.loaded < view.revision { theme.warn } else { theme.dim }));
     let kept_in = KeptIn::from(Some(view));
@@ -132,9 +133,9 @@ pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<L
     let style = if view.loaded < view.revision { theme.warn } else { theme.text };
     let revision = format!("asked {}, loaded {}", view.revision, view.loaded);
     lines.extend(fact("Revision", &revision, style, page));
-    if let Some(reason) = isolation::quarantine(view) {
-        let told = format!("{QUARANTINE}: {}", shown::visible(reason));
-        lines.extend(fact("Quarantine", &told, theme.bad, page));
+    if let Some(told) = isolation::not_loaded(view) {
+        let style = if isolation::is_quarantined(view) { theme.bad } else { theme.warn };
+        lines.extend(fact("Policy", &told, style, page));
     }
     let kept_in = KeptIn::from(Some(view));
     let style = if kept_in.warning().is_some() { theme.warn } else { theme.text };
