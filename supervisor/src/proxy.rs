@@ -136,7 +136,9 @@ async fn connection(
     // Only latency is at stake.
     let _ = stream.set_nodelay(true);
     let asking = Arc::clone(&context);
+    let turn = limits.lookup().await;
     let identified = tokio::task::spawn_blocking(move || asking.identifier.identify(client, listener)).await;
+    drop(turn);
     let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
     let pool = Arc::new(Pool::new(Arc::clone(&limits)));
     let session = Arc::new(Session { context, holders: holders.map(Arc::new), pool, limits, _room: room });

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::clock;
 
@@ -24,6 +24,8 @@ const ORIGIN: u32 = 128;
 const HTTP2: u32 = 8 * 1024;
 /// The most of these at once: half of the memory is for who speaks HTTP/1.1.
 const MAX_HTTP2: usize = 16;
+/// The most callers that are looked for at once: each takes a thread, and more would only wait for a processor.
+const MAX_LOOKUPS: usize = 4;
 /// The most TLS handshakes a second.
 const HANDSHAKES: u32 = 256;
 /// How long a handshake may have to wait for its turn.
@@ -35,6 +37,7 @@ pub(crate) struct Limits {
     connections: Arc<Semaphore>,
     buffers: Arc<Semaphore>,
     http2: Arc<Semaphore>,
+    lookups: Semaphore,
     turns: Mutex<Turns>,
 }
 
@@ -51,6 +54,7 @@ impl Limits {
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             buffers: Arc::new(Semaphore::new(BUFFERS)),
             http2: Arc::new(Semaphore::new(MAX_HTTP2)),
+            lookups: Semaphore::new(MAX_LOOKUPS),
             turns: Mutex::default(),
         }
     }
@@ -68,6 +72,12 @@ impl Limits {
     /// For a client's connection to become one of HTTP/2.
     pub(super) fn http2(&self) -> Option<Room> {
         room(&self.buffers, HTTP2, Some(&self.http2))
+    }
+
+    /// Waits for a thread to look for a caller with, in the order in which they came.
+    pub(super) async fn lookup(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.lookups.acquire().await.ok()
     }
 
     /// Waits until one more TLS handshake may begin; `false` where too many wait already.
