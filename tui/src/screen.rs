@@ -3,6 +3,7 @@
 //! `Msg → update(&mut Model, Msg) → Vec<Effect> → view(&Model, &Theme, &mut Frame)`. Knows the wire and the domain,
 //! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
 
+pub mod arming;
 pub mod browse;
 pub mod decided;
 pub mod editor;

@@ -14,6 +14,7 @@ use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 
+use super::arming::Arming;
 use super::decided::Decided;
 use super::history::History;
 use super::layout::Areas;
@@ -78,6 +79,8 @@ pub struct Model {
     pub bell: Bell,
     /// Reasons that were typed and not sent.
     pub reasons: BTreeMap<ProposalId, String>,
+    /// What has been on the screen for long enough to be decided, and how the last key came.
+    pub arming: Arming,
     /// Why the last key did nothing.
     pub note: Option<String>,
     /// The decision that changed last, while that is news.
@@ -180,6 +183,7 @@ impl Model {
             attached: BTreeMap::new(),
             bell: Bell::default(),
             reasons: BTreeMap::new(),
+            arming: Arming::default(),
             note: None,
             news: None,
             deaf_until: None,

@@ -9,6 +9,7 @@ use openshell_domain::proposal::Status;
 
 use super::rows;
 use crate::client::{Decision, Verb};
+use crate::screen::arming;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
@@ -64,6 +65,10 @@ pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect>
     let approval = (verb == Verb::Approve).then(|| objection_to_approval(model)).flatten();
     if let Some(objection) = objection(model).or(approval) {
         model.say(objection);
+        return Vec::new();
+    }
+    if let Err(objection) = model.arming.pull(arming::detail(model)) {
+        model.say(objection.to_owned());
         return Vec::new();
     }
     let Some(detail) = &model.detail else { return Vec::new() };

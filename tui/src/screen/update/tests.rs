@@ -1,5 +1,7 @@
 //! Journeys: keys and events in, effects out.
 
+mod arming;
+
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;
 

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use super::header;
+use crate::screen::arming;
 use crate::screen::keys::{self, Action, FILTER, PROMPT};
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
@@ -93,7 +94,7 @@ pub(super) fn keys(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let is_stuck = objection(model).is_some();
     let is_barred = is_stuck || objection_to_approval(model).is_some();
     let is_asleep = |action| match action {
-        Action::Approve => is_barred,
+        Action::Approve => is_barred || !arming::detail(model).is_some_and(|it| model.arming.is_armed(it)),
         Action::Reject => is_stuck,
         _ => false,
     };
