@@ -36,6 +36,8 @@ pub struct Press {
 pub enum Subject {
     /// A proposal in this wording, with this difference and these findings.
     Detail(ProposalId, u32, Option<Digest>),
+    /// The question whether its risk is accepted.
+    Risk(ProposalId, Option<Digest>),
 }
 
 /// What has been on the screen since when, and how the last key came.
@@ -126,7 +128,11 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     if model.areas().is_none() || model.overlay == Overlay::Help {
         return Vec::new();
     }
-    detail(model).filter(|_| model.tab == Tab::Pending).into_iter().collect()
+    let asked = match &model.overlay {
+        Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
+        _ => None,
+    };
+    detail(model).filter(|_| model.tab == Tab::Pending).into_iter().chain(asked).collect()
 }
 
 /// The proposal in the detail.

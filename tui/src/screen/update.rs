@@ -4,6 +4,7 @@
 //! changes; `input`, `prompt`, `feed`, `decision`, `alert` and `tabs` are its parts.
 
 mod alert;
+mod approval;
 mod decision;
 mod face;
 mod feed;
@@ -96,6 +97,8 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
     let key = press.key;
     match model.overlay {
         Overlay::Reject(_) => prompt::key(model, key),
+        Overlay::Lease(_) => approval::menu_key(model, key),
+        Overlay::Accept(_) => approval::accept_key(model, key),
         Overlay::None if model.log.typing.is_some() => {
             log::key(model, key);
             Vec::new()

@@ -60,21 +60,38 @@ pub fn objection_to_approval(model: &Model) -> Option<String> {
     is_too_complex.then(|| "too complex: what it would change cannot be computed; reject it".to_owned())
 }
 
-/// Sends a decision on the detail.
-pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect> {
+/// What goes with a decision.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The reviewer's words.
+    pub(super) reason: String,
+    /// How long an approval is to hold; empty is the setting.
+    pub(super) lease: &'static str,
+}
+
+/// Whether the detail may be decided by the last key; says why not.
+pub(super) fn may(model: &mut Model, verb: Verb) -> bool {
     let approval = (verb == Verb::Approve).then(|| objection_to_approval(model)).flatten();
-    if let Some(objection) = objection(model).or(approval) {
+    let objection = objection(model).or(approval);
+    let pull = |model: &mut Model| model.arming.pull(arming::detail(model)).err().map(str::to_owned);
+    let objection = objection.or_else(|| pull(model));
+    let may = objection.is_none();
+    if let Some(objection) = objection {
         model.say(objection);
-        return Vec::new();
     }
-    if let Err(objection) = model.arming.pull(arming::detail(model)) {
-        model.say(objection.to_owned());
+    may
+}
+
+/// Sends a decision on the detail.
+pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
+    if !may(model, verb) {
         return Vec::new();
     }
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision = Decision::new(proposal.id, digest, verb, reason);
+    let decision =
+        Decision { lease: said.lease.to_owned(), ..Decision::new(proposal.id, digest, verb, said.reason) };
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
@@ -142,7 +159,7 @@ pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut
     }
     loaded(model, &sandbox);
     rows::touch(model, id);
-    let is_asked = matches!(&model.overlay, Overlay::Reject(prompt) if prompt.proposal == id);
+    let is_asked = model.overlay.asks_about() == Some(id);
     if is_news && !is_asked && model.selected() == Some(id) {
         rows::select_next_pending(model);
     }

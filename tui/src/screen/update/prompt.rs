@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::decide::MAX_REASON;
 
-use super::decision;
+use super::decision::{self, Said};
 use crate::client::Verb;
 use crate::screen::editor::Editor;
 use crate::screen::model::{Model, Overlay, Prompt};
@@ -151,5 +151,5 @@ fn send(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     keep(model, &prompt);
-    decision::send(model, Verb::Reject, prompt.editor.text())
+    decision::send(model, Verb::Reject, Said { reason: prompt.editor.text(), ..Said::default() })
 }

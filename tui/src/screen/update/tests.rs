@@ -1,5 +1,6 @@
 //! Journeys: keys and events in, effects out.
 
+mod approval;
 mod arming;
 
 use crossterm::event::{KeyCode, KeyModifiers};

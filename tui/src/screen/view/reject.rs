@@ -4,7 +4,6 @@
 //! underlined, so that it is not taken for text that looks the same.
 
 use openshell_domain::decide::MAX_REASON;
-use openshell_domain::proposal::Proposal;
 use openshell_domain::untrusted::is_hidden;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -14,10 +13,9 @@ use ratatui::widgets::Clear;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::pane;
+use super::{pane, question};
 use crate::screen::layout::Areas;
 use crate::screen::model::{Model, Prompt};
-use crate::screen::summary;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
@@ -29,7 +27,8 @@ pub(super) fn draw(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Fr
     } else {
         String::new()
     };
-    let name = title(model, prompt, usize::from(area.width).saturating_sub(text::width(&length) + 8));
+    let room = usize::from(area.width).saturating_sub(text::width(&length) + 8);
+    let name = question::title(model, prompt.proposal, ("Reject ", " · reason for the agent"), room);
     let mut block = pane::frame(theme, true, &name);
     if !length.is_empty() {
         block = block.title(pane::title(&length, theme.dim).right_aligned());
@@ -54,20 +53,6 @@ pub(super) fn draw(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Fr
     frame.render_widget(Line::from(spans), inner);
     let column = u16::try_from(start + used).unwrap_or(u16::MAX).min(inner.width.saturating_sub(1));
     frame.set_cursor_position(Position::new(inner.x + column, inner.y));
-}
-
-/// `Reject 2f95b3a6 PUT api.github.com/repos/…/notes.md · reason for the agent`, in at most `cells`.
-fn title(model: &Model, prompt: &Prompt, cells: usize) -> String {
-    let shown = model.detail.as_ref().map(|detail| &detail.proposal);
-    let is_meant = |proposal: &&Proposal| proposal.id == prompt.proposal;
-    let meant = shown.filter(is_meant).or_else(|| model.proposal(prompt.proposal));
-    let (front, back) = ("Reject ", " · reason for the agent");
-    let room = cells.saturating_sub(front.len() + text::width(back));
-    let name = meant.map_or_else(
-        || prompt.proposal.short(),
-        |proposal| summary::of(&proposal.draft.rule).name(proposal.id, room),
-    );
-    text::elide(&format!("{front}{name}{back}"), cells)
 }
 
 /// What one grapheme looks like, and whether that is a stand-in.
