@@ -16,6 +16,7 @@ pub mod log;
 pub mod model;
 pub mod msg;
 pub mod policy;
+pub mod reason;
 pub mod risk;
 mod run;
 pub mod sandboxes;

@@ -165,8 +165,15 @@ pub fn markdown() -> String {
 }
 
 /// The keys while a reason is typed: label, what footer and help say.
-pub const PROMPT: &[(&str, &str)] =
-    &[("enter", "send"), ("esc", "cancel, keep the text"), ("ctrl-j", "new line"), ("ctrl-u", "clear")];
+pub const PROMPT: &[(&str, &str)] = &[
+    ("enter", "send"),
+    ("esc", "cancel, keep the text"),
+    ("alt-1…7", "a hint"),
+    ("↑ ↓", "earlier reasons"),
+    ("tab space", "hints without alt"),
+    ("ctrl-j", "new line"),
+    ("ctrl-u", "clear"),
+];
 
 /// The keys while a lease is chosen.
 pub const LEASE: &[(&str, &str)] =

@@ -21,6 +21,7 @@ use super::layout::Areas;
 use super::life::Life;
 use super::log::LogTab;
 use super::policy::PolicyTab;
+use super::reason::Words;
 use super::sandboxes::SandboxesTab;
 use super::sorted::Sorted;
 use super::tab::Tab;
@@ -78,7 +79,7 @@ pub struct Model {
     /// The asks of which the reviewer will be told, and the burst that they belong to.
     pub bell: Bell,
     /// Reasons that were typed and not sent.
-    pub reasons: BTreeMap<ProposalId, String>,
+    pub reasons: BTreeMap<ProposalId, Words>,
     /// What has been on the screen for long enough to be decided, and how the last key came.
     pub arming: Arming,
     /// Why the last key did nothing.

@@ -8,8 +8,8 @@ use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
 use crate::review::{self, Section};
-use crate::screen::editor::Editor;
 use crate::screen::lease::Menu;
+use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
 
 /// A proposal as it is on the screen.
@@ -94,7 +94,5 @@ pub struct Prompt {
     /// As it was shown when the prompt was opened.
     pub digest: Option<Digest>,
     /// The words.
-    pub editor: Editor,
-    /// Whether enter was pressed on an empty reason: the next one sends it.
-    pub is_empty_confirmed: bool,
+    pub reason: Reason,
 }

@@ -28,6 +28,15 @@ fn a_lease_is_chosen() {
 }
 
 #[test]
+fn a_reason_with_hints() {
+    let mut world = World::with_three();
+    world.press("r\t \t\t\t\t ");
+    golden("hints", &mut world);
+    world.press("only for the release");
+    golden("hints_and_words", &mut world);
+}
+
+#[test]
 fn a_risk_is_named() {
     let mut world = risky();
     world.press("a");

@@ -13,6 +13,7 @@ use crate::screen::arming;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
+use crate::screen::reason::Words;
 use crate::screen::summary;
 
 /// How many decisions are remembered.
@@ -65,8 +66,18 @@ pub fn objection_to_approval(model: &Model) -> Option<String> {
 pub(super) struct Said {
     /// The reviewer's words.
     pub(super) reason: String,
+    /// What would be better.
+    pub(super) hints: Vec<String>,
     /// How long an approval is to hold; empty is the setting.
     pub(super) lease: &'static str,
+}
+
+impl Said {
+    /// The words of a rejection.
+    pub(super) fn words(words: Words) -> Self {
+        let hints = words.hints.iter().map(ToString::to_string).collect();
+        Self { reason: words.text, hints, lease: "" }
+    }
 }
 
 /// Whether the detail may be decided by the last key; says why not.
@@ -90,8 +101,11 @@ pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision =
-        Decision { lease: said.lease.to_owned(), ..Decision::new(proposal.id, digest, verb, said.reason) };
+    let decision = Decision {
+        lease: said.lease.to_owned(),
+        hints: said.hints,
+        ..Decision::new(proposal.id, digest, verb, said.reason)
+    };
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
@@ -118,7 +132,8 @@ pub(super) fn answered(model: &mut Model, answer: Answer) -> Vec<Effect> {
                 model.tell(id);
             }
             if !answer.decision.reason.is_empty() && !model.life(id).is_some_and(Life::is_recorded) {
-                model.reasons.insert(id, answer.decision.reason);
+                let hints = answer.decision.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+                model.reasons.insert(id, Words { text: answer.decision.reason, hints });
             }
         }
     }

@@ -17,7 +17,8 @@ use crate::screen::theme::Theme;
 use crate::shown;
 use openshell_domain::id::ProposalId;
 
-/// A frame with lines over the lower edge of the detail; what has no room there is cut from below. Gives the inside.
+/// A frame with lines over the lower edge of the detail; what has no room there is cut from below. The upper edge of
+/// the detail stays in sight, with what is to be warned of. Gives the inside.
 pub(super) fn draw(
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -26,7 +27,7 @@ pub(super) fn draw(
     lines: Vec<Line<'static>>,
 ) -> Rect {
     let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
-    let height = wanted.min(over.height);
+    let height = wanted.min(over.height.saturating_sub(1));
     let area = Rect { y: over.bottom().saturating_sub(height), height, ..over };
     let block = pane::frame(theme, true, name);
     let inner = block.inner(area);
