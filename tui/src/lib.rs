@@ -17,3 +17,4 @@ pub mod review;
 pub mod screen;
 pub mod shown;
 pub mod verbs;
+pub mod wording;

@@ -5,16 +5,21 @@
 
 pub mod arming;
 pub mod browse;
+pub mod copy;
 pub mod decided;
 pub mod editor;
+pub mod filter;
+pub mod hidden;
 pub mod history;
 pub mod keys;
 pub mod layout;
 pub mod lease;
 pub mod life;
+pub mod listing;
 pub mod log;
 pub mod model;
 pub mod msg;
+pub mod order;
 pub mod policy;
 pub mod reason;
 pub mod risk;
@@ -28,6 +33,7 @@ pub mod text;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod why;
 
 use std::path::PathBuf;
 

@@ -9,6 +9,8 @@ use openshell_wire::WireError;
 use openshell_wire::pb::inbox as pb;
 use tonic::Streaming;
 
+use crate::shown;
+
 use super::{Client, ClientError, patient, within};
 
 /// How long an explanation may take: a large policy is compiled and tried out part by part.
@@ -57,6 +59,19 @@ pub struct Explained {
     pub explanation: serde_json::Value,
 }
 
+impl Explained {
+    /// The answer for people, every line of it visible, and whether the sandbox has loaded what says so.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut text: String = self.text.lines().map(|line| format!("{}\n", shown::worded(line))).collect();
+        if self.loaded < self.revision {
+            let Self { revision, loaded, .. } = self;
+            text.push_str(&format!("  so says revision {revision}; the sandbox has loaded {loaded}\n"));
+        }
+        text
+    }
+}
+
 impl Client {
     /// Gives a pending proposal a new wording: the event, and the proposal as it is then.
     ///
@@ -97,5 +112,21 @@ impl Client {
     pub async fn log(&mut self, from: Seq, sandbox: &str) -> Result<Streaming<pb::EventRecord>, ClientError> {
         let ask = pb::ReadLogRequest { from_seq: from, sandbox: sandbox.to_owned() };
         patient(self.inbox.read_log(ask)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_has_not_loaded_yet_is_said_and_nothing_raw_is() {
+        let told = |loaded| {
+            let text = "GET a is denied\n  by r\u{1b}[2J".to_owned();
+            let explanation = serde_json::Value::Null;
+            Explained { revision: Revision(3), loaded: Revision(loaded), text, explanation }.words()
+        };
+        assert_eq!(told(3), "GET a is denied\n  by r\\u{1b}[2J\n");
+        assert!(told(2).ends_with("\n  so says revision 3; the sandbox has loaded 2\n"), "{}", told(2));
     }
 }

@@ -13,6 +13,7 @@ use openshell_domain::id::ProposalId;
 use openshell_domain::proposal::Proposal;
 
 use super::browse::Browse;
+use super::filter::Filter;
 use super::model::Model;
 use super::sorted::Sorted;
 use super::tab::Tab;
@@ -25,7 +26,11 @@ pub type Key = (Reverse<i64>, ProposalId);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Decided {
     /// The decisions, newest first.
+    pub all: Sorted<Key>,
+    /// Those that the filter leaves.
     pub rows: Sorted<Key>,
+    /// What is looked for.
+    pub filter: Filter,
     /// Which is shown.
     pub browse: Browse<ProposalId>,
     /// How fast decisions are made, as of the last look.
@@ -40,8 +45,22 @@ fn key(proposal: &Proposal) -> Option<Key> {
 /// Begins anew with a snapshot.
 pub(super) fn rebuild(model: &mut Model) {
     let proposals = model.inbox.as_ref().map(|inbox| inbox.proposals.values());
-    model.decided.rows = proposals.into_iter().flatten().filter_map(key).collect();
+    model.decided.all = proposals.into_iter().flatten().filter_map(key).collect();
+    narrow(model, None);
+}
+
+/// Makes the rows anew after the filter has changed; `wanted` is chosen if it is one of them.
+pub(super) fn narrow(model: &mut Model, wanted: Option<ProposalId>) {
+    let rows = model.decided.all.iter_from(0).filter(|(_, id)| passes(model, *id)).collect();
+    model.decided.rows = rows;
+    if let Some(wanted) = wanted.filter(|id| passes(model, *id)) {
+        model.decided.browse.select(wanted);
+    }
     follow(model);
+}
+
+fn passes(model: &Model, id: ProposalId) -> bool {
+    model.proposal(id).is_some_and(|proposal| model.decided.filter.passes(proposal, 0))
 }
 
 /// Takes in what an event has done to a proposal.
@@ -49,12 +68,17 @@ pub(super) fn touch(model: &mut Model, id: ProposalId, event: &Event) {
     let Some(proposal) = model.inbox.as_ref().and_then(|inbox| inbox.proposals.get(&id)) else { return };
     let undone = proposal.earlier.last().and_then(|earlier| earlier.undone.as_ref());
     if let (Event::DecisionUndone { .. }, Some(undone)) = (event, undone) {
-        model.decided.rows.remove(&(Reverse(undone.decision.at.timestamp_micros()), id));
+        let was = (Reverse(undone.decision.at.timestamp_micros()), id);
+        model.decided.all.remove(&was);
+        model.decided.rows.remove(&was);
     }
     if let Some(key) = key(proposal) {
         let row = model.decided.rows.before(&key);
+        model.decided.all.insert(key);
+        if !passes(model, id) {
+            model.decided.rows.remove(&key);
         // What is in sight stays where it is.
-        if model.decided.rows.insert(key) && row < model.decided.browse.top {
+        } else if model.decided.rows.insert(key) && row < model.decided.browse.top {
             model.decided.browse.top += 1;
         }
     }
@@ -72,7 +96,7 @@ pub(super) fn follow(model: &mut Model) {
 
 /// Counts the rate again.
 pub(super) fn count(model: &mut Model) {
-    let latest = model.decided.rows.iter_from(0).take(rate::SAMPLE);
+    let latest = model.decided.all.iter_from(0).take(rate::SAMPLE);
     let rate = Rate::of(latest.filter_map(|(_, id)| model.proposal(id)), model.now);
     model.decided.rate = rate;
 }

@@ -3,6 +3,7 @@
 //! Holds the bytes exactly as they were typed or pasted; what of them is shown is the view's business. Moves and
 //! deletes by grapheme. Pure.
 
+use crossterm::event::KeyCode;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// A text and a place in it.
@@ -96,6 +97,23 @@ impl Editor {
             |at: usize| self.before.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let at = kept.map_or(0, |at| at + next(at));
         self.before.truncate(at);
+    }
+
+    /// Does what a key that writes nothing asks for: moves the cursor, or removes something. Says whether it does
+    /// anything of that.
+    pub fn press(&mut self, code: KeyCode, control: bool) -> bool {
+        match (code, control) {
+            (KeyCode::Left, false) => self.move_left(),
+            (KeyCode::Right, false) => self.move_right(),
+            (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.move_home(),
+            (KeyCode::End, _) | (KeyCode::Char('e'), true) => self.move_end(),
+            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => self.backspace(),
+            (KeyCode::Delete, _) | (KeyCode::Char('d'), true) => self.delete(),
+            (KeyCode::Char('w'), true) => self.delete_word(),
+            (KeyCode::Char('u'), true) => self.clear_before(),
+            _ => return false,
+        }
+        true
     }
 
     /// Removes everything before the cursor.

@@ -43,6 +43,18 @@ pub enum Action {
     Verify,
     /// Leave out what does not have these words.
     Filter,
+    /// Another order of the rows.
+    Sort,
+    /// Put the row aside for a while.
+    Hide,
+    /// Take back what was put aside.
+    Unhide,
+    /// Copy what is shown.
+    Copy,
+    /// Ask why a request would pass, or not.
+    Why,
+    /// Call nobody, or call again.
+    Pause,
     /// All keys.
     Help,
     /// Paint everything again.
@@ -98,6 +110,9 @@ impl Binding {
 /// Where there is a list beside a detail.
 const PANES: &[Tab] = &[Tab::Pending, Tab::Decided, Tab::Policy, Tab::Sandboxes];
 
+/// Where there are proposals.
+const PROPOSALS: &[Tab] = &[Tab::Pending, Tab::Decided];
+
 /// Where something is about one sandbox.
 const OF_SANDBOX: &[Tab] = &[Tab::Pending, Tab::Decided, Tab::Sandboxes];
 
@@ -118,14 +133,22 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('v')], Action::Policy, "the policy of its sandbox", "policy").on(OF_SANDBOX),
     row(&[letter('d')], Action::Difference, "only what was granted beside the file, or all", "difference")
         .on(&[Tab::Policy]),
+    row(&[letter('/')], Action::Filter, "filter: words, host: sandbox: binary: status: layer:", "filter")
+        .on(PROPOSALS),
     row(&[key(KeyCode::Tab)], Action::Switch, "the other pane", "pane").on(PANES),
+    row(&[letter('s')], Action::Sort, "sort: waiting, newest, oldest, host, findings", "").on(&[Tab::Pending]),
+    row(&[letter('z')], Action::Hide, "hide the row here for 15 m; Z shows all again", "").on(&[Tab::Pending]),
+    row(&[letter('Z')], Action::Unhide, "show what is hidden", "").on(&[Tab::Pending]),
+    row(&[letter('y')], Action::Copy, "copy its id; again: its rule as YAML (OSC 52)", "").on(PROPOSALS),
+    row(&[letter('w')], Action::Why, "why a request would pass there, or not", "").on(PROPOSALS),
+    row(&[letter('p')], Action::Pause, "pause the bell and notifications, or go on", "").on(&[Tab::Pending]),
     row(&[letter('j'), key(KeyCode::Down)], Action::Down, "down", "down"),
     row(&[letter('k'), key(KeyCode::Up)], Action::Up, "up", ""),
     row(&[letter('g'), key(KeyCode::Home)], Action::Top, "to the first", ""),
     row(&[letter('G'), key(KeyCode::End)], Action::Bottom, "to the last", ""),
     row(&[key(KeyCode::PageUp), ctrl('b')], Action::PageUp, "a page up", ""),
     row(&[key(KeyCode::PageDown), ctrl('f')], Action::PageDown, "a page down", ""),
-    row(&[key(KeyCode::Esc)], Action::Back, "back to the list", "").on(PANES),
+    row(&[key(KeyCode::Esc)], Action::Back, "back to the list; all rows again", "").on(PANES),
     row(&[key(KeyCode::Esc)], Action::Back, "all lines again, and the latest", "").on(&[Tab::Log]),
     row(&[letter('1')], Action::Show(Tab::Pending), "what awaits a decision", ""),
     row(&[letter('2')], Action::Show(Tab::Decided), "what was decided", ""),
@@ -144,7 +167,15 @@ pub fn of(tab: Tab) -> impl Iterator<Item = &'static Binding> {
 }
 
 /// The keys while a filter is typed: label, what the footer says.
-pub const FILTER: &[(&str, &str)] = &[("enter", "keep"), ("esc", "all lines again")];
+pub const FILTER: &[(&str, &str)] = &[("enter", "keep"), ("esc", "all again")];
+
+/// The same where there are proposals.
+pub const LOOK: &[(&str, &str)] =
+    &[("enter", "keep"), ("esc", "all again"), ("host: sandbox: binary: status: layer: finding:", "")];
+
+/// The keys while it is asked why.
+pub const WHY: &[(&str, &str)] =
+    &[("enter", "ask"), ("tab", "request or program"), ("↑ ↓", "scroll the answer"), ("esc", "close")];
 
 /// The table as the README has it.
 #[must_use]
@@ -185,6 +216,7 @@ pub const ACCEPT: &[(&str, &str)] = &[("y", "accept the risk, approve"), ("any o
 /// What has keys of its own, and when.
 const MODES: &[(&str, &[(&str, &str)])] = &[
     ("while a reason is typed", PROMPT),
+    ("while it is asked why", WHY),
     ("while a lease is chosen", LEASE),
     ("while a risk is named", ACCEPT),
 ];

@@ -5,7 +5,6 @@
 
 mod parts;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,12 +18,14 @@ use super::decided::Decided;
 use super::history::History;
 use super::layout::Areas;
 use super::life::Life;
+use super::listing::Listing;
 use super::log::LogTab;
 use super::policy::PolicyTab;
 use super::reason::Words;
 use super::sandboxes::SandboxesTab;
 use super::sorted::Sorted;
 use super::tab::Tab;
+pub use super::order::Place;
 pub use parts::{Detail, Focus, Overlay, Prompt, Standing};
 
 /// Everything.
@@ -56,8 +57,10 @@ pub struct Model {
     pub log: LogTab,
     /// What the log tells.
     pub history: History,
-    /// The rows of the list: those that agents wait for, longest wait first, then the others, newest first.
+    /// The rows of the list, in the order that the reviewer has chosen.
     pub rows: Sorted<Place>,
+    /// What the reviewer has made of the list.
+    pub list: Listing,
     /// The first row in sight.
     pub top: usize,
     /// Rows that came since the reviewer last moved.
@@ -82,6 +85,10 @@ pub struct Model {
     pub reasons: BTreeMap<ProposalId, Words>,
     /// What has been on the screen for long enough to be decided, and how the last key came.
     pub arming: Arming,
+    /// Whose id the last key has copied.
+    pub copied: Option<ProposalId>,
+    /// Why what is copied may arrive nowhere.
+    pub clipboard: Option<&'static str>,
     /// Why the last key did nothing.
     pub note: Option<String>,
     /// The decision that changed last, while that is news.
@@ -94,25 +101,6 @@ pub struct Model {
     pub is_dirty: bool,
 }
 
-/// Where a proposal stands in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// An agent waits for it: the oldest first.
-    Waited(DateTime<Utc>, ProposalId),
-    /// Nobody waits: the newest first.
-    Idle(Reverse<DateTime<Utc>>, ProposalId),
-}
-
-impl Place {
-    /// Whose place it is.
-    #[must_use]
-    pub fn id(self) -> ProposalId {
-        match self {
-            Self::Waited(_, id) | Self::Idle(_, id) => id,
-        }
-    }
-}
-
 /// What calls the reviewer, once in a burst.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bell {
@@ -120,6 +108,8 @@ pub struct Bell {
     pub due: BTreeSet<ProposalId>,
     /// When the latest ask of the burst came.
     pub last: Option<DateTime<Utc>>,
+    /// Whether nobody is called for now.
+    pub is_paused: bool,
 }
 
 /// How long it is news that a decision has come further.
@@ -173,6 +163,7 @@ impl Model {
             log: LogTab::default(),
             history: History::default(),
             rows: Sorted::default(),
+            list: Listing::default(),
             top: 0,
             fresh: Sorted::default(),
             detail: None,
@@ -185,6 +176,8 @@ impl Model {
             bell: Bell::default(),
             reasons: BTreeMap::new(),
             arming: Arming::default(),
+            copied: None,
+            clipboard: None,
             note: None,
             news: None,
             deaf_until: None,
@@ -275,18 +268,16 @@ impl Model {
     #[must_use]
     pub fn place(&self, id: ProposalId) -> Option<Place> {
         let proposal = self.proposal(id)?;
-        Some(match self.agents_waiting(proposal) {
-            0 => Place::Idle(Reverse(proposal.submitted_at), id),
-            _ => Place::Waited(proposal.submitted_at, id),
-        })
+        Some(self.list.order.place(proposal, self.agents_waiting(proposal)))
     }
 
-    /// How many proposals await a decision: all rows, but for one that is there only because it is shown.
+    /// How many proposals await a decision: those without a row, and all rows but for one that is there only because
+    /// it is shown.
     #[must_use]
     pub fn pending(&self) -> usize {
         let shown = self.selected_row().and_then(|_| self.proposal(self.selected()?));
         let left_over = shown.is_some_and(|proposal| !self.awaits(proposal));
-        self.rows.len() - usize::from(left_over)
+        self.rows.len() + self.list.apart.len() - usize::from(left_over)
     }
 
     /// For how many proposals agents wait.
@@ -342,7 +333,8 @@ impl Model {
     #[must_use]
     pub fn is_ticking(&self) -> bool {
         let is_passing = self.news.is_some() || self.deaf_until.is_some();
-        let is_told = self.tab != Tab::Pending || !self.bell.due.is_empty();
+        let is_told =
+            self.tab != Tab::Pending || !self.bell.due.is_empty() || !self.list.hidden.is_empty();
         is_passing || is_told || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
     }
 }

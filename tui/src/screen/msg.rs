@@ -8,6 +8,7 @@ use openshell_domain::id::{SandboxName, Seq};
 
 use super::arming::Press;
 use super::{Exit, Notice};
+use crate::client::asks::{Asked, Explained};
 use crate::client::watch::Update;
 use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 
@@ -41,6 +42,8 @@ pub enum What {
     Log(Result<Vec<Envelope>, String>),
     /// The gateway has proven its log, or found something wrong in it.
     Proven(Result<Verified, String>),
+    /// The gateway has answered why a request would pass, or not.
+    Explained(Asked, Result<Explained, String>),
     /// Whoever opened the screen has something to say.
     Notice(Notice),
     /// A second has passed.
@@ -83,6 +86,10 @@ pub enum Effect {
     ReadLog(Seq),
     /// Have the log proven; [`What::Proven`] comes back.
     VerifyLog,
+    /// Ask why a request would pass, or not; [`What::Explained`] comes back.
+    Explain(Box<Asked>),
+    /// Give a text to the clipboard of the terminal.
+    Copy(String),
     /// Call the reviewer: this many asks have come.
     Alert(usize),
     /// Paint everything again.

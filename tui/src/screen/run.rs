@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::copy;
 use super::model::Model;
 use super::msg::{Answer, Effect, Msg, What};
 use super::terminal::Terminal;
@@ -52,6 +53,7 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     let mut model = Model::new(options.title, gateway, clock::zone(), clock::now());
     model.size = terminal.size()?;
     let surroundings = Surroundings::here();
+    model.clipboard = copy::doubt(surroundings.term.as_deref());
     let asked =
         if options.look.needs_background(&surroundings) { background::ask()? } else { Answered::default() };
     let theme = options.look.theme(&surroundings, asked.background);
@@ -133,6 +135,13 @@ impl Screen {
                         What::Proven(reads::prove(&gateway).await)
                     });
                 }
+                Effect::Explain(asked) => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        let answer = reads::explain(&gateway, &asked).await;
+                        What::Explained(*asked, answer)
+                    });
+                }
+                Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Redraw => self.retake()?,
                 Effect::Suspend => {

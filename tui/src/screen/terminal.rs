@@ -7,6 +7,7 @@ use std::io::{self, Stdout, Write};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Arc;
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
@@ -66,6 +67,11 @@ impl Terminal {
         call(&mut io::stdout(), asks)
     }
 
+    /// Gives a text to the clipboard, where the terminal lets programs do that (OSC 52).
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        hand_over(&mut io::stdout(), text)
+    }
+
     /// Columns and rows.
     pub(super) fn size(&self) -> io::Result<(u16, u16)> {
         self.inner.size().map(|size| (size.width, size.height))
@@ -101,6 +107,10 @@ fn call(out: &mut impl Write, asks: usize) -> io::Result<()> {
     out.flush()
 }
 
+fn hand_over(out: &mut impl Write, text: &str) -> io::Result<()> {
+    execute!(out, CopyToClipboard::to_clipboard_from(text))
+}
+
 /// As much of it as can be done: what fails here has no one left to tell.
 fn give_back() {
     let mut out = io::stdout();
@@ -118,6 +128,13 @@ mod tests {
         let mut sent = Vec::new();
         claim(&mut sent).unwrap();
         assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h");
+    }
+
+    #[test]
+    fn a_copy_is_one_sequence_with_nothing_of_the_text_in_it() {
+        let mut sent = Vec::new();
+        hand_over(&mut sent, "id\n").unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}]52;c;aWQK\u{1b}\\");
     }
 
     #[test]

@@ -10,9 +10,10 @@ use super::theme::Theme;
 use super::view::view;
 
 mod acts;
+mod narrow;
 mod reviews;
 mod states;
-mod tabs;
+pub(crate) mod tabs;
 pub(crate) mod world;
 
 use world::World;

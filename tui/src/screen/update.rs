@@ -9,6 +9,7 @@ mod decision;
 mod face;
 mod feed;
 mod input;
+mod narrow;
 mod prompt;
 mod rows;
 mod tabs;
@@ -19,7 +20,7 @@ use super::log::Proof;
 use super::model::{Model, Overlay};
 use super::msg::{Effect, Msg, What};
 use super::tab::Tab;
-use super::{decided, log, policy};
+use super::{decided, log, policy, why};
 use crate::shown;
 
 pub use decision::{objection, objection_to_approval};
@@ -45,6 +46,14 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             log::paste(model, &text);
             Vec::new()
         }
+        What::Paste(text) if matches!(model.overlay, Overlay::Why(_)) => {
+            why::paste(model, &text);
+            Vec::new()
+        }
+        What::Paste(text) if narrow::is_typing(model) => {
+            narrow::paste(model, &text);
+            Vec::new()
+        }
         What::Paste(text) => prompt::paste(model, &text),
         What::Resize(columns, lines) => {
             model.size = (columns, lines);
@@ -53,6 +62,10 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
+        What::Explained(asked, answer) => {
+            why::answered(model, &asked, answer);
+            Vec::new()
+        }
         What::Notice(notice) => {
             model.notice = shown::visible_lines(notice.0.trim_end()).into_iter().take(3).collect();
             tabs::in_sight(model);
@@ -75,7 +88,8 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if model.tab == Tab::Decided {
                 decided::count(model);
             }
-            model.is_dirty = before != Some(face::of(model)) || rate != model.decided.rate;
+            let is_back = narrow::expire(model);
+            model.is_dirty = is_back || before != Some(face::of(model)) || rate != model.decided.rate;
             alert::ring(model)
         }
         What::Drawn => {
@@ -103,6 +117,8 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
             log::key(model, key);
             Vec::new()
         }
+        Overlay::Why(_) => why::key(model, key),
+        Overlay::None if narrow::is_typing(model) => narrow::key(model, key),
         Overlay::None | Overlay::Help => input::key(model, key),
     }
 }

@@ -10,6 +10,7 @@ mod footer;
 pub(super) mod header;
 mod help;
 mod list;
+pub(super) mod narrowed;
 pub(super) mod pane;
 mod question;
 mod reject;
@@ -18,12 +19,13 @@ mod unverified;
 pub(super) use detail::fact;
 use ratatui::Frame;
 use ratatui::widgets::Paragraph;
+pub(super) use reject::typed;
 
 use super::layout::{Areas, SMALLEST};
 use super::model::{Model, Overlay};
 use super::tab::Tab;
 use super::theme::Theme;
-use super::{decided, log, policy, sandboxes};
+use super::{decided, log, policy, sandboxes, why};
 
 /// Draws everything.
 pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
@@ -58,6 +60,7 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
     footer::keys(model, theme, frame, areas.footer);
     match &model.overlay {
         Overlay::None => {}
+        Overlay::Why(asked) => why::view::draw(asked, theme, frame, &areas),
         Overlay::Help => help::draw(model.tab, theme, frame),
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
         Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),

@@ -9,10 +9,8 @@ mod editor;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use openshell_domain::id::{Digest, RuleName};
-use openshell_domain::node::{Node, Value, from_yaml};
-use openshell_domain::policy::Rule;
-use openshell_domain::policy::read::{MAX_FILE, Problem, Problems, Source, rule_from_node};
+use openshell_domain::id::Digest;
+use openshell_domain::policy::read::MAX_FILE;
 use openshell_domain::proposal::Proposal;
 use serde::Serialize;
 
@@ -23,8 +21,9 @@ use super::target::{Target, quoted};
 use crate::cli::Edit;
 use crate::client::asks::Wording;
 use crate::client::{Client, ClientError, Shown};
-use crate::printer::{Printer, to_yaml};
+use crate::printer::Printer;
 use crate::review;
+use crate::wording;
 use editor::Written;
 
 #[derive(Serialize)]
@@ -45,7 +44,7 @@ pub(super) async fn run(client: &mut Client, ask: &Edit, printer: &mut Printer<'
             revise(client, &found, (&text, &path.display().to_string()), printer).await
         }
         None => {
-            let written = editor::open(&page(&found.proposal)?).await?;
+            let written = editor::open(&page(&found.proposal)).await?;
             let Written { text, .. } = &written;
             let done = revise(client, &found, (text, "the new wording"), printer).await;
             done.map_err(|cause| written.keep(cause, &quoted(&found.proposal)))
@@ -72,7 +71,7 @@ async fn revise(
     (text, whence): (&str, &str),
     printer: &mut Printer<'_>,
 ) -> Result<(), VerbError> {
-    let (rule_name, rule) = wording(text).map_err(|problems| {
+    let (rule_name, rule) = wording::read(text).map_err(|problems| {
         let lines: Vec<String> = problems.0.iter().map(|problem| problem.in_file(whence)).collect();
         VerbError::NoRule(lines.join("\n"))
     })?;
@@ -102,59 +101,11 @@ fn answer(found: &Shown, seq: Option<u64>, printer: &mut Printer<'_>) -> Result<
 }
 
 /// The wording in force, with what to do about it.
-fn page(proposal: &Proposal) -> Result<String, VerbError> {
-    let rule = serde_json::to_value(&proposal.draft.rule).map_err(std::io::Error::from)?;
-    let named = [(proposal.draft.rule_name.to_string(), rule)].into_iter().collect();
-    let rule = to_yaml(&serde_json::Value::Object(named));
-    Ok(format!(
+fn page(proposal: &Proposal) -> String {
+    let rule = wording::text(&proposal.draft.rule_name, &proposal.draft.rule);
+    format!(
         "# Proposal {} of sandbox {}. Word it anew and save; left as it is, nothing is sent.\n{rule}",
         quoted(proposal),
         proposal.sandbox,
-    ))
-}
-
-/// Reads `NAME: {endpoints: …, binaries: …}`.
-fn wording(text: &str) -> Result<(RuleName, Rule), Problems> {
-    let wrong = |place, message: String| Problems(vec![Problem { place, key: String::new(), message }]);
-    if text.len() > MAX_FILE {
-        return Err(wrong(None, format!("larger than a policy may be: at most {MAX_FILE} bytes")));
-    }
-    let node = from_yaml(text).map_err(|error| wrong(error.place, error.message))?;
-    let Value::Map(entries) = &node.value else {
-        let message = format!("found {}, wanted is the name of a rule and under it the rule", node.found());
-        return Err(wrong(node.place, message));
-    };
-    let [(Node { value: Value::Text(name), place }, rule)] = entries.as_slice() else {
-        return Err(wrong(node.place, format!("found {} entries, wanted is one rule", entries.len())));
-    };
-    let name: RuleName =
-        name.parse().map_err(|error: openshell_domain::id::IdError| wrong(*place, error.to_string()))?;
-    let rule = rule_from_node(rule, Source::Proposal, name.as_str())?;
-    Ok((name, rule))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RULE: &str =
-        "put_file:\n  endpoints:\n    - {host: a.example, port: 443}\n  binaries: [{path: /usr/bin/curl}]\n";
-
-    #[test]
-    fn a_rule_is_read_under_its_name_and_every_mistake_has_its_line() {
-        let (name, rule) = wording(RULE).unwrap();
-        assert_eq!((name.as_str(), rule.endpoints.len()), ("put_file", 1));
-        for (text, line, what) in [
-            ("", "", "wanted is the name of a rule"),
-            ("- a\n", "f:1:1: ", "wanted is the name of a rule"),
-            ("a: {}\nb: {}\n", "f:1:1: ", "found 2 entries"),
-            ("a b: {}\n", "f:1:1: ", ""),
-            ("a:\n  endpoints: [{host: x.example, port: 0}]\n  binaries: [{path: /b}]\n", "f:2:", "port"),
-            ("a: [\n", "f:", ""),
-        ] {
-            let problems = wording(text).unwrap_err();
-            let told: Vec<String> = problems.0.iter().map(|problem| problem.in_file("f")).collect();
-            assert!(told.iter().any(|one| one.contains(line) && one.contains(what)), "{text:?}: {told:?}");
-        }
-    }
+    )
 }

@@ -12,7 +12,6 @@ use crate::cli::Why;
 use crate::client::Client;
 use crate::client::asks::{Asked, Explained};
 use crate::printer::Printer;
-use crate::shown;
 
 /// The method that stands for bytes that nobody reads.
 const STREAM: &str = "CONNECT";
@@ -45,21 +44,12 @@ pub(super) async fn run(client: &mut Client, ask: Why, printer: &mut Printer<'_>
         told.push(client.explain(&asked).await?);
     }
     if printer.is_table() {
-        return Ok(printer.text(&told.iter().map(in_words).collect::<String>())?);
+        return Ok(printer.text(&told.iter().map(Explained::words).collect::<String>())?);
     }
     let revision = told.first().map_or(0, |one| one.revision.0);
     let loaded = told.first().map_or(0, |one| one.loaded.0);
     let answers = told.into_iter().map(|one| one.explanation).collect();
     Ok(printer.data(&Record { sandbox, revision, loaded, answers })?)
-}
-
-fn in_words(told: &Explained) -> String {
-    let mut text: String = told.text.lines().map(|line| format!("{}\n", shown::worded(line))).collect();
-    if told.loaded < told.revision {
-        let Explained { revision, loaded, .. } = told;
-        text.push_str(&format!("  so says revision {revision}; the sandbox has loaded {loaded}\n"));
-    }
-    text
 }
 
 /// Every program that the policy names by its whole path.
@@ -73,26 +63,4 @@ async fn named_by_policy(client: &mut Client, sandbox: &str) -> Result<Vec<Strin
         return Err(VerbError::WhichBinary(sandbox.to_owned()));
     }
     Ok(programs)
-}
-
-#[cfg(test)]
-mod tests {
-    use openshell_domain::id::Revision;
-
-    use super::*;
-
-    #[test]
-    fn what_the_sandbox_has_not_loaded_yet_is_said_and_nothing_raw_is() {
-        let told = |loaded| {
-            let text = "GET a is denied\n  by r\u{1b}[2J".to_owned();
-            in_words(&Explained {
-                revision: Revision(3),
-                loaded: Revision(loaded),
-                text,
-                explanation: Value::Null,
-            })
-        };
-        assert_eq!(told(3), "GET a is denied\n  by r\\u{1b}[2J\n");
-        assert!(told(2).ends_with("\n  so says revision 3; the sandbox has loaded 2\n"), "{}", told(2));
-    }
 }

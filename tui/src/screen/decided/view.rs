@@ -16,13 +16,16 @@ use crate::screen::model::Model;
 use crate::screen::summary;
 use crate::screen::text;
 use crate::screen::theme::Theme;
-use crate::screen::view::{fact, pane};
+use crate::screen::view::{fact, narrowed, pane};
 use crate::shown;
 
 pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let (rows, browse) = (&model.decided.rows, &model.decided.browse);
     let window = (browse.top, areas.rows(), rows.len());
-    let inner = pane::list((model, theme), frame, areas.list, ("Decided", !browse.is_open), window);
+    let edge = pane::stale(model, theme).map_or(0, |stale| stale.width());
+    let room = usize::from(areas.list.width).saturating_sub(edge + 7);
+    let name = narrowed::title("Decided", &model.decided.filter, (rows.len(), model.decided.all.len()), room);
+    let inner = pane::list((model, theme), frame, areas.list, (&name, !browse.is_open), window);
     let height = u16::try_from(areas.row_height()).unwrap_or(1);
     let selected = selected_row(model);
     let seen = rows.iter_from(browse.top).take(areas.rows()).enumerate();
@@ -33,7 +36,9 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
         pane::row(theme, frame, area, is_selected, row(model, now, theme, area));
     }
     if rows.is_empty() {
-        let line = Line::styled("  Nothing was decided yet.", theme.dim);
+        let is_all = model.decided.filter.is_empty();
+        let text = if is_all { "  Nothing was decided yet." } else { "  No row is left: esc shows all." };
+        let line = Line::styled(text, theme.dim);
         frame.render_widget(line, Rect { height: 1.min(inner.height), ..inner });
     }
     let page = (theme, areas.detail_cells());

@@ -11,6 +11,7 @@ use crate::review::{self, Section};
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
+use crate::screen::why::Why;
 
 /// A proposal as it is on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub enum Overlay {
     Reject(Prompt),
     /// For how long?
     Lease(Menu),
+    /// Why?
+    Why(Box<Why>),
     /// Although?
     Accept(Accept),
 }
@@ -78,7 +81,7 @@ impl Overlay {
     #[must_use]
     pub fn asks_about(&self) -> Option<ProposalId> {
         match self {
-            Self::None | Self::Help => None,
+            Self::None | Self::Help | Self::Why(_) => None,
             Self::Reject(prompt) => Some(prompt.proposal),
             Self::Lease(menu) => Some(menu.proposal),
             Self::Accept(accept) => Some(accept.proposal),

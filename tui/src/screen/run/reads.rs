@@ -6,6 +6,7 @@ use std::path::Path;
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{SandboxName, Seq};
 
+use crate::client::asks::{Asked, Explained};
 use crate::client::{Client, ClientError, Effective, Verified};
 
 pub(super) async fn policy(gateway: &Path, sandbox: &SandboxName) -> Result<Box<Effective>, String> {
@@ -20,5 +21,10 @@ pub(super) async fn log(gateway: &Path, from: Seq) -> Result<Vec<Envelope>, Stri
 
 pub(super) async fn prove(gateway: &Path) -> Result<Verified, String> {
     let read = async { Client::connect(gateway).await?.prove_log().await };
+    read.await.map_err(|error: ClientError| error.to_string())
+}
+
+pub(super) async fn explain(gateway: &Path, asked: &Asked) -> Result<Explained, String> {
+    let read = async { Client::connect(gateway).await?.explain(asked).await };
     read.await.map_err(|error: ClientError| error.to_string())
 }

@@ -8,7 +8,7 @@ use crate::screen::msg::{Effect, What};
 use crate::screen::tab::Tab;
 
 /// A tab at the three sizes of the contract.
-pub(super) fn golden(name: &str, world: &mut World) {
+pub(crate) fn golden(name: &str, world: &mut World) {
     for (columns, lines) in [(80, 24), (100, 30), (200, 60)] {
         world.resize(columns, lines);
         insta::assert_snapshot!(format!("{name}_{columns}x{lines}"), draw(&world.model).backend());
@@ -251,6 +251,22 @@ fn the_reviewer_is_called_once_in_a_burst_and_not_for_what_is_granted_by_orders(
     assert_eq!(std::mem::take(&mut world.alerts), Vec::<usize>::new());
     world.pass(20);
     world.submit_put(8, "/8", "of the next one");
+    world.pass(1);
+    assert_eq!(std::mem::take(&mut world.alerts), [1]);
+}
+
+#[test]
+fn nobody_is_called_while_that_is_paused_and_not_for_what_came_meanwhile() {
+    let mut world = World::new();
+    world.live();
+    world.press("p");
+    world.submit_put(1, "/1", "while it is quiet");
+    world.pass(30);
+    assert!(text(&world).contains("bell off"), "{}", text(&world));
+    world.press("p");
+    world.pass(1);
+    assert_eq!(std::mem::take(&mut world.alerts), Vec::<usize>::new());
+    world.submit_put(2, "/2", "after that");
     world.pass(1);
     assert_eq!(std::mem::take(&mut world.alerts), [1]);
 }

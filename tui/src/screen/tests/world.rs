@@ -17,6 +17,7 @@ use openshell_domain::proposal::{Closure, Decision as Made, Draft, Lease, Origin
 use openshell_domain::review::Review;
 use openshell_domain::state::Sandbox;
 
+use crate::client::asks::Explained;
 use crate::client::watch::{Connection, Update};
 use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 use crate::screen::Notice;
@@ -297,6 +298,16 @@ impl World {
                     let events = self.log.iter().filter(|event| event.seq > from).cloned().collect();
                     self.give(What::Log(Ok(events)));
                 }
+                Effect::Explain(asked) => {
+                    let text = format!(
+                        "{} {}{} by {} is denied\n  no rule of the policy is for this host and this program",
+                        asked.method, asked.host, asked.target, asked.binary
+                    );
+                    let (revision, loaded) = (Revision(2), Revision(1));
+                    let explanation = serde_json::Value::Null;
+                    let told = Explained { revision, loaded, text, explanation };
+                    self.give(What::Explained(*asked, Ok(told)));
+                }
                 Effect::VerifyLog => {
                     let head = "2f95b3a6d1c4".repeat(5);
                     let found = Verified { seq: self.seq, head, signed: self.seq - 1, problems: Vec::new() };
@@ -319,6 +330,7 @@ impl World {
             match effect {
                 Effect::ReadPolicy(name) => self.give(What::Policy(name, Err(why.to_owned()))),
                 Effect::ReadLog(_) => self.give(What::Log(Err(why.to_owned()))),
+                Effect::Explain(asked) => self.give(What::Explained(*asked, Err(why.to_owned()))),
                 Effect::VerifyLog => self.give(What::Proven(Err(why.to_owned()))),
                 other => self.effects.push(other),
             }

@@ -17,12 +17,23 @@ pub(super) fn arrived(model: &mut Model, id: ProposalId) {
     model.bell.due.insert(id);
 }
 
+/// Calls nobody any more, or again. What came meanwhile is not called for later: it is on the screen.
+pub(super) fn pause(model: &mut Model) {
+    model.bell.is_paused = !model.bell.is_paused;
+    let text = if model.bell.is_paused {
+        "bell and notifications are paused: p goes on"
+    } else {
+        "bell and notifications are on again"
+    };
+    model.say(text.to_owned());
+}
+
 /// Calls the reviewer for what has come and still awaits a decision.
 pub(super) fn ring(model: &mut Model) -> Vec<Effect> {
     let due = std::mem::take(&mut model.bell.due);
     let is_wanted = |id: &&ProposalId| model.proposal(**id).is_some_and(|proposal| model.awaits(proposal));
     let asks = due.iter().filter(is_wanted).count();
-    if asks == 0 {
+    if asks == 0 || model.bell.is_paused {
         return Vec::new();
     }
     let is_burst = model.bell.last.is_some_and(|last| model.now < last + BURST);

@@ -176,7 +176,7 @@ pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut
     rows::touch(model, id);
     let is_asked = model.overlay.asks_about() == Some(id);
     if is_news && !is_asked && model.selected() == Some(id) {
-        rows::select_next_pending(model);
+        rows::select_next(model);
     }
 }
 

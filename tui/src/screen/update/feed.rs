@@ -34,8 +34,11 @@ pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
 
 /// What a proposal would change has become known, or is not what it was.
 fn reviewed(model: &mut Model, id: ProposalId, review: Review) {
+    let was = model.place(id);
     let Some(inbox) = &mut model.inbox else { return };
     inbox.reviewed(id, review);
+    rows::moved(model, was);
+    rows::touch(model, id);
     // Nothing could be decided about it so far, so nothing can be decided on what was not seen.
     let is_first =
         model.detail.as_ref().is_some_and(|shown| shown.proposal.id == id && shown.digest.is_none());
@@ -86,10 +89,12 @@ fn snapshot(model: &mut Model, inbox: Inbox) {
 }
 
 fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
+    let was = envelope.event.proposal().and_then(|id| model.place(id));
     let Some(inbox) = &mut model.inbox else { return Vec::new() };
     if inbox.apply(envelope).is_err() {
         return vec![Effect::Resync];
     }
+    rows::moved(model, was);
     model.history.fold(envelope);
     log::grown(model);
     if let Some(id) = envelope.event.proposal() {

@@ -2,10 +2,10 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{approval, prompt, rows, tabs};
+use super::{alert, approval, narrow, prompt, rows, tabs};
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
-use crate::screen::log;
+use crate::screen::{copy, log, why};
 use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::tab::Tab;
@@ -19,6 +19,9 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     };
     model.note = None;
+    if action != Action::Copy {
+        model.copied = None;
+    }
     if model.overlay == Overlay::Help && action != Action::Quit && action != Action::Suspend {
         model.overlay = Overlay::None;
         // Behind an `r` come words; every other key that closes the help does nothing else.
@@ -29,7 +32,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     act(model, action)
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Approve => return approval::approve(model, ""),
         Action::Lease => approval::choose(model),
@@ -45,7 +48,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.policy.browse.scroll = 0;
         }
         Action::Verify => return log::verify(model),
-        Action::Filter => log::filter(model),
+        Action::Filter if model.tab == Tab::Log => log::filter(model),
+        Action::Filter => narrow::open(model),
+        Action::Sort => narrow::sort(model),
+        Action::Hide => narrow::hide(model),
+        Action::Unhide => narrow::unhide(model),
+        Action::Copy => return copy::copy(model),
+        Action::Why => why::open(model),
+        Action::Pause => alert::pause(model),
         Action::Open => open(model),
         Action::Switch => switch(model),
         Action::Back => back(model),
@@ -78,6 +88,9 @@ fn switch(model: &mut Model) {
 }
 
 fn back(model: &mut Model) {
+    if tabs::focused(model) == Focus::List {
+        narrow::clear(model);
+    }
     tabs::focus(model, Focus::List);
     if model.tab == Tab::Log {
         log::unfilter(model);

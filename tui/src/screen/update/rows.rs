@@ -9,39 +9,88 @@ use openshell_domain::id::{ProposalId, SandboxName};
 
 use crate::screen::model::{Detail, Focus, Model, Place};
 
-/// Makes all rows anew, after a snapshot: pending proposals and whatever is selected.
+/// Makes all rows anew, after a snapshot and in another order: what has a row, and whatever is selected.
 pub(super) fn rebuild(model: &mut Model) {
     keeping_place(model, |model| {
         let Some(inbox) = &model.inbox else { return };
         let selected = model.selected();
-        let is_listed = |id| selected == Some(id) || is_pending(model, id);
-        let ids = inbox.proposals.keys().copied().filter(|id| is_listed(*id));
-        let rows = ids.filter_map(|id| model.place(id)).collect();
-        model.rows = rows;
-        let mut fresh = std::mem::take(&mut model.fresh);
-        fresh.retain(|place| model.rows.position(place).is_some() && is_pending(model, place.id()));
-        model.fresh = fresh;
+        let fresh: Vec<ProposalId> = model.fresh.iter_from(0).map(Place::id).collect();
+        let ids = inbox.proposals.keys().copied();
+        let (listed, others): (Vec<_>, Vec<_>) =
+            ids.partition(|id| selected == Some(*id) || is_listed(model, *id));
+        let apart = others.into_iter().filter(|id| is_pending(model, *id)).collect();
+        let fresh = fresh.into_iter().filter(|id| is_listed(model, *id));
+        let fresh = fresh.filter_map(|id| model.place(id)).collect();
+        model.rows = listed.into_iter().filter_map(|id| model.place(id)).collect();
+        (model.list.apart, model.fresh) = (apart, fresh);
     });
+}
+
+/// Makes all rows anew after the reviewer has changed which there are: `wanted` is selected if it is one of them, else
+/// what is selected stays, else the nearest row takes its place.
+pub(super) fn narrow(model: &mut Model, wanted: Option<ProposalId>) {
+    let selected = model.selected();
+    let stays = selected.filter(|id| is_listed(model, *id));
+    let next = wanted.filter(|id| is_listed(model, *id)).or(stays).or_else(|| nearest(model));
+    if stays.is_none() {
+        model.detail = None;
+        model.focus = Focus::List;
+    }
+    rebuild(model);
+    if let Some(next) = next.filter(|next| model.selected() != Some(*next)) {
+        select(model, next);
+    }
+    keep_in_sight(model);
 }
 
 /// Puts the row of one proposal where it belongs, or takes it away, after something has happened to it.
 pub(super) fn touch(model: &mut Model, id: ProposalId) {
-    keeping_place(model, |model| {
-        let Some(place) = model.place(id) else { return };
-        if is_pending(model, id) {
-            model.rows.insert(place);
-            return;
-        }
-        model.fresh.remove(&place);
-        if model.selected() != Some(id) {
-            model.rows.remove(&place);
-        }
-    });
+    if model.proposal(id).is_some_and(|now| !model.list.hidden.has(now)) {
+        model.list.hidden.take(id);
+    }
+    keeping_place(model, |model| settle(model, id));
+}
+
+fn settle(model: &mut Model, id: ProposalId) {
+    let Some(place) = model.place(id) else { return };
+    let is_selected = model.selected() == Some(id);
+    if is_listed(model, id) {
+        model.rows.insert(place);
+        model.list.apart.remove(&id);
+        return;
+    }
+    model.fresh.remove(&place);
+    if !is_selected {
+        model.rows.remove(&place);
+    }
+    if is_pending(model, id) && !is_selected {
+        model.list.apart.insert(id);
+    } else {
+        model.list.apart.remove(&id);
+    }
+}
+
+/// Takes a row from where it was before something happened to its proposal.
+pub(super) fn moved(model: &mut Model, was: Option<Place>) {
+    let Some(was) = was.filter(|was| model.place(was.id()) != Some(*was)) else { return };
+    keeping_place(model, |model| relocate(model, was));
+}
+
+fn relocate(model: &mut Model, was: Place) {
+    let (is_row, is_fresh) = (model.rows.remove(&was), model.fresh.remove(&was));
+    let Some(now) = model.place(was.id()) else { return };
+    if is_row {
+        model.rows.insert(now);
+    }
+    if is_fresh {
+        model.fresh.insert(now);
+    }
 }
 
 /// One that has just come and that nobody has seen.
 pub(super) fn announce(model: &mut Model, id: ProposalId) {
-    if let Some(place) = model.place(id).filter(|_| model.selected() != Some(id)) {
+    let is_row = |place: &Place| model.rows.position(place).is_some();
+    if let Some(place) = model.place(id).filter(is_row).filter(|_| model.selected() != Some(id)) {
         model.fresh.insert(place);
     }
 }
@@ -59,14 +108,12 @@ pub(super) fn wait(model: &mut Model, sandbox: SandboxName, waiting: BTreeMap<Pr
         let was: Vec<Place> = moved.iter().filter_map(|id| model.place(*id)).collect();
         model.waiting.insert(sandbox, waiting);
         for place in was {
-            let (is_row, is_fresh) = (model.rows.remove(&place), model.fresh.remove(&place));
-            let Some(now) = model.place(place.id()) else { continue };
-            if is_row {
-                model.rows.insert(now);
+            relocate(model, place);
+            // Who begins to wait is not put aside.
+            if model.proposal(place.id()).is_some_and(|now| model.agents_waiting(now) > 0) {
+                model.list.hidden.take(place.id());
             }
-            if is_fresh {
-                model.fresh.insert(now);
-            }
+            settle(model, place.id());
         }
     });
 }
@@ -98,30 +145,37 @@ pub(super) fn select(model: &mut Model, id: ProposalId) {
     if was != Some(id) {
         model.focus = Focus::List;
         // What was kept in sight only because it was selected goes now.
-        let left_over = was.filter(|was| !is_pending(model, *was)).and_then(|was| model.place(was));
+        let left_over = was.filter(|was| !is_listed(model, *was)).and_then(|was| model.place(was));
         if let Some(place) = left_over {
             let is_above = model.rows.position(&place).is_some_and(|row| row < model.top);
-            model.rows.remove(&place);
+            settle(model, place.id());
             model.top = model.top.saturating_sub(usize::from(is_above));
         }
     }
     keep_in_sight(model);
 }
 
-/// Shows the pending proposal nearest below what is selected, else the nearest above, else nothing.
-pub(super) fn select_next_pending(model: &mut Model) {
+/// Shows the row nearest below what is selected, else the nearest above, else nothing.
+pub(super) fn select_next(model: &mut Model) {
+    let was = model.selected();
+    if let Some(id) = nearest(model) {
+        return select(model, id);
+    }
+    model.detail = None;
+    model.focus = Focus::List;
+    model.rows.clear();
+    if let Some(was) = was {
+        settle(model, was);
+    }
+}
+
+/// The row nearest to what is selected that is there of its own accord.
+fn nearest(model: &Model) -> Option<ProposalId> {
     let at = model.selected_row().unwrap_or(0);
     let below = model.rows.iter_from(at + 1);
     let above = (0..at).rev().filter_map(|row| model.rows.get(row));
-    let next = below.chain(above).map(Place::id).find(|id| is_pending(model, *id));
-    match next {
-        Some(id) => select(model, id),
-        None => {
-            model.detail = None;
-            model.focus = Focus::List;
-            model.rows.clear();
-        }
-    }
+    let is_other = |id: &ProposalId| model.selected() != Some(*id) && is_listed(model, *id);
+    below.chain(above).map(Place::id).find(is_other)
 }
 
 /// Moves the window over the rows as little as is needed to show the selected one.
@@ -147,4 +201,9 @@ fn visible(model: &Model) -> usize {
 
 fn is_pending(model: &Model, id: ProposalId) -> bool {
     model.proposal(id).is_some_and(|proposal| model.awaits(proposal))
+}
+
+/// Whether it has a row of its own accord.
+fn is_listed(model: &Model, id: ProposalId) -> bool {
+    is_pending(model, id) && model.proposal(id).is_some_and(|proposal| model.passes(proposal))
 }

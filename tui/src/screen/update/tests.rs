@@ -465,7 +465,7 @@ fn a_second_that_changes_nothing_is_not_drawn() {
 #[test]
 fn what_changes_nothing_does_not_take_back_what_has_changed() {
     let mut world = World::with_three();
-    for nothing in ["Z", "tick", "waiting"] {
+    for nothing in ["K", "tick", "waiting"] {
         world.model.is_dirty = false;
         world.submit_put(50, "/v1/new", "new");
         match nothing {
@@ -476,6 +476,6 @@ fn what_changes_nothing_does_not_take_back_what_has_changed() {
         assert!(world.model.is_dirty, "{nothing}");
     }
     world.model.is_dirty = false;
-    world.press("Z");
+    world.press("K");
     assert!(!world.model.is_dirty);
 }

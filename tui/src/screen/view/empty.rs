@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::{footer, header, pane};
+use super::{footer, header, narrowed, pane};
 use crate::screen::layout::Areas;
 use crate::screen::model::{Focus, Link, Model};
 use crate::screen::text;
@@ -21,6 +21,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     lines.extend(match (&model.link, &model.inbox) {
         (Link::Lost { why, retry_at, .. }, _) => away(model, theme, why, &header::seconds(model, *retry_at)),
         (_, None) => vec![Line::styled("Reading what the gateway has …", theme.dim)],
+        (_, Some(_)) if model.pending() > 0 => narrowed::way_back(model, theme),
         (_, Some(_)) if model.lives.is_empty() => first_steps(theme),
         (_, Some(_)) => return history(model, theme, frame, inner),
     });

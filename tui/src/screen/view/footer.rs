@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 
 use super::header;
 use crate::screen::arming::{self, Subject};
-use crate::screen::keys::{self, ACCEPT, Action, FILTER, LEASE, PROMPT};
+use crate::screen::keys::{self, ACCEPT, Action, FILTER, LEASE, LOOK, PROMPT, WHY};
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
@@ -141,7 +141,9 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
             let is_ready = !is_stuck && is_armed(Subject::Risk(accept.proposal, accept.digest));
             fixed(ACCEPT, &|key| !is_ready && key == "y")
         }
+        Overlay::Why(_) => fixed(WHY, &|_| false),
         Overlay::None if model.log.typing.is_some() => fixed(FILTER, &|_| false),
+        Overlay::None if is_filtering(model) => fixed(LOOK, &|_| false),
         Overlay::None | Overlay::Help => bound(model, theme),
     }
 }
@@ -165,4 +167,9 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
         Some(Hint { key, what: row.footer, style, is_last })
     };
     shown.filter_map(hint).collect()
+}
+
+fn is_filtering(model: &Model) -> bool {
+    let typing = [&model.list.filter, &model.decided.filter].map(|filter| filter.typing.is_some());
+    typing.contains(&true)
 }

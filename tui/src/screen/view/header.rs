@@ -32,6 +32,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
         }
         let lead = if waited_for > 0 { " ·" } else { "  " };
         spans.push(Span::styled(format!("{lead} {} pending · {sandboxes}", model.pending()), theme.text));
+        if model.bell.is_paused {
+            spans.push(Span::styled(" · bell off", theme.warn));
+        }
     }
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let room = usize::from(area.width).saturating_sub(used + 3);

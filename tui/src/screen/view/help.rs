@@ -14,7 +14,8 @@ use crate::screen::theme::Theme;
 const WIDTH: u16 = 62;
 
 pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
-    // What moves is told in one line, what goes to a tab in another; while something is asked the footer has its keys.
+    // What moves is told in one line, what goes to a tab in another, what belongs to another key with that; while
+    // something is asked the footer has its keys. So all of it fits a screen of 24 lines.
     let is_own = |binding: &&Binding| {
         !matches!(
             binding.action,
@@ -25,11 +26,15 @@ pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
                 | Action::Bottom
                 | Action::PageUp
                 | Action::PageDown
+                | Action::Unhide
+                | Action::Help
+                | Action::Redraw
+                | Action::Suspend
         )
     };
     let mut lines: Vec<Line<'_>> = keys::of(tab).filter(is_own).map(|binding| row(binding, theme)).collect();
-    lines.push(entry("j k g G", "down, up, first, last; also ↓ ↑ home end", theme));
-    lines.push(entry("pgup pgdn", "a page up, a page down", theme));
+    lines.push(entry("ctrl-l ctrl-z", "paint again, suspend", theme));
+    lines.push(entry("j k g G", "down, up, first, last; also ↓ ↑ home end pgdn pgup", theme));
     lines.push(entry("1 2 3 4 5", &Tab::ALL.map(Tab::name).join(", "), theme));
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let whole = frame.area();

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::pane;
+use super::{narrowed, pane};
 use crate::clock;
 use crate::review;
 use crate::screen::layout::Areas;
@@ -23,13 +23,19 @@ const WEIGHT: usize = 4;
 const FEWEST: usize = 24;
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
-    let mut block =
-        pane::frame(theme, model.focus == Focus::List, "Pending").padding(ratatui::widgets::Padding::ZERO);
     let (above, below) = model.fresh_around();
-    if let Some(stale) = pane::stale(model, theme) {
-        block = block.title(stale.right_aligned());
-    } else if above > 0 {
-        block = block.title(pane::title(&format!("▲ {above} new above"), theme.warn).right_aligned());
+    let edge = pane::stale(model, theme).or_else(|| {
+        (above > 0).then(|| pane::title(&format!("▲ {above} new above"), theme.warn))
+    });
+    let room = usize::from(areas.list.width).saturating_sub(edge.as_ref().map_or(0, Line::width) + 7);
+    let is_focused = model.focus == Focus::List;
+    let mut block = pane::frame(theme, is_focused, &narrowed::pending(model, room))
+        .padding(ratatui::widgets::Padding::ZERO);
+    if let Some(edge) = edge {
+        block = block.title(edge.right_aligned());
+    }
+    if let Some(apart) = narrowed::apart(model, theme) {
+        block = block.title_bottom(apart);
     }
     let unseen = model.rows.len().saturating_sub(model.top + areas.rows());
     match (unseen, below) {
@@ -52,7 +58,11 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
         draw_row(model, now, theme, frame, area);
     }
     if model.rows.is_empty() {
-        let text = if model.inbox.is_some() { "  Nothing is waiting." } else { "  Waiting for the gateway." };
+        let text = match (&model.inbox, model.pending()) {
+            (None, _) => "  Waiting for the gateway.",
+            (_, 0) => "  Nothing is waiting.",
+            _ => "  No row is left.",
+        };
         frame.render_widget(Line::styled(text, theme.dim), Rect { height: 1, ..inner });
     }
 }

@@ -14,6 +14,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::question;
+use crate::screen::editor::Editor;
 use crate::screen::layout::Areas;
 use crate::screen::model::{Model, Prompt};
 use crate::screen::reason::Reason;
@@ -42,17 +43,28 @@ fn length(reason: &Reason) -> String {
 
 /// The text on one line, the end of it where it is long, and in which column the cursor is.
 pub(super) fn words(reason: &Reason, theme: &Theme, cells: usize) -> (Line<'static>, u16) {
-    let (before, after) = reason.editor.parts();
+    let hint = match (reason.editor.is_empty(), reason.is_empty_confirmed) {
+        (false, _) => "",
+        (true, false) => " why not?",
+        (true, true) => " enter again: without a reason",
+    };
+    typed(&reason.editor, hint, (theme, cells))
+}
+
+/// What is typed on one line, the end of it where it is long, with a hint behind the cursor, and in which column that is.
+pub(in crate::screen) fn typed(
+    editor: &Editor,
+    hint: &str,
+    (theme, cells): (&Theme, usize),
+) -> (Line<'static>, u16) {
+    let (before, after) = editor.parts();
     let (before, hidden) = tail(pieces(before), cells.saturating_sub(8));
     let used: usize = before.iter().map(|piece| text::width(&piece.0)).sum();
     let mark = if hidden > 0 { format!("{hidden}+…") } else { String::new() };
     let start = text::width(&mark);
     let mut spans = vec![Span::styled(mark, theme.dim)];
     spans.extend(before.into_iter().map(|piece| piece.span(theme)));
-    if reason.editor.is_empty() {
-        let hint = if reason.is_empty_confirmed { "enter again: without a reason" } else { "why not?" };
-        spans.push(Span::styled(format!(" {hint}"), theme.dim));
-    }
+    spans.push(Span::styled(hint.to_owned(), theme.dim));
     spans.extend(pieces(after).into_iter().map(|piece| piece.span(theme)));
     let column = u16::try_from((start + used).min(cells.saturating_sub(1))).unwrap_or(u16::MAX);
     (Line::from(spans), column)
