@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::Policy;
-use super::address::{self, CONTROL_PLANE_PORTS, Class};
+use super::address::{self, Class};
 use super::host::{Host, TextBuffer};
 pub use compile::{CompileError, CompiledPolicy};
 use compile::{CompiledEndpoint, Site};
@@ -156,8 +156,10 @@ pub enum DestinationDenial {
     /// The endpoint lists addresses, and this is none of them.
     #[error("resolves to {0}, which is not in `allowed_ips`")]
     NotListed(IpAddr),
-    /// The port belongs to a cluster's control plane.
-    #[error("port {0} is a control-plane port, which is never reachable")]
+    /// The port belongs to a cluster's control plane, and no endpoint lists addresses.
+    #[error(
+        "port {0} is a control-plane port, which opens only to addresses that `allowed_ips` of the rule holds"
+    )]
     ControlPlane(u16),
 }
 
@@ -206,7 +208,19 @@ impl CompiledPolicy {
         behind
     }
 
-    /// Which of `endpoints` allows a connection to every one of `addresses` at `port`.
+    /// The first of `endpoints` that would allow a connection to some address at `port`: while none is known, or for
+    /// whoever is exempt from the list of addresses.
+    ///
+    /// # Errors
+    /// [`DestinationDenial::ControlPlane`]
+    pub fn opening(&self, endpoints: &[EndpointRef], port: u16) -> Result<EndpointRef, DestinationDenial> {
+        let is_open = |at: &&EndpointRef| {
+            self.endpoint(**at).is_some_and(|endpoint| !address::is_closed(port, &endpoint.allowed_ips))
+        };
+        endpoints.iter().find(is_open).copied().ok_or(DestinationDenial::ControlPlane(port))
+    }
+
+    /// Which of `endpoints`, which name `port`, allows a connection to every one of `addresses` at it.
     ///
     /// # Errors
     /// Why none does.
@@ -326,7 +340,7 @@ impl CompiledPolicy {
 
 impl CompiledEndpoint {
     fn destination(&self, addresses: &[IpAddr], port: u16) -> Result<(), DestinationDenial> {
-        if CONTROL_PLANE_PORTS.contains(&port) {
+        if address::is_closed(port, &self.allowed_ips) {
             return Err(DestinationDenial::ControlPlane(port));
         }
         if self.allowed_ips.is_empty() {

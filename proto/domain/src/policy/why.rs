@@ -63,6 +63,9 @@ pub struct Explanation {
     /// needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask: Option<Rule>,
+    /// Whether a proposal could allow it that lists the addresses of the host: nobody has looked them up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wants_addresses: bool,
     /// Grants that would allow it, had they not ended in this run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Provenance>,
@@ -72,7 +75,7 @@ impl Explanation {
     /// Whether a proposal could make it pass.
     #[must_use]
     pub fn is_fixable(&self) -> bool {
-        self.ask.is_some()
+        self.ask.is_some() || self.wants_addresses
     }
 }
 
@@ -172,7 +175,7 @@ pub enum Missing {
         /// Why.
         reason: String,
     },
-    /// The port is never reachable.
+    /// The port opens only where the endpoint lists addresses.
     ControlPlanePort {
         /// Which.
         port: u16,
@@ -224,12 +227,14 @@ pub fn why(
         }
     };
     let is_denied = verdict == Answer::Denied;
+    let ask = if is_denied { ask::find(&policy, question) } else { None };
     Explanation {
         asked: show::asked(question),
         verdict,
         decided,
         missing,
-        ask: if is_denied { ask::find(&policy, question) } else { None },
+        wants_addresses: is_denied && ask.is_none() && ask::wants_addresses(&policy, question),
+        ask,
         ended: if is_denied { facts.ended() } else { Vec::new() },
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::classes::classes;
 use super::{Budget, Ground, TooComplex, space};
+use crate::policy::address::is_closed;
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator};
 use crate::policy::{Endpoint, Rule};
@@ -53,9 +54,9 @@ impl Ground<'_> {
 
     fn places(&self, port: u16) -> impl Iterator<Item = Place<'_>> {
         let rules = self.base.network_policies.values().chain(self.grants.iter().map(|(_, rule)| *rule));
-        rules
-            .flat_map(|rule| rule.endpoints.iter().map(move |endpoint| (rule, endpoint)))
-            .filter(move |(_, endpoint)| endpoint.ports.contains(&port))
+        rules.flat_map(|rule| rule.endpoints.iter().map(move |endpoint| (rule, endpoint))).filter(
+            move |(_, endpoint)| endpoint.ports.contains(&port) && !is_closed(port, &endpoint.allowed_ips),
+        )
     }
 
     /// For each class of the programs of `binary`, the places whose rules name it.

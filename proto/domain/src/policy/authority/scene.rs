@@ -6,7 +6,7 @@ use super::classes::classes;
 use super::destinations::{Destination, ListRef, Lists};
 use super::universe::{Facts, Profile, Universe};
 use super::{Budget, TooComplex, space};
-use crate::policy::address::{BLOCKED_NAMES, CONTROL_PLANE_PORTS, always_blocked};
+use crate::policy::address::{BLOCKED_NAMES, always_blocked};
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator};
 use crate::policy::{Access, Endpoint, Enforcement, RequestPattern};
@@ -151,7 +151,7 @@ pub(super) fn scenes<'p>(
     budget: &mut Budget,
 ) -> Result<Vec<Scene<'p>>, TooComplex> {
     let mut scenes = Vec::new();
-    for port in focus.ports.iter().copied().filter(|port| !CONTROL_PLANE_PORTS.contains(port)) {
+    for port in focus.ports.iter().copied() {
         let candidates = candidates(universe, focus, port)?;
         for host in hosts(focus, &candidates, budget)? {
             scenes.push(Scene::new(universe, &candidates, host, port, budget)?);
@@ -255,7 +255,7 @@ impl<'p> Scene<'p> {
         let mut lists = Lists::default();
         let mut endpoints = Vec::with_capacity(here.len());
         for (member, at, endpoint, _) in here {
-            let list = lists.of(endpoint)?;
+            let list = lists.of(endpoint, port)?;
             let slot = members.binary_search(member).map_err(|_| TooComplex)?;
             endpoints.push(Active::new(slot, *at, endpoint, list)?);
         }

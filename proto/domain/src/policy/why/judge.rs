@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::{Question, Traffic};
-use crate::policy::address::CONTROL_PLANE_PORTS;
 use crate::policy::host::Host;
 use crate::policy::verdict::{
     CompiledPolicy, Connect, ConnectDenial, DestinationDenial, EndpointRef, RequestDenial, RequestVerdict,
@@ -58,15 +57,11 @@ fn destination(
         Host::Name(_) => None,
     };
     let known = question.addresses.or(literal.as_ref().map(<[IpAddr; 1]>::as_slice));
-    match known {
-        Some(addresses) => compiled
-            .destination(endpoints, addresses, question.port)
-            .map(|at| compiled.rule_name(at).to_owned())
-            .map_err(|denial| Refused::Destination(denial, first())),
-        // No address could change this.
-        None if CONTROL_PLANE_PORTS.contains(&question.port) => {
-            Err(Refused::Destination(DestinationDenial::ControlPlane(question.port), first()))
-        }
-        None => Ok(first()),
-    }
+    let through = match known {
+        Some(addresses) => compiled.destination(endpoints, addresses, question.port),
+        None => compiled.opening(endpoints, question.port),
+    };
+    through
+        .map(|at| compiled.rule_name(at).to_owned())
+        .map_err(|denial| Refused::Destination(denial, first()))
 }

@@ -6,6 +6,7 @@ use super::{Answer, Decisive, Differs, Explanation, Missing, Question, Ruling, T
 use crate::policy::Enforcement;
 use crate::policy::authority::Witness;
 use crate::policy::render;
+use crate::policy::verdict::DestinationDenial;
 use crate::untrusted::Untrusted;
 
 /// The question on one line.
@@ -88,7 +89,7 @@ impl fmt::Display for Missing {
                 f.write_str("the query has no single reading (a bad escape, a `;`, or not UTF-8), and a rule reads queries")
             }
             Self::Address { reason } => f.write_str(reason),
-            Self::ControlPlanePort { port } => write!(f, "port {port} is a control-plane port, which is never reachable"),
+            Self::ControlPlanePort { port } => write!(f, "{}", DestinationDenial::ControlPlane(*port)),
         }
     }
 }
@@ -127,6 +128,9 @@ impl fmt::Display for Explanation {
                 "\n  a proposal could allow it: {} for {}",
                 render::first_line(rule),
                 rule.binaries.first().map_or("", |binary| &binary.path)
+            ),
+            None if self.wants_addresses => f.write_str(
+                "\n  a proposal could allow it that lists the addresses of the host in `allowed_ips`",
             ),
             None => f.write_str("\n  no proposal can allow it"),
         }

@@ -192,8 +192,53 @@ fn what_is_denied_says_what_is_missing_and_what_could_be_asked_for() {
     ] {
         assert_eq!(tail(asked, addresses), wanted, "{asked}");
     }
-    let shown = explain(&composition, &["/usr/bin/git"], "git.example:6443", None).to_string();
-    assert!(shown.contains("port 6443 is a control-plane port"), "{shown}");
+}
+
+/// Kills: a port of a control plane that is said to be open by a name alone, or to be open to nobody.
+#[test]
+fn a_port_of_a_control_plane_wants_addresses() {
+    let mut composition = base();
+    let by = |composition: &Composition, asked: &str, addresses| {
+        explain(composition, &["/usr/bin/git"], asked, addresses)
+            .to_string()
+            .split_once(" is ")
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let closed = "port 6443 is a control-plane port, which opens only to addresses that `allowed_ips` of the rule holds";
+    let rule = "git: git.example:6443 [L4] for /usr/bin/git (policy.yaml)";
+    for addresses in [None, Some("8.8.8.8")] {
+        assert_eq!(
+            by(&composition, "git.example:6443", addresses),
+            format!("denied: {closed}\n  by {rule}\n  no proposal can allow it"),
+            "another list beside this one would not load"
+        );
+    }
+    let missing = "denied: no rule names this host and port";
+    assert_eq!(
+        by(&composition, "k.example:6443", None),
+        format!(
+            "{missing}\n  a proposal could allow it that lists the addresses of the host in `allowed_ips`"
+        )
+    );
+    let wanted = |at: &str| {
+        format!(
+            "{missing}\n  a proposal could allow it: {at}:6443 [L4, allowed_ips=10.1.0.1/32] for /usr/bin/git"
+        )
+    };
+    assert_eq!(by(&composition, "k.example:6443", Some("10.1.0.1")), wanted("k.example"));
+    assert_eq!(by(&composition, "10.1.0.1:6443", None), wanted("10.1.0.1"));
+    let listed = BASE.replace("6443]}", "6443], allowed_ips: [10.1.0.0/16]}");
+    composition = Composition::new(policy_from_yaml(&listed).unwrap().policy);
+    for addresses in [None, Some("10.1.0.1")] {
+        assert!(by(&composition, "git.example:6443", addresses).starts_with("allowed\n  by git: "));
+    }
+    let elsewhere = by(&composition, "git.example:6443", Some("10.2.0.1"));
+    assert!(
+        elsewhere.starts_with("denied: resolves to 10.2.0.1, which is not in `allowed_ips`"),
+        "{elsewhere}"
+    );
 }
 
 #[test]
@@ -372,7 +417,11 @@ impl Asked {
                     Ok(at) => (answer, rule(at)),
                     Err(_) => denied.clone(),
                 },
-                None if self.port == 6443 => denied.clone(),
+                // Every list of these policies holds it.
+                None if self.port == 6443 => {
+                    let listed = policy.destination(endpoints, &["10.0.0.7".parse().unwrap()], self.port);
+                    listed.map_or(denied.clone(), |at| (answer, rule(at)))
+                }
                 None => (answer, rule(endpoints[0])),
             }
         };
@@ -448,6 +497,13 @@ proptest! {
         let found = why(&composition, &Source { file: "p", places: &places }, &compiled, &asked.question());
         if found.verdict != Answer::Denied || asked.caller.chain.is_empty() {
             prop_assert!(found.ask.is_none(), "nobody can be named, or nothing need be asked");
+            return Ok(());
+        }
+        if found.wants_addresses {
+            let known = ["93.184.215.14".parse().unwrap()];
+            let known = Question { addresses: Some(&known), ..asked.question() };
+            let found = why(&composition, &Source { file: "p", places: &places }, &compiled, &known);
+            prop_assert!(asked.addresses.is_none() && asked.port == 6443 && found.ask.is_some());
             return Ok(());
         }
         let name = |n: usize| format!("wide{n}").parse::<RuleName>().unwrap();
