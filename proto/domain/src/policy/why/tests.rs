@@ -70,7 +70,7 @@ fn grant(composition: &mut Composition, n: u128, path: &str) -> ProposalId {
     proposal
 }
 
-/// `GET https://host:port/path?query` by a chain; without a method, a stream.
+/// `GET https://host:port/path?query` by a chain; without a method, a stream. `WebSocket` is a GET that becomes one.
 fn explain(composition: &Composition, chain: &[&str], asked: &str, addresses: Option<&str>) -> Explanation {
     let caller = Caller { chain: chain.iter().map(|path| (*path).to_owned()).collect() };
     let (method, rest) = asked.split_once(' ').unwrap_or(("", asked));
@@ -78,8 +78,11 @@ fn explain(composition: &Composition, chain: &[&str], asked: &str, addresses: Op
         rest.split_once('/').map_or((rest, String::new()), |(a, t)| (a, format!("/{t}")));
     let (host, port) = crate::policy::host::parse_authority(authority).unwrap();
     let (path, query) = target.split_once('?').map_or((&*target, None), |(p, q)| (p, Some(q)));
-    let traffic =
-        if method.is_empty() { Traffic::Stream } else { Traffic::Request(Request { method, path, query }) };
+    let traffic = match method {
+        "" => Traffic::Stream,
+        "WebSocket" => Traffic::Upgrade(Request { method: "GET", path, query }),
+        method => Traffic::Request(Request { method, path, query }),
+    };
     let addresses: Option<Vec<IpAddr>> =
         addresses.map(|list| list.split(' ').map(|a| a.parse().unwrap()).collect());
     let question = Question {
@@ -285,6 +288,44 @@ fn a_grant_that_has_ended_is_told_and_the_answer_is_data_too() {
     assert_eq!(json["ended"][0]["lease"], "run");
 }
 
+/// Kills: a WebSocket that is explained as the GET that it begins with, and advice that a preset could follow.
+#[test]
+fn only_a_written_get_opens_a_websocket() {
+    let mut composition = base();
+    let by = |composition: &Composition, asked: &str| {
+        explain(composition, CURL, asked, None)
+            .to_string()
+            .split_once(" below /usr/bin/bash is ")
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let why = "denied: it may pass, and may not become a WebSocket: only a rule that writes GET out opens one, no preset and no audit";
+    assert_eq!(
+        by(&composition, "WebSocket api.github.com:443/ws"),
+        format!(
+            "{why}\n  by github: api.github.com:443 [L7 rest, access=read-only, deny * /admin/**] for /usr/bin/curl, by its access=read-only (policy.yaml:3)\n  a proposal could allow it: api.github.com:443 [L7 rest, allow GET /ws] for /usr/bin/curl"
+        )
+    );
+    let audited = by(&composition, "WebSocket logs.example:443/ws");
+    assert!(audited.starts_with(&format!("{why}\n  by logs: ")), "{audited}");
+    assert!(
+        by(&composition, "WebSocket api.github.com:443/admin/x")
+            .starts_with("denied: a deny rule stands in the way")
+    );
+    let unread = explain(&composition, &["/usr/bin/git"], "WebSocket git.example:22/", None).to_string();
+    assert!(
+        unread.starts_with("WebSocket git.example:22 / by /usr/bin/git is allowed\n  by git: "),
+        "{unread}"
+    );
+    let rule = explain(&composition, CURL, "WebSocket api.github.com:443/ws", None).ask.unwrap();
+    let mut policy = composition.effective();
+    policy.network_policies.insert("ws".parse().unwrap(), rule);
+    composition = Composition::new(policy);
+    let opened = by(&composition, "WebSocket api.github.com:443/ws");
+    assert!(opened.starts_with("allowed\n  by ws: ") && opened.contains("by its allow GET /ws"), "{opened}");
+}
+
 const HOSTS: [&str; 4] = ["a.example", "*.example", "10.0.0.7", ""];
 const PATHS: [&str; 5] = ["**", "/a", "/a/*", "/a/**", "/b%2Fc"];
 const BINARIES: [&str; 3] = ["/usr/bin/curl", "/usr/bin/*", "/bin/sh"];
@@ -359,6 +400,7 @@ struct Asked {
     host: Host,
     port: u16,
     request: Option<(String, String, Option<String>)>,
+    is_upgrade: bool,
     addresses: Option<Vec<IpAddr>>,
 }
 
@@ -378,12 +420,14 @@ fn asked() -> impl Strategy<Value = Asked> {
         select(&["a.example", "b.example", "a.other", "10.0.0.7", "localhost"][..]),
         select(&[443u16, 443, 6443, 80][..]),
         option::weighted(0.8, request),
+        prop::bool::weighted(0.3),
         option::of(addresses),
     )
-        .prop_map(|(chain, host, port, request, addresses)| Asked {
+        .prop_map(|(chain, host, port, request, is_upgrade, addresses)| Asked {
             caller: Caller { chain },
             host: Host::parse(host).unwrap(),
             port,
+            is_upgrade: is_upgrade && request.as_ref().is_some_and(|(method, ..)| method == "GET"),
             request,
             addresses,
         })
@@ -400,7 +444,11 @@ impl Asked {
             caller: &self.caller,
             host: &self.host,
             port: self.port,
-            traffic: request.map_or(Traffic::Stream, Traffic::Request),
+            traffic: match request {
+                None => Traffic::Stream,
+                Some(request) if self.is_upgrade => Traffic::Upgrade(request),
+                Some(request) => Traffic::Request(request),
+            },
             addresses: self.addresses.as_deref(),
         }
     }
@@ -429,7 +477,13 @@ impl Asked {
             (Connect::Denied(_), _) | (Connect::Inspected(_), None) => denied.clone(),
             (Connect::Opaque(at), _) => reached(Answer::Allowed, &at),
             (Connect::Inspected(at), Some((method, path, query))) => {
-                match policy.request(&at, &Request { method, path, query: query.as_deref() }) {
+                let request = Request { method, path, query: query.as_deref() };
+                let verdict = if self.is_upgrade {
+                    policy.upgrade(&at, &request)
+                } else {
+                    policy.request(&at, &request)
+                };
+                match verdict {
                     RequestVerdict::Allowed(at) => reached(Answer::Allowed, &at),
                     RequestVerdict::Audited(at) => reached(Answer::Audited, &at),
                     RequestVerdict::Denied(_) => denied.clone(),
@@ -469,7 +523,7 @@ proptest! {
         // Every fact that a kind of denial promises is there, and what is said to match does.
         let needs_rule = matches!(
             found.missing,
-            Some(Missing::Inspected | Missing::DenyRule | Missing::UnclearQuery | Missing::NoAllow { .. } | Missing::Address { .. } | Missing::ControlPlanePort { .. })
+            Some(Missing::Inspected | Missing::DenyRule | Missing::UnclearQuery | Missing::NotWritten | Missing::NoAllow { .. } | Missing::Address { .. } | Missing::ControlPlanePort { .. })
         );
         prop_assert!(!needs_rule || found.decided.is_some(), "{found}");
         match &found.missing {
@@ -518,7 +572,9 @@ proptest! {
         }
         let lists = endpoints(&policy).map(|endpoint| format!("{:?}", endpoint.allowed_ips));
         for list in lists.chain(["[]".into(), "[10.0.0.0/8, 192.168.0.0/16]".into()]) {
-            for kind in ["", ", protocol: rest, enforcement: enforce, access: full, allow_encoded_slash: true"] {
+            let rest = ", protocol: rest, enforcement: enforce, allow_encoded_slash: true";
+            let written = format!("{rest}, rules: [{{allow: {{method: '*', path: '**'}}}}]");
+            for kind in [String::new(), format!("{rest}, access: full"), written] {
                 let list = if list == "[]" { String::new() } else { format!(", allowed_ips: {list}") };
                 let text = format!(
                     "version: 1\nnetwork_policies:\n  w: {{endpoints: [{{host: '{}', port: {}{list}{kind}}}], binaries: [{{path: '/**'}}]}}\n",
