@@ -42,6 +42,8 @@ pub struct Asked {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// Whether the request, a GET, is to become a WebSocket.
+    pub is_upgrade: bool,
 }
 
 /// Why a verdict is what it is.
@@ -80,9 +82,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::Invalid`] where the request makes no sense, and the others.
     pub async fn explain(&mut self, asked: &Asked) -> Result<Explained, ClientError> {
-        let Asked { sandbox, binary, host, port, method, target } = asked.clone();
-        let port = port.into();
-        let ask = pb::ExplainVerdictRequest { sandbox, chain: vec![binary], host, port, method, target };
+        let Asked { sandbox, binary, host, port, method, target, is_upgrade: websocket } = asked.clone();
+        let (chain, port) = (vec![binary], port.into());
+        let ask = pb::ExplainVerdictRequest { sandbox, chain, host, port, method, target, websocket };
         let answer = within(THOROUGH, self.inbox.explain_verdict(ask)).await?;
         let explanation = serde_json::from_str(&answer.explanation)
             .map_err(|error| WireError::Json { field: "explanation", error: error.to_string() })?;

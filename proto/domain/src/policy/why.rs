@@ -44,6 +44,19 @@ pub enum Traffic<'a> {
     Stream,
     /// A request.
     Request(Request<'a>),
+    /// A GET that becomes a WebSocket.
+    Upgrade(Request<'a>),
+}
+
+impl<'a> Traffic<'a> {
+    /// The request, where there is one.
+    #[must_use]
+    pub fn request(self) -> Option<Request<'a>> {
+        match self {
+            Self::Stream => None,
+            Self::Request(request) | Self::Upgrade(request) => Some(request),
+        }
+    }
 }
 
 /// The answer.
@@ -166,6 +179,8 @@ pub enum Missing {
         #[serde(skip_serializing_if = "Option::is_none")]
         nearest: Option<Box<Nearest>>,
     },
+    /// The request may pass, and may not become a WebSocket.
+    NotWritten,
     /// A deny rule stands in the way.
     DenyRule,
     /// The query has no single reading, and a rule reads queries.
@@ -250,9 +265,10 @@ fn denied(facts: &Facts<'_>, refused: Refused) -> (Option<Ruling>, Missing) {
         }
         Refused::Stream => (facts.inspecting(), Missing::Inspected),
         Refused::Request(RequestDenial::DenyRule(rule)) => (facts.denying(&rule), Missing::DenyRule),
-        Refused::Request(RequestDenial::NotAllowed(rule) | RequestDenial::NotWritten(rule)) => {
+        Refused::Request(RequestDenial::NotAllowed(rule)) => {
             (facts.refusing(&rule), Missing::NoAllow { nearest: nearest::nearest(facts).map(Box::new) })
         }
+        Refused::Request(RequestDenial::NotWritten(rule)) => (facts.passing(&rule), Missing::NotWritten),
         Refused::Request(RequestDenial::NoPath(_)) => {
             (None, Missing::OtherPaths { endpoints: facts.inspected() })
         }

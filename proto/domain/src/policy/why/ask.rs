@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
+use super::Question;
 use super::judge::{Judged, judge};
-use super::{Question, Traffic};
 use crate::id::RuleName;
 use crate::node::from_json;
 use crate::policy::address::is_closed;
@@ -39,11 +39,9 @@ const ANY_PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14));
 
 fn least(policy: &Policy, question: &Question<'_>, networks: &[Vec<IpNet>]) -> Option<Rule> {
     let binary = question.caller.binary().filter(|path| !is_glob(path))?;
-    let layers = match question.traffic {
-        Traffic::Request(request) => vec![inspected(question, &request), unread(question)],
-        Traffic::Stream => vec![unread(question)],
-    };
-    let endpoints = layers.into_iter().flat_map(|layer| {
+    let inspected = question.traffic.request().map(|request| inspected(question, &request));
+    let layers = inspected.into_iter().chain([unread(question)]);
+    let endpoints = layers.flat_map(|layer| {
         networks.iter().map(move |list| Endpoint { allowed_ips: list.clone(), ..layer.clone() })
     });
     let rules = endpoints.map(|endpoint| Rule {

@@ -31,16 +31,20 @@ pub(super) fn judge(compiled: &CompiledPolicy, question: &Question<'_>) -> Judge
     let dial = |endpoints: &[EndpointRef], pass: fn(String) -> Judged| {
         destination(compiled, question, endpoints).map_or_else(Judged::Denied, pass)
     };
+    let judged = |verdict: RequestVerdict| match verdict {
+        RequestVerdict::Allowed(endpoints) => dial(&endpoints, Judged::Allowed),
+        RequestVerdict::Audited(endpoints) => dial(&endpoints, Judged::Audited),
+        RequestVerdict::Denied(denial) => Judged::Denied(Refused::Request(denial)),
+    };
     match (compiled.connect(question.caller, question.host, question.port), question.traffic) {
         (Connect::Denied(denial), _) => Judged::Denied(Refused::Connect(denial)),
         (Connect::Inspected(_), Traffic::Stream) => Judged::Denied(Refused::Stream),
         (Connect::Opaque(endpoints), _) => dial(&endpoints, Judged::Allowed),
         (Connect::Inspected(inspected), Traffic::Request(request)) => {
-            match compiled.request(&inspected, &request) {
-                RequestVerdict::Allowed(endpoints) => dial(&endpoints, Judged::Allowed),
-                RequestVerdict::Audited(endpoints) => dial(&endpoints, Judged::Audited),
-                RequestVerdict::Denied(denial) => Judged::Denied(Refused::Request(denial)),
-            }
+            judged(compiled.request(&inspected, &request))
+        }
+        (Connect::Inspected(inspected), Traffic::Upgrade(request)) => {
+            judged(compiled.upgrade(&inspected, &request))
         }
     }
 }

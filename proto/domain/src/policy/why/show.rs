@@ -11,10 +11,7 @@ use crate::untrusted::Untrusted;
 
 /// The question on one line.
 pub(super) fn asked(question: &Question<'_>) -> String {
-    let request = match question.traffic {
-        Traffic::Stream => None,
-        Traffic::Request(request) => Some(request),
-    };
+    let request = question.traffic.request();
     let witness = Witness {
         chain: question.caller.chain.clone(),
         host: question.host.to_string(),
@@ -23,7 +20,7 @@ pub(super) fn asked(question: &Question<'_>) -> String {
         method: request.map(|request| request.method.to_owned()),
         path: request.map(|request| request.path.to_owned()).unwrap_or_default(),
         query: request.and_then(|request| request.query).map(str::to_owned),
-        is_upgrade: false,
+        is_upgrade: matches!(question.traffic, Traffic::Upgrade(_)),
     };
     Untrusted::new(&witness.to_string()).visible()
 }
@@ -84,6 +81,9 @@ impl fmt::Display for Missing {
             Self::Inspected => f.write_str("the connection is inspected, and this is not a request"),
             Self::OtherPaths { .. } => f.write_str("the connection is inspected, and no endpoint is about this path"),
             Self::NoAllow { .. } => f.write_str("the connection is inspected, and no allow matches"),
+            Self::NotWritten => f.write_str(
+                "it may pass, and may not become a WebSocket: only a rule that writes GET out opens one, no preset and no audit",
+            ),
             Self::DenyRule => f.write_str("a deny rule stands in the way, and no allow can change that"),
             Self::UnclearQuery => {
                 f.write_str("the query has no single reading (a bad escape, a `;`, or not UTF-8), and a rule reads queries")
