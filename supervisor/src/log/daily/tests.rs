@@ -29,7 +29,10 @@ fn seven_days_of_a_form_are_kept_and_nothing_else_is_touched() {
     }
     let mut daily = Daily::new(folder.path().to_owned(), "openshell");
     for day in 10..20 {
-        assert_eq!(write(&mut daily, at(&format!("2026-07-{day}T12:00:00Z")), Weight::Ordinary, "line"), None);
+        assert_eq!(
+            write(&mut daily, at(&format!("2026-07-{day}T12:00:00Z")), Weight::Ordinary, "line"),
+            None
+        );
     }
     let names = names(folder.path());
     let own: Vec<&String> =
