@@ -5,11 +5,30 @@
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Local, Utc};
+use tokio::time::Instant;
 
 /// The time now.
 #[must_use]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// A clock that never goes back: how long ago it was started.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since then.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// How far the clock on the wall is from UTC.

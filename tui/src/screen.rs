@@ -3,17 +3,21 @@
 //! `Msg → update(&mut Model, Msg) → Vec<Effect> → view(&Model, &Theme, &mut Frame)`. Knows the wire and the domain,
 //! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
 
+pub mod arming;
 pub mod browse;
 pub mod decided;
 pub mod editor;
 pub mod history;
 pub mod keys;
 pub mod layout;
+pub mod lease;
 pub mod life;
 pub mod log;
 pub mod model;
 pub mod msg;
 pub mod policy;
+pub mod reason;
+pub mod risk;
 mod run;
 pub mod sandboxes;
 pub mod sorted;

@@ -67,6 +67,18 @@ impl Screen {
         wait_until(&format!("{text:?} is not shown:\n{}", self.text()), || self.text().contains(text));
     }
 
+    /// Waits until what is shown can be approved: the key in the footer stands out then.
+    fn is_armed(&self) {
+        wait_until("nothing can be approved", || {
+            let parser = self.parser.lock().unwrap();
+            let screen = parser.screen();
+            let (lines, columns) = screen.size();
+            let footer = screen.rows(0, columns.into()).last().unwrap_or_default();
+            footer.starts_with(" a approve")
+                && screen.cell(u16::from(lines) - 1, 1).is_some_and(vt100::Cell::bold)
+        });
+    }
+
     fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }
@@ -106,6 +118,7 @@ async fn from_a_proposal_to_a_loaded_policy() {
         screen.shows("write\\u{1b}[2J it\\u{202e}");
         // Nothing is approved before it is known what it would allow.
         screen.shows("all of it");
+        screen.is_armed();
         screen.press("a");
         screen.shows("loaded by demo in");
         screen.shows("Nothing is waiting.");
@@ -140,6 +153,7 @@ async fn a_pasted_reason_goes_out_as_it_is() {
     let id = supervisor.submit("/v1/x", "").await;
     let screen = Screen::open(&stage, 80, 24);
     screen.shows("allow PUT /v1/x]");
+    screen.is_armed();
     screen.press("r");
     screen.shows("reason for the agent");
     screen.press("\u{1b}[200~use \"release/*\",\rnot üq\u{1b}[201~");
@@ -169,6 +183,7 @@ async fn it_comes_back_by_itself_and_knows_what_it_missed() {
     screen.shows("the gateway is away: nothing was sent");
     stage.start().await;
     screen.shows("● live");
+    screen.is_armed();
     screen.press("a");
     screen.shows(&format!("approved {} PUT api.example.com", id.get(..8).unwrap()));
     screen.press("q");

@@ -12,6 +12,7 @@ use openshell_domain::policy::Rule;
 use openshell_domain::policy::read::{Source, rule_from_node};
 use openshell_domain::proposal::{Draft, Lease, Origin};
 use openshell_inbox::client::watch::{Connection, Update};
+use openshell_inbox::screen::arming::Press;
 use openshell_inbox::screen::model::Model;
 use openshell_inbox::screen::msg::{Msg, What};
 use openshell_inbox::screen::theme::Theme;
@@ -97,7 +98,8 @@ impl Feed {
 
     fn key(&mut self, key: &str) -> [Duration; 2] {
         let code = KeyCode::Char(key.chars().next().unwrap());
-        self.time(What::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+        let key = KeyEvent::new(code, KeyModifiers::NONE);
+        self.time(What::Key(Press { key, read: self.uptime(), is_alone: true }))
     }
 
     fn time(&mut self, what: What) -> [Duration; 2] {
@@ -108,8 +110,12 @@ impl Feed {
         [begun.elapsed(), processor() - had]
     }
 
+    fn uptime(&self) -> Duration {
+        Duration::from_millis(self.at.timestamp_millis().try_into().unwrap())
+    }
+
     fn take(&mut self, what: What) {
-        update(&mut self.model, Msg { at: self.at, what });
+        update(&mut self.model, Msg { at: self.at, uptime: self.uptime(), what });
     }
 
     fn draw(&mut self) {

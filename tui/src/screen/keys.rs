@@ -31,6 +31,8 @@ pub enum Action {
     Show(Tab),
     /// Grant what is shown.
     Approve,
+    /// Grant what is shown, for a time to choose.
+    Lease,
     /// Refuse what is shown.
     Reject,
     /// The policy of the sandbox that is shown.
@@ -104,7 +106,9 @@ const ELSEWHERE: &[Tab] = &[Tab::Decided, Tab::Policy, Tab::Sandboxes];
 
 /// All keys, in the order of the footer.
 pub const TABLE: &[Binding] = &[
-    row(&[letter('a')], Action::Approve, "approve what is shown, until its run ends", "approve")
+    row(&[letter('a')], Action::Approve, "approve what is shown, with the default lease", "approve")
+        .on(&[Tab::Pending]),
+    row(&[letter('A')], Action::Lease, "approve what is shown, for how long you choose", "for…")
         .on(&[Tab::Pending]),
     row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject").on(&[Tab::Pending]),
     row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open").on(&[Tab::Pending]),
@@ -152,15 +156,38 @@ pub fn markdown() -> String {
         let tabs = if row.tabs.len() == Tab::ALL.len() { String::new() } else { tabs.join(", ") };
         out.push_str(&format!("| {} | {tabs} | {} |\n", keys.join(" "), row.help));
     }
-    for (key, help) in PROMPT {
-        out.push_str(&format!("| `{key}` | while a reason is typed | {help} |\n"));
+    for (when, keys) in MODES {
+        for (key, help) in *keys {
+            out.push_str(&format!("| `{key}` | {when} | {help} |\n"));
+        }
     }
     out
 }
 
 /// The keys while a reason is typed: label, what footer and help say.
-pub const PROMPT: &[(&str, &str)] =
-    &[("enter", "send"), ("esc", "cancel, keep the text"), ("ctrl-j", "new line"), ("ctrl-u", "clear")];
+pub const PROMPT: &[(&str, &str)] = &[
+    ("enter", "send"),
+    ("esc", "cancel, keep the text"),
+    ("alt-1…7", "a hint"),
+    ("↑ ↓", "earlier reasons"),
+    ("tab space", "hints without alt"),
+    ("ctrl-j", "new line"),
+    ("ctrl-u", "clear"),
+];
+
+/// The keys while a lease is chosen.
+pub const LEASE: &[(&str, &str)] =
+    &[("1 … 5", "approve for that"), ("enter", "approve for the marked one"), ("esc", "back")];
+
+/// The keys while a risk is named.
+pub const ACCEPT: &[(&str, &str)] = &[("y", "accept the risk, approve"), ("any other key", "cancel")];
+
+/// What has keys of its own, and when.
+const MODES: &[(&str, &[(&str, &str)])] = &[
+    ("while a reason is typed", PROMPT),
+    ("while a lease is chosen", LEASE),
+    ("while a risk is named", ACCEPT),
+];
 
 /// The action of a key on a tab, if it has one.
 #[must_use]
@@ -229,7 +256,8 @@ mod tests {
     #[test]
     fn nothing_can_be_decided_from_another_tab() {
         for tab in Tab::ALL.into_iter().filter(|tab| *tab != Tab::Pending) {
-            let decides = |row: &&Binding| matches!(row.action, Action::Approve | Action::Reject);
+            let decides =
+                |row: &&Binding| matches!(row.action, Action::Approve | Action::Lease | Action::Reject);
             assert_eq!(of(tab).filter(decides).count(), 0, "{}", tab.name());
         }
     }

@@ -172,9 +172,9 @@ impl Life {
             Stage::Sent => "sent, no answer yet".to_owned(),
             Stage::Recorded { seq, revision: None, .. } => format!("recorded as event {seq}"),
             Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
-                format!(
-                    "recorded, not in force: no supervisor of {sandbox} is connected; the grant ends with its run"
-                )
+                let ends = matches!(self.decision.lease.as_str(), "" | "run");
+                let end = if ends { "; the grant ends with its run" } else { "" };
+                format!("recorded, not in force: no supervisor of {sandbox} is connected{end}")
             }
             Stage::Recorded { seq, revision: Some(revision), .. } => {
                 format!("→ {sandbox} is loading it, revision {revision}, event {seq}")

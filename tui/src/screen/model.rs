@@ -14,12 +14,14 @@ use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::inbox::Inbox;
 use openshell_domain::proposal::Proposal;
 
+use super::arming::Arming;
 use super::decided::Decided;
 use super::history::History;
 use super::layout::Areas;
 use super::life::Life;
 use super::log::LogTab;
 use super::policy::PolicyTab;
+use super::reason::Words;
 use super::sandboxes::SandboxesTab;
 use super::sorted::Sorted;
 use super::tab::Tab;
@@ -77,7 +79,9 @@ pub struct Model {
     /// The asks of which the reviewer will be told, and the burst that they belong to.
     pub bell: Bell,
     /// Reasons that were typed and not sent.
-    pub reasons: BTreeMap<ProposalId, String>,
+    pub reasons: BTreeMap<ProposalId, Words>,
+    /// What has been on the screen for long enough to be decided, and how the last key came.
+    pub arming: Arming,
     /// Why the last key did nothing.
     pub note: Option<String>,
     /// The decision that changed last, while that is news.
@@ -180,6 +184,7 @@ impl Model {
             attached: BTreeMap::new(),
             bell: Bell::default(),
             reasons: BTreeMap::new(),
+            arming: Arming::default(),
             note: None,
             news: None,
             deaf_until: None,

@@ -1,11 +1,12 @@
 //! What reaches the screen, and what the screen wants done: the two sides of `update`.
 
-use chrono::{DateTime, Utc};
-use crossterm::event::KeyEvent;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{SandboxName, Seq};
 
+use super::arming::Press;
 use super::{Exit, Notice};
 use crate::client::watch::Update;
 use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
@@ -13,8 +14,10 @@ use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 /// Something that happened, and when.
 #[derive(Debug)]
 pub struct Msg {
-    /// When it reached the screen: the only clock that `update` knows.
+    /// When it reached the screen, by the clock on the wall.
     pub at: DateTime<Utc>,
+    /// How long the screen had been open then, by a clock that never goes back. `update` knows no other clocks.
+    pub uptime: Duration,
     /// What.
     pub what: What,
 }
@@ -23,7 +26,7 @@ pub struct Msg {
 #[derive(Debug)]
 pub enum What {
     /// A key was pressed.
-    Key(KeyEvent),
+    Key(Press),
     /// A text was pasted in one piece.
     Paste(String),
     /// The terminal has this many columns and rows now.
@@ -42,6 +45,10 @@ pub enum What {
     Notice(Notice),
     /// A second has passed.
     Tick,
+    /// The model is on the screen as it is now.
+    Drawn,
+    /// Something has been on the screen for long enough to be decided.
+    Armed,
     /// The program runs again after it was suspended.
     Resumed,
     /// The program is to end: a signal came.

@@ -7,11 +7,9 @@ use std::io::{IsTerminal, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::model::Model;
 use super::msg::{Answer, Effect, Msg, What};
@@ -19,10 +17,11 @@ use super::terminal::Terminal;
 use super::theme::{Surroundings, Theme};
 use super::{Exit, Notice, ScreenError, ScreenOptions};
 use crate::client::{Client, Decision, watch};
-use crate::clock;
-use background::{Answer as Answered, Gate};
+use crate::clock::{self, Stopwatch};
+use background::Answer as Answered;
 
 mod background;
+mod input;
 mod reads;
 mod signals;
 
@@ -56,20 +55,21 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     let asked =
         if options.look.needs_background(&surroundings) { background::ask()? } else { Answered::default() };
     let theme = options.look.theme(&surroundings, asked.background);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(input(inlet.clone(), asked));
+    let (mut tasks, watch) = (JoinSet::new(), Stopwatch::start());
+    tasks.spawn(input::read(inlet.clone(), asked, watch));
     tasks.spawn(signals::watch(inlet.clone()));
     if let Some(notices) = options.notices {
         tasks.spawn(pass_on(notices, inlet.clone()));
     }
     let watcher = tasks.spawn(watch::follow(options.gateway.clone(), inlet.clone()));
-    Screen { model, theme, terminal, inlet, tasks, watcher, gateway: options.gateway }.run(queue).await
+    Screen { model, theme, terminal, watch, inlet, tasks, watcher, gateway: options.gateway }.run(queue).await
 }
 
 struct Screen {
     model: Model,
     theme: Theme,
     terminal: Terminal,
+    watch: Stopwatch,
     inlet: mpsc::Sender<What>,
     /// Ends with the screen.
     tasks: JoinSet<()>,
@@ -86,11 +86,15 @@ impl Screen {
             if std::mem::take(&mut self.model.is_dirty) {
                 let (model, theme) = (&self.model, &self.theme);
                 self.terminal.draw(|frame| super::view::view(model, theme, frame))?;
+                self.take_in(What::Drawn)?;
                 sleep(FRAME).await;
             }
+            let due = self.model.arming.due();
+            let rest = due.map(|due| due.saturating_sub(self.watch.elapsed())).unwrap_or_default();
             tokio::select! {
                 _ = queue.recv_many(&mut batch, QUEUE) => {}
                 _ = seconds.tick(), if self.model.is_ticking() => batch.push(What::Tick),
+                () = sleep(rest), if due.is_some() => batch.push(What::Armed),
                 Some(_) = self.tasks.join_next() => {}
             }
             for what in batch.drain(..) {
@@ -102,7 +106,8 @@ impl Screen {
     }
 
     fn take_in(&mut self, what: What) -> Result<Option<Exit>, ScreenError> {
-        let effects = super::update::update(&mut self.model, Msg { at: clock::now(), what });
+        let (at, uptime) = (clock::now(), self.watch.elapsed());
+        let effects = super::update::update(&mut self.model, Msg { at, uptime, what });
         for effect in effects {
             match effect {
                 Effect::Decide(decision) => {
@@ -174,28 +179,4 @@ async fn pass_on(mut notices: mpsc::Receiver<Notice>, inlet: mpsc::Sender<What>)
             return;
         }
     }
-}
-
-/// Keys, pastes and sizes. Ends the screen when the terminal has gone away.
-async fn input(inlet: mpsc::Sender<What>, asked: Answered) {
-    let mut events = EventStream::new();
-    for key in asked.typed {
-        inlet.send(What::Key(key)).await.unwrap_or_default();
-    }
-    let (mut gate, late) = (Gate::default(), Instant::now() + background::LATE);
-    while let Some(Ok(event)) = events.next().await {
-        gate.is_early = Instant::now() < late;
-        let what = match event {
-            Event::Key(key) if key.kind == KeyEventKind::Release => continue,
-            Event::Key(key) if asked.is_open && !gate.passes(key) => continue,
-            Event::Key(key) => What::Key(key),
-            Event::Paste(text) => What::Paste(text),
-            Event::Resize(columns, lines) => What::Resize(columns, lines),
-            _ => continue,
-        };
-        if inlet.send(what).await.is_err() {
-            return;
-        }
-    }
-    inlet.send(What::Signal(signals::HANG_UP)).await.unwrap_or_default();
 }

@@ -9,6 +9,7 @@ use super::model::Model;
 use super::theme::Theme;
 use super::view::view;
 
+mod acts;
 mod hostile;
 mod reviewer;
 mod reviews;

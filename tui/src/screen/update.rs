@@ -4,6 +4,7 @@
 //! changes; `input`, `prompt`, `feed`, `decision`, `alert` and `tabs` are its parts.
 
 mod alert;
+mod approval;
 mod decision;
 mod face;
 mod feed;
@@ -13,6 +14,7 @@ mod rows;
 mod tabs;
 
 use super::Exit;
+use super::arming::{self, Press};
 use super::log::Proof;
 use super::model::{Model, Overlay};
 use super::msg::{Effect, Msg, What};
@@ -34,17 +36,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let before = matches!(msg.what, What::Tick).then(|| face::of(model));
     model.now = msg.at;
+    model.arming.pass(msg.uptime);
     model.age();
     model.is_dirty = true;
     match msg.what {
-        What::Key(key) => match model.overlay {
-            Overlay::Reject(_) => prompt::key(model, key),
-            Overlay::None if model.log.typing.is_some() => {
-                log::key(model, key);
-                Vec::new()
-            }
-            Overlay::None | Overlay::Help => input::key(model, key),
-        },
+        What::Key(press) => pressed(model, press),
         What::Paste(text) if model.log.typing.is_some() => {
             log::paste(model, &text);
             Vec::new()
@@ -82,8 +78,32 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.is_dirty = before != Some(face::of(model)) || rate != model.decided.rate;
             alert::ring(model)
         }
-        What::Resumed => vec![Effect::Redraw],
+        What::Drawn => {
+            model.arming.drawn(arming::subjects(model));
+            model.is_dirty = false;
+            Vec::new()
+        }
+        What::Armed => Vec::new(),
+        What::Resumed => {
+            model.arming.forget();
+            vec![Effect::Redraw]
+        }
         What::Signal(number) => vec![Effect::Quit(Exit::Signal(number))],
+    }
+}
+
+fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
+    model.arming.pressed(press);
+    let key = press.key;
+    match model.overlay {
+        Overlay::Reject(_) => prompt::key(model, key),
+        Overlay::Lease(_) => approval::menu_key(model, key),
+        Overlay::Accept(_) => approval::accept_key(model, key),
+        Overlay::None if model.log.typing.is_some() => {
+            log::key(model, key);
+            Vec::new()
+        }
+        Overlay::None | Overlay::Help => input::key(model, key),
     }
 }
 

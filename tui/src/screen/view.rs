@@ -11,6 +11,7 @@ pub(super) mod header;
 mod help;
 mod list;
 pub(super) mod pane;
+mod question;
 mod reject;
 mod unverified;
 
@@ -59,6 +60,8 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         Overlay::None => {}
         Overlay::Help => help::draw(model.tab, theme, frame),
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
+        Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),
+        Overlay::Accept(accept) => question::accept(model, accept, theme, frame, &areas),
     }
 }
 

@@ -114,6 +114,12 @@ pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<L
     let reason =
         if decision.reason.is_empty() { "none".to_owned() } else { shown::visible(&decision.reason) };
     lines.extend(fact("Reason", &reason, theme.text, page));
+    if let Status::Rejected { hints, .. } = &now.status
+        && !hints.is_empty()
+    {
+        let hints: Vec<&str> = hints.iter().map(|hint| hint.as_str()).collect();
+        lines.extend(fact("Hints", &hints.join(", "), theme.text, page));
+    }
     if let Status::Approved { lease, .. } = &now.status {
         lines.extend(fact("Lease", &lease.to_string(), theme.text, page));
     }

@@ -8,7 +8,9 @@ use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
 use crate::review::{self, Section};
-use crate::screen::editor::Editor;
+use crate::screen::lease::Menu;
+use crate::screen::reason::Reason;
+use crate::screen::risk::Accept;
 
 /// A proposal as it is on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,23 @@ pub enum Overlay {
     Help,
     /// The reason of a rejection.
     Reject(Prompt),
+    /// For how long?
+    Lease(Menu),
+    /// Although?
+    Accept(Accept),
+}
+
+impl Overlay {
+    /// On which proposal something is asked, if anything is.
+    #[must_use]
+    pub fn asks_about(&self) -> Option<ProposalId> {
+        match self {
+            Self::None | Self::Help => None,
+            Self::Reject(prompt) => Some(prompt.proposal),
+            Self::Lease(menu) => Some(menu.proposal),
+            Self::Accept(accept) => Some(accept.proposal),
+        }
+    }
 }
 
 /// A reason that is being typed.
@@ -75,7 +94,5 @@ pub struct Prompt {
     /// As it was shown when the prompt was opened.
     pub digest: Option<Digest>,
     /// The words.
-    pub editor: Editor,
-    /// Whether enter was pressed on an empty reason: the next one sends it.
-    pub is_empty_confirmed: bool,
+    pub reason: Reason,
 }

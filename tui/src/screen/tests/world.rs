@@ -20,6 +20,7 @@ use openshell_domain::state::Sandbox;
 use crate::client::watch::{Connection, Update};
 use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 use crate::screen::Notice;
+use crate::screen::arming::Press;
 use crate::screen::model::Model;
 use crate::screen::msg::{Answer, Effect, Msg, What};
 use crate::screen::update::update;
@@ -36,6 +37,8 @@ pub(crate) struct World {
     /// Every event, as the log has it.
     pub(crate) log: Vec<Envelope>,
     at: DateTime<Utc>,
+    /// How long the screen has been open: reviewers take their time, a second a key.
+    uptime: Duration,
     seq: u64,
 }
 
@@ -109,6 +112,7 @@ impl World {
             seen: Vec::new(),
             log: Vec::new(),
             at,
+            uptime: Duration::ZERO,
             seq: 1,
         }
     }
@@ -134,7 +138,7 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, what: What) {
-        for effect in update(&mut self.model, Msg { at: self.at, what }) {
+        for effect in update(&mut self.model, Msg { at: self.at, uptime: self.uptime, what }) {
             match effect {
                 Effect::Alert(asks) => self.alerts.push(asks),
                 other => self.effects.push(other),
@@ -172,8 +176,26 @@ impl World {
         }
     }
 
+    /// Presses a key after having looked at the screen for a second.
     pub(crate) fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
-        self.give(What::Key(KeyEvent::new(code, modifiers)));
+        self.give(What::Drawn);
+        self.after(1_000);
+        let (key, read) = (KeyEvent::new(code, modifiers), self.uptime);
+        self.give(What::Key(Press { key, read, is_alone: true }));
+    }
+
+    /// Lets the clock that never goes back go on.
+    pub(crate) fn after(&mut self, milliseconds: u64) {
+        self.uptime += Duration::from_millis(milliseconds);
+    }
+
+    /// Presses a letter at once: whatever is on the screen, whatever was pressed before.
+    pub(crate) fn tap(&mut self, letter: char, is_alone: bool) {
+        self.strike(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE), is_alone);
+    }
+
+    pub(crate) fn strike(&mut self, key: KeyEvent, is_alone: bool) {
+        self.give(What::Key(Press { key, read: self.uptime, is_alone }));
     }
 
     pub(crate) fn inbox(&self) -> Inbox {

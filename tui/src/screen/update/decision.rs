@@ -9,9 +9,11 @@ use openshell_domain::proposal::Status;
 
 use super::rows;
 use crate::client::{Decision, Verb};
+use crate::screen::arming;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
+use crate::screen::reason::Words;
 use crate::screen::summary;
 
 /// How many decisions are remembered.
@@ -59,17 +61,51 @@ pub fn objection_to_approval(model: &Model) -> Option<String> {
     is_too_complex.then(|| "too complex: what it would change cannot be computed; reject it".to_owned())
 }
 
-/// Sends a decision on the detail.
-pub(super) fn send(model: &mut Model, verb: Verb, reason: String) -> Vec<Effect> {
+/// What goes with a decision.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The reviewer's words.
+    pub(super) reason: String,
+    /// What would be better.
+    pub(super) hints: Vec<String>,
+    /// How long an approval is to hold; empty is the setting.
+    pub(super) lease: &'static str,
+}
+
+impl Said {
+    /// The words of a rejection.
+    pub(super) fn words(words: Words) -> Self {
+        let hints = words.hints.iter().map(ToString::to_string).collect();
+        Self { reason: words.text, hints, lease: "" }
+    }
+}
+
+/// Whether the detail may be decided by the last key; says why not.
+pub(super) fn may(model: &mut Model, verb: Verb) -> bool {
     let approval = (verb == Verb::Approve).then(|| objection_to_approval(model)).flatten();
-    if let Some(objection) = objection(model).or(approval) {
+    let objection = objection(model).or(approval);
+    let pull = |model: &mut Model| model.arming.pull(arming::detail(model)).err().map(str::to_owned);
+    let objection = objection.or_else(|| pull(model));
+    let may = objection.is_none();
+    if let Some(objection) = objection {
         model.say(objection);
+    }
+    may
+}
+
+/// Sends a decision on the detail.
+pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
+    if !may(model, verb) {
         return Vec::new();
     }
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision = Decision::new(proposal.id, digest, verb, reason);
+    let decision = Decision {
+        lease: said.lease.to_owned(),
+        hints: said.hints,
+        ..Decision::new(proposal.id, digest, verb, said.reason)
+    };
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
@@ -96,7 +132,8 @@ pub(super) fn answered(model: &mut Model, answer: Answer) -> Vec<Effect> {
                 model.tell(id);
             }
             if !answer.decision.reason.is_empty() && !model.life(id).is_some_and(Life::is_recorded) {
-                model.reasons.insert(id, answer.decision.reason);
+                let hints = answer.decision.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+                model.reasons.insert(id, Words { text: answer.decision.reason, hints });
             }
         }
     }
@@ -137,7 +174,7 @@ pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut
     }
     loaded(model, &sandbox);
     rows::touch(model, id);
-    let is_asked = matches!(&model.overlay, Overlay::Reject(prompt) if prompt.proposal == id);
+    let is_asked = model.overlay.asks_about() == Some(id);
     if is_news && !is_asked && model.selected() == Some(id) {
         rows::select_next_pending(model);
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::clock;
-use crate::screen::model::{Link, Model};
+use crate::screen::model::{Link, Model, Overlay};
 use crate::screen::tab::Tab;
 
 /// Everything on the screen that is made of the time: ages, a countdown, news that grow old.
@@ -11,6 +11,8 @@ use crate::screen::tab::Tab;
 pub(super) struct Face {
     ages: Vec<String>,
     countdown: Option<u128>,
+    /// The ends of the leases to choose from are told to the minute.
+    minute: Option<i64>,
     has_news: bool,
     has_note: bool,
 }
@@ -41,6 +43,7 @@ pub(super) fn of(model: &Model) -> Face {
     Face {
         ages: shown.into_iter().map(age).collect(),
         countdown,
+        minute: matches!(model.overlay, Overlay::Lease(_)).then(|| model.now.timestamp().div_euclid(60)),
         has_news: model.news.is_some(),
         has_note: model.note.is_some(),
     }

@@ -2,8 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{decision, prompt, rows, tabs};
-use crate::client::Verb;
+use super::{approval, prompt, rows, tabs};
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
 use crate::screen::log;
@@ -32,7 +31,8 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
-        Action::Approve => return decision::send(model, Verb::Approve, String::new()),
+        Action::Approve => return approval::approve(model, ""),
+        Action::Lease => approval::choose(model),
         Action::Reject => prompt::open(model),
         Action::Quit => return vec![Effect::Quit(Exit::Quit)],
         Action::Suspend => return vec![Effect::Suspend],

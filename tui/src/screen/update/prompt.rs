@@ -1,18 +1,18 @@
 //! The reason of a rejection, while it is typed.
 //!
-//! The text is kept byte for byte: through a cancel, through a refusal, through a broken connection. Only what
-//! the gateway has recorded is forgotten.
+//! The words are kept as they are: through a cancel, through a refusal, through a broken connection. Only what the
+//! gateway has recorded is forgotten.
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::decide::MAX_REASON;
 
-use super::decision;
+use super::decision::{self, Said};
 use crate::client::Verb;
-use crate::screen::editor::Editor;
 use crate::screen::model::{Model, Overlay, Prompt};
 use crate::screen::msg::Effect;
+use crate::screen::reason::{self, Heard, Reason, Words};
 
 /// How long letters stay words after the last key, where there was nothing to type them into.
 const DEAF: Duration = Duration::from_millis(1_500);
@@ -31,8 +31,7 @@ pub(super) fn open(model: &mut Model) {
     model.overlay = Overlay::Reject(Prompt {
         proposal: id,
         digest: detail.digest,
-        editor: Editor::new(model.reasons.get(&id).cloned().unwrap_or_default()),
-        is_empty_confirmed: false,
+        reason: Reason::new(model.reasons.get(&id).cloned().unwrap_or_default()),
     });
 }
 
@@ -52,9 +51,12 @@ pub(super) fn swallows(model: &mut Model, key: KeyEvent) -> bool {
 
 /// A paste goes to the prompt and nowhere else: nothing that is pasted is ever a command.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
-    match model.overlay {
-        Overlay::Reject(_) => insert(model, &with_line_breaks(text)),
-        _ => model.say("nothing was pasted: press r to type a reason".to_owned()),
+    match typing(model) {
+        Some(reason) => {
+            let heard = reason.insert(&with_line_breaks(text));
+            tell(model, heard);
+        }
+        None => model.say("nothing was pasted: press r to type a reason".to_owned()),
     }
     Vec::new()
 }
@@ -70,52 +72,59 @@ fn with_line_breaks(text: &str) -> String {
     out
 }
 
-pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+/// The words that are being typed, wherever that is.
+fn typing(model: &mut Model) -> Option<&mut Reason> {
+    match &mut model.overlay {
+        Overlay::Reject(prompt) => Some(&mut prompt.reason),
+        _ => None,
+    }
+}
+
+/// What a key means while words are typed.
+pub(super) enum Typed {
+    /// They are finished.
+    Send,
+    /// They are put away.
+    Cancel,
+    /// Anything else.
+    Other(Vec<Effect>),
+}
+
+/// Takes a key in as a part of the words.
+pub(super) fn typed(model: &mut Model, key: KeyEvent) -> Typed {
     model.note = None;
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
-    match (key.code, control, alt) {
-        (KeyCode::Enter, _, true) | (KeyCode::Char('j'), true, _) => insert(model, "\n"),
-        (KeyCode::Enter, ..) => return send(model),
-        (KeyCode::Esc, ..) => close(model),
-        (KeyCode::Char('c'), true, _) => close(model),
-        (KeyCode::Char('z'), true, _) => return vec![Effect::Suspend],
-        (KeyCode::Char('l'), true, _) => return vec![Effect::Redraw],
-        (KeyCode::Char(c), false, false) => insert(model, c.encode_utf8(&mut [0; 4])),
-        (code, ..) => edit(model, code, control),
+    match (key.code, control) {
+        (KeyCode::Enter, _) if !alt => Typed::Send,
+        (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => Typed::Cancel,
+        (KeyCode::Char('z'), true) => Typed::Other(vec![Effect::Suspend]),
+        (KeyCode::Char('l'), true) => Typed::Other(vec![Effect::Redraw]),
+        _ => {
+            let earlier = reason::earlier(model);
+            let heard = typing(model).map_or(Heard::Done, |reason| reason.key(key, &earlier));
+            tell(model, heard);
+            Typed::Other(Vec::new())
+        }
+    }
+}
+
+fn tell(model: &mut Model, heard: Heard) {
+    if let Heard::TooLong(length) = heard {
+        model.say(format!("a reason has at most {MAX_REASON} bytes, this would be {length}"));
+    }
+}
+
+pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    match typed(model, key) {
+        Typed::Send => return send(model),
+        Typed::Cancel => close(model),
+        Typed::Other(effects) => return effects,
     }
     Vec::new()
 }
 
-fn edit(model: &mut Model, code: KeyCode, control: bool) {
-    let Overlay::Reject(prompt) = &mut model.overlay else { return };
-    prompt.is_empty_confirmed = false;
-    let editor = &mut prompt.editor;
-    match (code, control) {
-        (KeyCode::Left, false) => editor.move_left(),
-        (KeyCode::Right, false) => editor.move_right(),
-        (KeyCode::Home, _) | (KeyCode::Char('a'), true) => editor.move_home(),
-        (KeyCode::End, _) | (KeyCode::Char('e'), true) => editor.move_end(),
-        (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => editor.backspace(),
-        (KeyCode::Delete, _) | (KeyCode::Char('d'), true) => editor.delete(),
-        (KeyCode::Char('w'), true) => editor.delete_word(),
-        (KeyCode::Char('u'), true) => editor.clear_before(),
-        _ => {}
-    }
-}
-
-fn insert(model: &mut Model, text: &str) {
-    let Overlay::Reject(prompt) = &mut model.overlay else { return };
-    prompt.is_empty_confirmed = false;
-    let length = prompt.editor.len() + text.len();
-    if length > MAX_REASON {
-        model.say(format!("a reason has at most {MAX_REASON} bytes, this would be {length}"));
-    } else {
-        prompt.editor.insert(text);
-    }
-}
-
-/// Closes the prompt and keeps the text.
+/// Closes the prompt and keeps the words.
 fn close(model: &mut Model) {
     let Overlay::Reject(prompt) = std::mem::replace(&mut model.overlay, Overlay::None) else { return };
     keep(model, &prompt);
@@ -124,11 +133,24 @@ fn close(model: &mut Model) {
 }
 
 fn keep(model: &mut Model, prompt: &Prompt) {
-    if prompt.editor.is_empty() {
+    let words = prompt.reason.words();
+    if words == Words::default() {
         model.reasons.remove(&prompt.proposal);
     } else {
-        model.reasons.insert(prompt.proposal, prompt.editor.text());
+        model.reasons.insert(prompt.proposal, words);
     }
+}
+
+/// Whether there is a text, or somebody means it to be without.
+pub(super) fn is_finished(model: &mut Model) -> bool {
+    let Some(reason) = typing(model) else { return false };
+    let is_finished = !reason.editor.is_empty() || reason.is_empty_confirmed;
+    reason.is_empty_confirmed = true;
+    let learns = if reason.hints.is_empty() { "nothing" } else { "only the hints" };
+    if !is_finished {
+        model.say(format!("no reason: the agent learns {learns}. enter again rejects without one"));
+    }
+    is_finished
 }
 
 fn send(model: &mut Model) -> Vec<Effect> {
@@ -136,12 +158,10 @@ fn send(model: &mut Model) -> Vec<Effect> {
         model.say(objection);
         return Vec::new();
     }
-    let Overlay::Reject(prompt) = &mut model.overlay else { return Vec::new() };
-    if prompt.editor.is_empty() && !prompt.is_empty_confirmed {
-        prompt.is_empty_confirmed = true;
-        model.say("no reason: the agent learns nothing. enter again rejects without one".to_owned());
+    if !is_finished(model) {
         return Vec::new();
     }
+    let Overlay::Reject(prompt) = &model.overlay else { return Vec::new() };
     let prompt = prompt.clone();
     let is_same = |detail: &crate::screen::model::Detail| {
         detail.proposal.id == prompt.proposal && detail.digest == prompt.digest
@@ -151,5 +171,5 @@ fn send(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     keep(model, &prompt);
-    decision::send(model, Verb::Reject, prompt.editor.text())
+    decision::send(model, Verb::Reject, Said::words(prompt.reason.words()))
 }

@@ -1,5 +1,8 @@
 //! Journeys: keys and events in, effects out.
 
+mod approval;
+mod arming;
+
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;
 
@@ -152,7 +155,7 @@ fn offline_refuses_and_keeps_what_is_typed() {
     world.press("\n");
     assert!(decisions(&world).is_empty());
     assert!(world.model.note.as_ref().unwrap().contains("away"));
-    assert!(matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "no"));
+    assert!(matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.reason.editor.text() == "no"));
     world.press("\x1ba");
     assert!(decisions(&world).is_empty());
     world.live();
@@ -186,6 +189,42 @@ fn escape_keeps_the_reason_and_an_empty_one_needs_a_second_enter() {
     world.press("k");
     world.press("r\n");
     assert_eq!(decisions(&world)[1], (1, Verb::Reject, "q".to_owned()));
+}
+
+#[test]
+fn hints_go_with_the_words_and_are_kept_like_them() {
+    let mut world = World::with_three();
+    world.press("r");
+    world.key(KeyCode::Char('1'), KeyModifiers::ALT);
+    world.key(KeyCode::Char('5'), KeyModifiers::ALT);
+    world.press("\x1b");
+    world.press("r\n");
+    assert!(decisions(&world).is_empty(), "hints are no reason");
+    assert!(world.model.note.as_ref().unwrap().contains("only the hints"));
+    world.press("for a day\n");
+    let sent = world.decision(id(1));
+    assert_eq!(
+        (sent.reason.as_str(), sent.hints.join(" ").as_str()),
+        ("for a day", "too_broad needs_time_limit")
+    );
+    world.answer(id(1), Err(ClientError::Stale(None)));
+    world.press("r\n");
+    assert_eq!(world.decision(id(1)).hints, sent.hints);
+    assert_eq!(decisions(&world).len(), 2);
+}
+
+#[test]
+fn reasons_can_be_taken_again() {
+    let mut world = World::with_three();
+    world.press("rfirst\n");
+    world.answer_recorded(id(1), None, true);
+    world.rejected(id(3), "somebody else's");
+    world.press("r");
+    assert_eq!(world.selected(), id(2));
+    world.key(KeyCode::Up, KeyModifiers::NONE);
+    world.press("\n");
+    assert_eq!(decisions(&world)[1], (2, Verb::Reject, "first".to_owned()));
+    assert_eq!(crate::screen::reason::earlier(&world.model), ["first", "somebody else's"]);
 }
 
 #[test]
@@ -329,12 +368,12 @@ fn words_typed_after_a_refused_r_are_never_commands() {
         let first = world.selected();
         world.press("rjust no, an API\n");
         assert!(
-            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.reason.editor.text() == "just no, an API")
         );
         assert_eq!((world.selected(), decisions(&world).len()), (first, 0));
         world.press("\x1br");
         assert!(
-            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.editor.text() == "just no, an API")
+            matches!(&world.model.overlay, Overlay::Reject(prompt) if prompt.reason.editor.text() == "just no, an API")
         );
     }
 }

@@ -6,7 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use super::header;
-use crate::screen::keys::{self, Action, FILTER, PROMPT};
+use crate::screen::arming::{self, Subject};
+use crate::screen::keys::{self, ACCEPT, Action, FILTER, LEASE, PROMPT};
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
@@ -32,7 +33,7 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
     let area = areas.status;
     let cells = usize::from(area.width).saturating_sub(2);
     // What stands against sending stays in sight for as long as somebody types.
-    let standing = if matches!(model.overlay, Overlay::Reject(_)) { objection(model) } else { None };
+    let standing = model.overlay.asks_about().and_then(|_| objection(model));
     let line = match (model.note.as_ref().or(standing.as_ref()), model.latest_life()) {
         (Some(note), _) => {
             Line::styled(text::elide(&format!(" ! {}", shown::visible(note)), cells), theme.warn)
@@ -88,38 +89,80 @@ fn head(life: &Life, theme: &Theme) -> Span<'static> {
     Span::styled(format!("{mark} {} ", life.headline()), style)
 }
 
-/// The keys, as many as fit; those that would be refused now are dim.
+/// The keys, as many as fit; those that would be refused now are dim. Help and quit always fit.
 pub(super) fn keys(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let hints = hints(model, theme);
+    let (last, first): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.is_last);
+    let mut room = usize::from(area.width).saturating_sub(last.iter().map(Hint::width).sum());
+    let mut spans = Vec::new();
+    let fitting = first.into_iter().take_while(|hint| {
+        let fits = hint.width() <= room;
+        room = room.saturating_sub(hint.width());
+        fits
+    });
+    for hint in fitting.collect::<Vec<_>>().into_iter().chain(last) {
+        spans.push(Span::styled(format!(" {}", hint.key), hint.style));
+        spans.push(Span::styled(format!(" {} ", hint.what), theme.dim));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// A key and what it does.
+struct Hint {
+    key: String,
+    what: &'static str,
+    style: Style,
+    /// Whether it stands at the end, and is never left out.
+    is_last: bool,
+}
+
+impl Hint {
+    fn width(&self) -> usize {
+        text::width(&self.key) + text::width(self.what) + 3
+    }
+}
+
+fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
+    let is_stuck = objection(model).is_some();
+    let is_armed = |subject| model.arming.is_armed(subject);
+    let fixed = |keys: &[(&str, &'static str)], is_asleep: &dyn Fn(&str) -> bool| {
+        let hint = |(key, what): &(&str, &'static str)| Hint {
+            key: (*key).to_owned(),
+            what,
+            style: if is_asleep(key) { theme.dim } else { theme.key },
+            is_last: false,
+        };
+        keys.iter().map(hint).collect()
+    };
+    match &model.overlay {
+        Overlay::Reject(_) => fixed(PROMPT, &|key| is_stuck && key == "enter"),
+        Overlay::Lease(_) => fixed(LEASE, &|key| is_stuck && key != "esc"),
+        Overlay::Accept(accept) => {
+            let is_ready = !is_stuck && is_armed(Subject::Risk(accept.proposal, accept.digest));
+            fixed(ACCEPT, &|key| !is_ready && key == "y")
+        }
+        Overlay::None if model.log.typing.is_some() => fixed(FILTER, &|_| false),
+        Overlay::None | Overlay::Help => bound(model, theme),
+    }
+}
+
+/// The keys of the table.
+fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_stuck = objection(model).is_some();
     let is_barred = is_stuck || objection_to_approval(model).is_some();
+    let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
     let is_asleep = |action| match action {
-        Action::Approve => is_barred,
+        Action::Approve => is_barred || is_new,
+        Action::Lease => is_barred,
         Action::Reject => is_stuck,
         _ => false,
     };
-    let pairs: Vec<(String, &str, Style)> = match model.overlay {
-        Overlay::Reject(_) => {
-            let style = |key| if is_stuck && key == "enter" { theme.dim } else { theme.key };
-            PROMPT.iter().map(|(key, help)| ((*key).to_owned(), *help, style(*key))).collect()
-        }
-        Overlay::None if model.log.typing.is_some() => {
-            FILTER.iter().map(|(key, help)| ((*key).to_owned(), *help, theme.key)).collect()
-        }
-        Overlay::None | Overlay::Help => keys::of(model.tab)
-            .filter(|row| !row.footer.is_empty())
-            .filter_map(|row| row.keys.first().map(|chord| (chord.label(), row)))
-            .map(|(key, row)| (key, row.footer, if is_asleep(row.action) { theme.dim } else { theme.key }))
-            .collect(),
+    let shown = keys::of(model.tab).filter(|row| !row.footer.is_empty());
+    let hint = |row: &'static keys::Binding| {
+        let key = row.keys.first()?.label();
+        let style = if is_asleep(row.action) { theme.dim } else { theme.key };
+        let is_last = matches!(row.action, Action::Help | Action::Quit);
+        Some(Hint { key, what: row.footer, style, is_last })
     };
-    let mut spans = Vec::new();
-    let mut used = 0;
-    for (key, what, style) in pairs {
-        used += text::width(&key) + text::width(what) + 3;
-        if used > usize::from(area.width) {
-            break;
-        }
-        spans.push(Span::styled(format!(" {key}"), style));
-        spans.push(Span::styled(format!(" {what} "), theme.dim));
-    }
-    frame.render_widget(Line::from(spans), area);
+    shown.filter_map(hint).collect()
 }

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::pane;
-use crate::screen::keys::{self, Action, Binding, PROMPT};
+use crate::screen::keys::{self, Action, Binding};
 use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
@@ -14,14 +14,23 @@ use crate::screen::theme::Theme;
 const WIDTH: u16 = 62;
 
 pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
-    let is_tab = |binding: &&Binding| matches!(binding.action, Action::Show(_));
-    let mut lines: Vec<Line<'_>> =
-        keys::of(tab).filter(|binding| !is_tab(binding)).map(|binding| row(binding, theme)).collect();
+    // What moves is told in one line, what goes to a tab in another; while something is asked the footer has its keys.
+    let is_own = |binding: &&Binding| {
+        !matches!(
+            binding.action,
+            Action::Show(_)
+                | Action::Up
+                | Action::Down
+                | Action::Top
+                | Action::Bottom
+                | Action::PageUp
+                | Action::PageDown
+        )
+    };
+    let mut lines: Vec<Line<'_>> = keys::of(tab).filter(is_own).map(|binding| row(binding, theme)).collect();
+    lines.push(entry("j k g G", "down, up, first, last; also ↓ ↑ home end", theme));
+    lines.push(entry("pgup pgdn", "a page up, a page down", theme));
     lines.push(entry("1 2 3 4 5", &Tab::ALL.map(Tab::name).join(", "), theme));
-    if tab == Tab::Pending {
-        lines.push(Line::styled("while a reason is typed", theme.dim));
-        lines.extend(PROMPT.iter().map(|(key, help)| entry(key, help, theme)));
-    }
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let whole = frame.area();
     let width = (WIDTH + 10).min(whole.width);

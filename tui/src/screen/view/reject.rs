@@ -1,73 +1,87 @@
-//! The prompt for a reason: one line over the lower edge of the detail, which stays in sight.
+//! The prompt for a reason: one line and the hints, over the lower edge of the detail, which stays in sight.
 //!
 //! Shows the reviewer's own bytes: a line break as `⏎`, a tab as `⇥`, anything hidden as an escape that is
 //! underlined, so that it is not taken for text that looks the same.
 
 use openshell_domain::decide::MAX_REASON;
-use openshell_domain::proposal::Proposal;
+use openshell_domain::proposal::Hint;
 use openshell_domain::untrusted::is_hidden;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Clear;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::pane;
+use super::question;
 use crate::screen::layout::Areas;
 use crate::screen::model::{Model, Prompt};
-use crate::screen::summary;
+use crate::screen::reason::Reason;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
 pub(super) fn draw(model: &Model, prompt: &Prompt, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
-    let over = areas.detail;
-    let area = Rect { y: over.bottom().saturating_sub(3), height: 3, ..over };
-    let length = if prompt.editor.len() > MAX_REASON / 2 {
-        format!("{} of {MAX_REASON} bytes", prompt.editor.len())
-    } else {
-        String::new()
-    };
-    let name = title(model, prompt, usize::from(area.width).saturating_sub(text::width(&length) + 8));
-    let mut block = pane::frame(theme, true, &name);
-    if !length.is_empty() {
-        block = block.title(pane::title(&length, theme.dim).right_aligned());
-    }
-    let inner = block.inner(area);
-    frame.render_widget(Clear, area);
-    frame.render_widget(block, area);
-    let (before, after) = prompt.editor.parts();
-    let cells = usize::from(inner.width);
-    let (before, hidden) = tail(pieces(before), cells.saturating_sub(8));
-    let used: usize = before.iter().map(|piece| text::width(&piece.0)).sum();
-    let mut spans = Vec::new();
-    let mark = if hidden > 0 { format!("{hidden}+…") } else { String::new() };
-    let start = text::width(&mark);
-    spans.push(Span::styled(mark, theme.dim));
-    spans.extend(before.into_iter().map(|piece| piece.span(theme)));
-    if prompt.editor.is_empty() {
-        let hint = if prompt.is_empty_confirmed { "enter again: without a reason" } else { "why not?" };
-        spans.push(Span::styled(format!(" {hint}"), theme.dim));
-    }
-    spans.extend(pieces(after).into_iter().map(|piece| piece.span(theme)));
-    frame.render_widget(Line::from(spans), inner);
-    let column = u16::try_from(start + used).unwrap_or(u16::MAX).min(inner.width.saturating_sub(1));
+    let cells = areas.detail_cells();
+    let length = length(&prompt.reason);
+    let room = cells.saturating_sub(text::width(&length) + 4);
+    let name = question::title(model, prompt.proposal, ("Reject ", " · reason for the agent"), room);
+    let (line, column) = words(&prompt.reason, theme, cells);
+    let mut lines = vec![line];
+    lines.extend(chips(&prompt.reason, theme, cells));
+    let inner = question::draw(theme, frame, areas.detail, &name, lines);
+    let edge = Rect { y: inner.y.saturating_sub(1), height: 1, ..inner };
+    frame.render_widget(Line::styled(length, theme.dim).right_aligned(), edge);
     frame.set_cursor_position(Position::new(inner.x + column, inner.y));
 }
 
-/// `Reject 2f95b3a6 PUT api.github.com/repos/…/notes.md · reason for the agent`, in at most `cells`.
-fn title(model: &Model, prompt: &Prompt, cells: usize) -> String {
-    let shown = model.detail.as_ref().map(|detail| &detail.proposal);
-    let is_meant = |proposal: &&Proposal| proposal.id == prompt.proposal;
-    let meant = shown.filter(is_meant).or_else(|| model.proposal(prompt.proposal));
-    let (front, back) = ("Reject ", " · reason for the agent");
-    let room = cells.saturating_sub(front.len() + text::width(back));
-    let name = meant.map_or_else(
-        || prompt.proposal.short(),
-        |proposal| summary::of(&proposal.draft.rule).name(proposal.id, room),
-    );
-    text::elide(&format!("{front}{name}{back}"), cells)
+/// How much of the room is used, once that matters.
+fn length(reason: &Reason) -> String {
+    let used = reason.editor.len();
+    if used > MAX_REASON / 2 { format!(" {used} of {MAX_REASON} bytes ") } else { String::new() }
+}
+
+/// The text on one line, the end of it where it is long, and in which column the cursor is.
+pub(super) fn words(reason: &Reason, theme: &Theme, cells: usize) -> (Line<'static>, u16) {
+    let (before, after) = reason.editor.parts();
+    let (before, hidden) = tail(pieces(before), cells.saturating_sub(8));
+    let used: usize = before.iter().map(|piece| text::width(&piece.0)).sum();
+    let mark = if hidden > 0 { format!("{hidden}+…") } else { String::new() };
+    let start = text::width(&mark);
+    let mut spans = vec![Span::styled(mark, theme.dim)];
+    spans.extend(before.into_iter().map(|piece| piece.span(theme)));
+    if reason.editor.is_empty() {
+        let hint = if reason.is_empty_confirmed { "enter again: without a reason" } else { "why not?" };
+        spans.push(Span::styled(format!(" {hint}"), theme.dim));
+    }
+    spans.extend(pieces(after).into_iter().map(|piece| piece.span(theme)));
+    let column = u16::try_from((start + used).min(cells.saturating_sub(1))).unwrap_or(u16::MAX);
+    (Line::from(spans), column)
+}
+
+/// The hints: which are chosen has a mark, which has the keys another.
+pub(super) fn chips(reason: &Reason, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    let mut used = 0;
+    for (at, hint) in Hint::ALL.into_iter().enumerate() {
+        let is_chosen = reason.hints.contains(&hint);
+        let focus = if reason.chip == Some(at) { "▸" } else { " " };
+        let mark = if is_chosen { "✓" } else { " " };
+        let chip = format!("{focus}{mark}{} {hint} ", at + 1);
+        if used > 0 && used + text::width(&chip) > cells {
+            lines.push(Line::default());
+            used = 0;
+        }
+        used += text::width(&chip);
+        let style = match (reason.chip == Some(at), is_chosen) {
+            (true, _) => theme.key,
+            (false, true) => theme.strong,
+            (false, false) => theme.dim,
+        };
+        if let Some(line) = lines.last_mut() {
+            line.spans.push(Span::styled(chip, style));
+        }
+    }
+    lines
 }
 
 /// What one grapheme looks like, and whether that is a stand-in.

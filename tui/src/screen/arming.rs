@@ -1,0 +1,143 @@
+//! When a key may decide: what it decides about has been on the screen for a while, and a person has pressed it.
+//!
+//! Pure: the screen says what has been drawn and when, a key says when it was read. The times are of a clock that
+//! never goes back; that on the wall may. Reading, moving and typing need none of this.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+use openshell_domain::id::{Digest, ProposalId};
+
+use super::model::{Model, Overlay};
+use super::tab::Tab;
+
+/// For how long something must have been on the screen before a key decides about it.
+pub const PAUSE: Duration = Duration::from_millis(300);
+
+/// The longest time after which a key that is held down comes again: X11 waits for 660 ms.
+pub const REPEAT: Duration = Duration::from_millis(750);
+
+/// Keys that follow one another faster come from no fingers: a terminal without bracketed paste types what is pasted.
+pub const BURST: Duration = Duration::from_millis(8);
+
+/// A key as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Press {
+    /// The key.
+    pub key: KeyEvent,
+    /// How long the screen had been open then.
+    pub read: Duration,
+    /// Whether nothing else was read together with it.
+    pub is_alone: bool,
+}
+
+/// Something on the screen about which a key can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A proposal in this wording, with this difference and these findings.
+    Detail(ProposalId, u32, Option<Digest>),
+    /// The question whether its risk is accepted.
+    Risk(ProposalId, Option<Digest>),
+}
+
+/// What has been on the screen since when, and how the last key came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arming {
+    shown: Vec<(Subject, Duration)>,
+    now: Duration,
+    last: Option<Press>,
+    /// What has decided, or was refused, for as long as it repeats.
+    used: Option<Press>,
+    is_burst: bool,
+    is_held: bool,
+}
+
+impl Arming {
+    /// Takes in what time it is.
+    pub fn pass(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Takes in what has just been drawn: what was there before stays as old as it is.
+    pub fn drawn(&mut self, subjects: impl IntoIterator<Item = Subject>) {
+        let known = std::mem::take(&mut self.shown);
+        let since =
+            |subject| known.iter().find(|(known, _)| *known == subject).map_or(self.now, |(_, at)| *at);
+        self.shown = subjects.into_iter().map(|subject| (subject, since(subject))).collect();
+    }
+
+    /// Forgets what was drawn: somebody else had the terminal meanwhile.
+    pub fn forget(&mut self) {
+        self.shown.clear();
+    }
+
+    /// Takes a key in.
+    pub fn pressed(&mut self, press: Press) {
+        let since = |before: Duration| press.read.saturating_sub(before);
+        self.is_burst = !press.is_alone || self.last.is_some_and(|last| since(last.read) < BURST);
+        let is_same = |used: &Press| {
+            (used.key.code, used.key.modifiers) == (press.key.code, press.key.modifiers)
+                && since(used.read) < REPEAT
+        };
+        let is_again = self.used.as_ref().is_some_and(is_same);
+        self.is_held = is_again || press.key.kind == KeyEventKind::Repeat;
+        self.used = is_again.then_some(press);
+        self.last = Some(press);
+    }
+
+    /// Whether a key that is pressed now could decide.
+    #[must_use]
+    pub fn is_armed(&self, subject: Subject) -> bool {
+        self.is_armed_at(subject, self.now)
+    }
+
+    fn is_armed_at(&self, subject: Subject, at: Duration) -> bool {
+        self.shown.iter().any(|(shown, since)| *shown == subject && at >= *since + PAUSE)
+    }
+
+    /// When the next of what is shown can be decided, if that is still to come.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.shown.iter().map(|(_, since)| *since + PAUSE).filter(|due| *due > self.now).min()
+    }
+
+    /// Uses the last key up for a decision; it is refused where no person has pressed it at what is on the screen. What
+    /// was used up, or refused here, decides nothing for as long as it repeats.
+    ///
+    /// # Errors
+    /// Why nothing is decided.
+    pub fn pull(&mut self, subject: Option<Subject>) -> Result<(), &'static str> {
+        let Some(last) = self.last else { return Err(EARLY) };
+        self.used = Some(last);
+        if self.is_burst {
+            return Err("keys that come in one piece decide nothing: press it by itself");
+        }
+        if self.is_held {
+            return Err("a key that is held down decides once: let go, then press it again");
+        }
+        let is_armed = subject.is_some_and(|subject| self.is_armed_at(subject, last.read));
+        is_armed.then_some(()).ok_or(EARLY)
+    }
+}
+
+const EARLY: &str = "too early: this has only just come on the screen, look and press again";
+
+/// What is on the screen of which a key can decide, whenever that is drawn.
+#[must_use]
+pub fn subjects(model: &Model) -> Vec<Subject> {
+    if model.areas().is_none() || model.overlay == Overlay::Help {
+        return Vec::new();
+    }
+    let asked = match &model.overlay {
+        Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
+        _ => None,
+    };
+    detail(model).filter(|_| model.tab == Tab::Pending).into_iter().chain(asked).collect()
+}
+
+/// The proposal in the detail.
+#[must_use]
+pub fn detail(model: &Model) -> Option<Subject> {
+    let detail = model.detail.as_ref()?;
+    Some(Subject::Detail(detail.proposal.id, detail.proposal.draft.number, detail.digest))
+}
