@@ -12,7 +12,7 @@ use super::view::view;
 mod acts;
 mod reviews;
 mod states;
-mod tabs;
+pub(crate) mod tabs;
 pub(crate) mod world;
 
 use world::World;
