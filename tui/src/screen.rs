@@ -4,6 +4,7 @@
 //! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
 
 pub mod arming;
+pub mod back;
 pub mod browse;
 pub mod decided;
 pub mod editor;

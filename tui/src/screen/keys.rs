@@ -35,6 +35,10 @@ pub enum Action {
     Lease,
     /// Refuse what is shown.
     Reject,
+    /// Take back the last decision, or the one that is shown.
+    Undo,
+    /// End a grant.
+    Revoke,
     /// The policy of the sandbox that is shown.
     Policy,
     /// The policy whole, or only what was granted beside its file.
@@ -111,6 +115,9 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('A')], Action::Lease, "approve what is shown, for how long you choose", "for…")
         .on(&[Tab::Pending]),
     row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject").on(&[Tab::Pending]),
+    row(&[letter('u')], Action::Undo, "undo the last decision, for 10 s", "undo").on(&[Tab::Pending]),
+    row(&[letter('u')], Action::Undo, "undo the decision that is shown", "undo").on(&[Tab::Decided]),
+    row(&[letter('x')], Action::Revoke, "revoke the grant", "revoke").on(&[Tab::Decided, Tab::Policy]),
     row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open").on(&[Tab::Pending]),
     row(&[key(KeyCode::Enter)], Action::Open, "to the details", "details").on(ELSEWHERE),
     row(&[letter('/')], Action::Filter, "only lines with these words", "filter").on(&[Tab::Log]),
@@ -182,11 +189,19 @@ pub const LEASE: &[(&str, &str)] =
 /// The keys while a risk is named.
 pub const ACCEPT: &[(&str, &str)] = &[("y", "accept the risk, approve"), ("any other key", "cancel")];
 
+/// The keys while it is asked whether a grant is to end.
+pub const REVOKE: &[(&str, &str)] = &[("y", "revoke it"), ("any other key", "cancel")];
+
+/// The keys while it is asked which grant is to end.
+pub const GRANTS: &[(&str, &str)] = &[("j k", "choose"), ("enter", "this one"), ("esc", "back")];
+
 /// What has keys of its own, and when.
 const MODES: &[(&str, &[(&str, &str)])] = &[
     ("while a reason is typed", PROMPT),
     ("while a lease is chosen", LEASE),
     ("while a risk is named", ACCEPT),
+    ("while a grant is chosen", GRANTS),
+    ("before a grant ends", REVOKE),
 ];
 
 /// The action of a key on a tab, if it has one.

@@ -14,7 +14,7 @@ mod hostile;
 mod reviewer;
 mod reviews;
 mod states;
-mod tabs;
+pub(crate) mod tabs;
 pub(crate) mod world;
 
 use world::World;

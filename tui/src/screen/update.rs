@@ -5,6 +5,7 @@
 
 mod alert;
 mod approval;
+mod back;
 mod decision;
 mod face;
 mod feed;
@@ -22,7 +23,7 @@ use super::tab::Tab;
 use super::{decided, log, policy};
 use crate::shown;
 
-pub use decision::{objection, objection_to_approval};
+pub use decision::{away, objection, objection_to_approval};
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -99,6 +100,7 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
         Overlay::Reject(_) => prompt::key(model, key),
         Overlay::Lease(_) => approval::menu_key(model, key),
         Overlay::Accept(_) => approval::accept_key(model, key),
+        Overlay::Revoke(_) => back::key(model, key),
         Overlay::None if model.log.typing.is_some() => {
             log::key(model, key);
             Vec::new()

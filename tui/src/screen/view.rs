@@ -62,6 +62,7 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
         Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),
         Overlay::Accept(accept) => question::accept(model, accept, theme, frame, &areas),
+        Overlay::Revoke(revoke) => question::revoke(model, revoke, theme, frame, &areas),
     }
 }
 

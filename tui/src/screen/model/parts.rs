@@ -8,6 +8,7 @@ use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
 use crate::review::{self, Section};
+use crate::screen::back::Revoke;
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
@@ -71,6 +72,8 @@ pub enum Overlay {
     Lease(Menu),
     /// Although?
     Accept(Accept),
+    /// Is this grant to end?
+    Revoke(Revoke),
 }
 
 impl Overlay {
@@ -82,6 +85,7 @@ impl Overlay {
             Self::Reject(prompt) => Some(prompt.proposal),
             Self::Lease(menu) => Some(menu.proposal),
             Self::Accept(accept) => Some(accept.proposal),
+            Self::Revoke(revoke) => revoke.grant().map(|grant| grant.proposal),
         }
     }
 }

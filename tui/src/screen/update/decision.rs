@@ -26,13 +26,8 @@ pub fn objection(model: &Model) -> Option<String> {
     let is_asked = matches!(model.overlay, Overlay::Reject(_));
     let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
     let Some(detail) = &model.detail else { return text("there is nothing to decide") };
-    if model.areas().is_none() {
-        return text("the terminal is too small to show what would be decided");
-    }
-    match model.link {
-        Link::Live => {}
-        Link::Connecting => return text("not connected yet: decide when it says live"),
-        Link::Lost { .. } => return text("the gateway is away: nothing was sent, decide when it says live"),
+    if let Some(away) = away(model) {
+        return Some(away);
     }
     if model.life(detail.proposal.id).is_some_and(Life::is_open) {
         return text("a decision on this one is on its way");
@@ -51,6 +46,18 @@ pub fn objection(model: &Model) -> Option<String> {
         }
         Standing::Gone => Some(format!("it is not there any more{}", way_out(""))),
     }
+}
+
+/// Why nothing at all may be decided now: it could not be seen, or nobody would hear of it.
+#[must_use]
+pub fn away(model: &Model) -> Option<String> {
+    let why = match model.link {
+        _ if model.areas().is_none() => "the terminal is too small to show what would be decided",
+        Link::Live => return None,
+        Link::Connecting => "not connected yet: decide when it says live",
+        Link::Lost { .. } => "the gateway is away: nothing was sent, decide when it says live",
+    };
+    Some(why.to_owned())
 }
 
 /// Why the detail may not be approved, though it may be decided.
@@ -106,15 +113,21 @@ pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
         hints: said.hints,
         ..Decision::new(proposal.id, digest, verb, said.reason)
     };
+    model.overlay = Overlay::None;
+    begin(model, decision).map(Effect::Decide).into_iter().collect()
+}
+
+/// Begins the life of a decision that leaves now.
+pub(super) fn begin(model: &mut Model, decision: Decision) -> Option<Decision> {
+    let proposal = model.proposal(decision.proposal)?;
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
         model.lives.remove(0);
     }
     model.note = None;
-    model.overlay = Overlay::None;
     model.tell(decision.proposal);
-    vec![Effect::Decide(decision)]
+    Some(decision)
 }
 
 /// Takes the gateway's answer in.
@@ -147,6 +160,9 @@ pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
             (Verb::Approve, *proposal, reason, Some(*revision))
         }
         Event::ProposalRejected { proposal, reason, .. } => (Verb::Reject, *proposal, reason, None),
+        // The revision without the grant comes with the answer.
+        Event::DecisionUndone { proposal, reason, .. } => (Verb::Undo, *proposal, reason, None),
+        Event::GrantRevoked { proposal, reason, .. } => (Verb::Revoke, *proposal, reason, None),
         _ => return,
     };
     let is_ours = |life: &Life| {
@@ -161,10 +177,12 @@ pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
 /// A decision of ours is in the log: goes on to the next proposal, if this one is still on the screen and nobody
 /// is typing about it.
 pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut Life)) {
+    let now = model.now;
     let Some(life) = latest(model, id) else { return };
-    let is_news = !life.is_recorded();
+    let is_news = !life.is_recorded() && life.is_decision();
     let before = life.stage.clone();
     note(life);
+    life.recorded_at.get_or_insert(now);
     let is_changed = life.stage != before;
     let sandbox = life.sandbox.clone();
     model.reasons.remove(&id);
@@ -202,6 +220,10 @@ pub(super) fn recall(model: &mut Model) {
                 (decision.at, Some(*revision))
             }
             (Verb::Reject, Some(Status::Rejected { decision, .. })) => (decision.at, None),
+            (Verb::Revoke, Some(Status::Revoked { by, .. })) => (by.at, None),
+            (Verb::Undo, Some(_)) if model.proposal(id).is_some_and(|now| life.is_undone(now)) => {
+                (model.now, None)
+            }
             _ => continue,
         };
         recorded(model, id, |life| life.recorded(seq, at, revision));

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{approval, prompt, rows, tabs};
+use super::{approval, back, prompt, rows, tabs};
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
 use crate::screen::log;
@@ -34,6 +34,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Approve => return approval::approve(model, ""),
         Action::Lease => approval::choose(model),
         Action::Reject => prompt::open(model),
+        Action::Undo => return back::undo(model),
+        Action::Revoke => back::revoke(model),
         Action::Quit => return vec![Effect::Quit(Exit::Quit)],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
@@ -48,7 +50,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Filter => log::filter(model),
         Action::Open => open(model),
         Action::Switch => switch(model),
-        Action::Back => back(model),
+        Action::Back => leave(model),
         Action::Up => return step(model, -1),
         Action::Down => return step(model, 1),
         Action::PageUp => return step(model, -tabs::page(model)),
@@ -77,7 +79,7 @@ fn switch(model: &mut Model) {
     tabs::focus(model, to);
 }
 
-fn back(model: &mut Model) {
+fn leave(model: &mut Model) {
     tabs::focus(model, Focus::List);
     if model.tab == Tab::Log {
         log::unfilter(model);

@@ -2,6 +2,7 @@
 
 mod approval;
 mod arming;
+mod back;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;
