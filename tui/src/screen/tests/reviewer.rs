@@ -21,6 +21,7 @@ use super::draw;
 use super::world::{World, put, rule};
 use crate::client::watch::{Connection, Update};
 use crate::client::{Decision, Recorded, Verb};
+use crate::screen::arming::Press;
 use crate::screen::model::Model;
 use crate::screen::msg::{Answer, Effect, Msg, What};
 use crate::screen::update::update;
@@ -53,6 +54,7 @@ struct Shown {
 struct Desk {
     model: Model,
     dice: Dice,
+    begun: DateTime<Utc>,
     now: DateTime<Utc>,
     seq: u64,
     drawn: DateTime<Utc>,
@@ -70,10 +72,11 @@ impl Desk {
     fn new(seed: u64) -> Self {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let mut model = Model::new(String::new(), String::new(), FixedOffset::east_opt(0).unwrap(), now);
-        model.size = (100, 30);
+        model.size = (80, 24);
         let mut desk = Self {
             model,
             dice: Dice(seed),
+            begun: now,
             now,
             seq: 1,
             drawn: now,
@@ -97,7 +100,16 @@ impl Desk {
 
     fn give(&mut self, what: What) {
         self.draw();
-        for effect in update(&mut self.model, Msg { at: self.now, what }) {
+        self.take(what);
+    }
+
+    fn uptime(&self) -> Duration {
+        (self.now - self.begun).to_std().unwrap()
+    }
+
+    fn take(&mut self, what: What) {
+        let msg = Msg { at: self.now, uptime: self.uptime(), what };
+        for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Decide(decision) => self.decides(decision),
                 Effect::Resync => self.connect(),
@@ -111,9 +123,9 @@ impl Desk {
         if !self.model.is_dirty || self.now - self.drawn < FRAME {
             return;
         }
-        self.model.is_dirty = false;
         self.drawn = self.now;
         let screen = super::text(draw(&self.model).backend().buffer());
+        self.take(What::Drawn);
         let Some((id, digest)) = subject(&screen) else {
             // A prompt or a list of keys may lie on top: what it is about stood there before.
             return;
@@ -223,7 +235,7 @@ impl Desk {
     }
 
     fn key(&mut self) {
-        const KEYS: &[u8] = b"aaaarrrrjjjkkgG /?A\n\x1b\tuxyzs12345 VKy";
+        const KEYS: &[u8] = b"aaaaaaaaarrrjjjjkkgG\n\n\n\n\n\x1b\x1b\x1b1111A1235?/\tuxyzs V";
         let at = usize::try_from(self.dice.below(KEYS.len() as u64)).unwrap();
         let code = match KEYS[at] {
             b'\n' => KeyCode::Enter,
@@ -231,19 +243,20 @@ impl Desk {
             b'\t' => KeyCode::Tab,
             letter => KeyCode::Char(char::from(letter)),
         };
-        self.give(What::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+        let key = KeyEvent::new(code, KeyModifiers::NONE);
+        let (read, is_alone) = (self.uptime(), self.dice.below(8) > 0);
+        self.give(What::Key(Press { key, read, is_alone }));
     }
 }
 
 /// `1a2b3c4d@5e6f70`, where the frame of the detail has it.
 fn subject(screen: &str) -> Option<(String, String)> {
-    let at = screen.char_indices().find_map(|(at, c)| {
+    screen.char_indices().find_map(|(at, c)| {
         let id = screen.get(at.checked_sub(8)?..at)?;
         let digest = screen.get(at + 1..at + 7)?;
         let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         (c == '@' && is_hex(id) && is_hex(digest)).then(|| (id.to_owned(), digest.to_owned()))
-    });
-    at
+    })
 }
 
 /// Kills: a decision on what came a moment ago, on what is not on the screen, or with the digest of another wording.
@@ -257,7 +270,7 @@ fn no_decision_hits_anything_but_what_was_on_the_screen() {
         while desk.now >= next_key {
             desk.key();
             // Hasty, at ease, or away for a moment.
-            let most = [20, 250, 900][usize::try_from(desk.dice.below(3)).unwrap()];
+            let most = [12, 150, 700][usize::try_from(desk.dice.below(3)).unwrap()];
             next_key += TimeDelta::milliseconds(i64::try_from(1 + desk.dice.below(most)).unwrap());
         }
         if desk.now >= next_disturbance {
