@@ -2,12 +2,11 @@
 //!
 //! A request is a chain of programs, a host, a port, the addresses that the host resolves to, and either a stream
 //! that is not read or method, path and query (`domain.md` §3), with or without becoming a WebSocket. Other headers
-//! and bodies are not part of it. The
-//! *authority* of a policy is the set of requests that it allows or audits; two policies differ by the requests
-//! that one of them allows. That set is computed, not sampled: patterns divide hosts, paths, programs and queries
-//! into finitely many classes, all requests of a combination of classes get the same verdict from every policy,
-//! and one request of each is judged. What is reported carries such a request, and the matcher that enforces the
-//! policy has confirmed it.
+//! and bodies are not part of it. The *authority* of a policy is the set of requests that it allows or audits; two
+//! policies differ by the requests that one of them allows. That set is computed, not sampled: patterns divide hosts,
+//! paths, programs and queries into finitely many classes, all requests of a combination of classes get the same
+//! verdict from every policy, and one request of each is judged. What is reported carries such a request, and the
+//! matcher that enforces the policy has confirmed it.
 
 mod budget;
 mod classes;
