@@ -21,6 +21,7 @@ pub mod reason;
 pub mod risk;
 mod run;
 pub mod sandboxes;
+pub mod selection;
 pub mod sorted;
 pub mod summary;
 pub mod tab;

@@ -6,10 +6,10 @@ use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, Seq};
 use openshell_domain::policy::Rule;
 use openshell_domain::proposal::Proposal;
 use openshell_wire::WireError;
-use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::{self as pb, decide_result};
 use tonic::Streaming;
 
-use super::{Client, ClientError, patient, within};
+use super::{Client, ClientError, Decision, Recorded, patient, recorded, request, within};
 
 /// How long an explanation may take: a large policy is compiled and tried out part by part.
 const THOROUGH: Duration = Duration::from_secs(60);
@@ -75,6 +75,24 @@ impl Client {
         let answer = patient(self.inbox.revise_draft(ask)).await?;
         let proposal = answer.proposal.as_ref().ok_or(WireError::Missing("proposal"))?;
         Ok((answer.seq, proposal.try_into()?))
+    }
+
+    /// Decides several together: what has become of each, in their order. What is stale or decided is left out.
+    ///
+    /// # Errors
+    /// Those of [`Client::decide`] that are about all of them.
+    pub async fn decide_many(
+        &mut self,
+        decisions: &[Decision],
+    ) -> Result<Vec<Result<Recorded, ClientError>>, ClientError> {
+        let ask = pb::DecideManyRequest { decisions: decisions.iter().map(request).collect() };
+        let answer = patient(self.inbox.decide_many(ask)).await?;
+        let one = |result: pb::DecideResult| match result.result {
+            Some(decide_result::Result::Done(done)) => recorded(&done),
+            Some(decide_result::Result::Refused(refused)) => Err(ClientError::refused(refused)),
+            None => Err(WireError::Missing("result").into()),
+        };
+        Ok(answer.results.into_iter().map(one).collect())
     }
 
     /// Why a request would pass, or not. Nobody resolves or dials anything for it.

@@ -43,6 +43,8 @@ pub enum Subject {
     Decision(Made),
     /// The question whether a grant is to end.
     Revoke(Made),
+    /// The list of several proposals, by its number.
+    Many(u32),
 }
 
 /// What has been on the screen since when, and how the last key came.
@@ -136,10 +138,14 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     let asked = match &model.overlay {
         Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
         Overlay::Revoke(revoke) if revoke.is_chosen => revoke.grant().map(Subject::Revoke),
+        Overlay::Many(many) if !many.is_sent => Some(Subject::Many(many.serial)),
         _ => None,
     };
+    // The list lies over the detail.
+    let is_covered = matches!(model.overlay, Overlay::Many(_));
     let (ask, made) = match model.tab {
-        Tab::Pending => (detail(model), back::offer(model).map(|(made, _)| made)),
+        Tab::Pending if is_covered => (None, None),
+        Tab::Pending => (detail(model), back::offer(model).and_then(|offer| offer.last())),
         _ => (None, back::shown(model)),
     };
     ask.into_iter().chain(made.map(Subject::Decision)).chain(asked).collect()

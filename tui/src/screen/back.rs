@@ -45,19 +45,49 @@ impl Revoke {
     }
 }
 
-/// The last decision made here with when the offer ends, while it stands.
+/// What one key undoes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The last decision made here, or those that were made together with it.
+    pub made: Vec<Made>,
+    /// When the offer ends.
+    pub until: DateTime<Utc>,
+}
+
+impl Offer {
+    /// The last of them.
+    #[must_use]
+    pub fn last(&self) -> Option<Made> {
+        self.made.last().copied()
+    }
+}
+
+/// The offer to undo the last decision made here, while it stands.
 #[must_use]
-pub fn offer(model: &Model) -> Option<(Made, DateTime<Utc>)> {
-    let life = model.lives.last().filter(|life| life.is_decision() && life.is_recorded())?;
-    let until = life.recorded_at? + OFFER;
-    let made = Made { proposal: life.decision.proposal, digest: life.decision.digest };
-    (model.now < until && is_in_force(model, made)).then_some((made, until))
+pub fn offer(model: &Model) -> Option<Offer> {
+    let last = model.lives.last()?;
+    let is_one = |life: &&Life| last.batch.is_some() && life.batch == last.batch;
+    let lives: Vec<&Life> = match last.batch {
+        Some(_) => model.lives.iter().filter(is_one).collect(),
+        None => vec![last],
+    };
+    let done = lives.into_iter().filter(|life| life.is_decision() && life.is_recorded());
+    let (mut made, mut since) = (Vec::new(), None);
+    for life in done {
+        let one = Made { proposal: life.decision.proposal, digest: life.decision.digest };
+        if is_in_force(model, one) {
+            made.push(one);
+            since = since.max(life.recorded_at);
+        }
+    }
+    let until = since? + OFFER;
+    (model.now < until).then_some(Offer { made, until })
 }
 
 /// How many seconds of the offer are left.
 #[must_use]
 pub fn seconds_left(model: &Model) -> Option<u128> {
-    offer(model).map(|(_, until)| clock::between(model.now, until).as_millis().div_ceil(1_000))
+    offer(model).map(|offer| clock::between(model.now, offer.until).as_millis().div_ceil(1_000))
 }
 
 /// The decision that is shown, if it can be undone.

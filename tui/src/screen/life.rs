@@ -24,6 +24,8 @@ pub struct Life {
     pub sandbox: SandboxName,
     /// How far it has come.
     pub stage: Stage,
+    /// Together with which others it was sent, if it was.
+    pub batch: Option<u32>,
     /// When it was first known here to be recorded.
     pub recorded_at: Option<DateTime<Utc>>,
 }
@@ -74,7 +76,7 @@ impl Life {
     /// A decision that leaves now.
     #[must_use]
     pub fn new(decision: Decision, subject: Summary, sandbox: SandboxName) -> Self {
-        Self { decision, subject, sandbox, stage: Stage::Sent, recorded_at: None }
+        Self { decision, subject, sandbox, stage: Stage::Sent, batch: None, recorded_at: None }
     }
 
     /// Whether it grants or refuses, and takes nothing back.

@@ -23,6 +23,7 @@ use super::log::LogTab;
 use super::policy::PolicyTab;
 use super::reason::Words;
 use super::sandboxes::SandboxesTab;
+use super::selection::Selection;
 use super::sorted::Sorted;
 use super::tab::Tab;
 pub use parts::{Detail, Focus, Overlay, Prompt, Standing};
@@ -82,6 +83,8 @@ pub struct Model {
     pub reasons: BTreeMap<ProposalId, Words>,
     /// What has been on the screen for long enough to be decided, and how the last key came.
     pub arming: Arming,
+    /// What is chosen to be decided together.
+    pub selection: Selection,
     /// Why the last key did nothing.
     pub note: Option<String>,
     /// The decision that changed last, while that is news.
@@ -185,6 +188,7 @@ impl Model {
             bell: Bell::default(),
             reasons: BTreeMap::new(),
             arming: Arming::default(),
+            selection: Selection::default(),
             note: None,
             news: None,
             deaf_until: None,

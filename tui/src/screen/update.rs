@@ -10,6 +10,7 @@ mod decision;
 mod face;
 mod feed;
 mod input;
+mod many;
 mod prompt;
 mod rows;
 mod tabs;
@@ -39,6 +40,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.at;
     model.arming.pass(msg.uptime);
     model.age();
+    many::look(model);
     model.is_dirty = true;
     match msg.what {
         What::Key(press) => pressed(model, press),
@@ -54,6 +56,10 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
+        What::Answers(answers) => {
+            answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
+            Vec::new()
+        }
         What::Notice(notice) => {
             model.notice = shown::visible_lines(notice.0.trim_end()).into_iter().take(3).collect();
             tabs::in_sight(model);
@@ -101,6 +107,7 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
         Overlay::Lease(_) => approval::menu_key(model, key),
         Overlay::Accept(_) => approval::accept_key(model, key),
         Overlay::Revoke(_) => back::key(model, key),
+        Overlay::Many(_) => many::key(model, key),
         Overlay::None if model.log.typing.is_some() => {
             log::key(model, key);
             Vec::new()

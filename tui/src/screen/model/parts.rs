@@ -12,6 +12,7 @@ use crate::screen::back::Revoke;
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
+use crate::screen::selection::Many;
 
 /// A proposal as it is on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub enum Overlay {
     Accept(Accept),
     /// Is this grant to end?
     Revoke(Revoke),
+    /// Are these to be decided?
+    Many(Many),
 }
 
 impl Overlay {
@@ -81,7 +84,7 @@ impl Overlay {
     #[must_use]
     pub fn asks_about(&self) -> Option<ProposalId> {
         match self {
-            Self::None | Self::Help => None,
+            Self::None | Self::Help | Self::Many(_) => None,
             Self::Reject(prompt) => Some(prompt.proposal),
             Self::Lease(menu) => Some(menu.proposal),
             Self::Accept(accept) => Some(accept.proposal),

@@ -77,3 +77,16 @@ fn a_grant_is_revoked() {
     world.press("x");
     golden("revoke_which", &mut world);
 }
+
+#[test]
+fn several_are_decided_together() {
+    let mut world = World::with_three();
+    world.press("g   ");
+    golden("chosen", &mut world);
+    world.press("a");
+    golden("many", &mut world);
+    world.press("\x1br");
+    golden("many_reject", &mut world);
+    world.press("\x1bay");
+    golden("many_sent", &mut world);
+}

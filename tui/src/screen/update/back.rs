@@ -12,20 +12,18 @@ use crate::screen::msg::Effect;
 use crate::screen::risk;
 use crate::screen::tab::Tab;
 
-/// Takes back the last decision made here, or the one that is shown.
+/// Takes back the last decision made here, with those that were made together with it, or the one that is shown.
 pub(super) fn undo(model: &mut Model) -> Vec<Effect> {
     let made = match model.tab {
-        Tab::Pending => back::offer(model).map(|(made, _)| made),
-        _ => back::shown(model),
+        Tab::Pending => back::offer(model).map(|offer| offer.made).unwrap_or_default(),
+        _ => back::shown(model).into_iter().collect(),
     };
-    match made {
-        Some(made) => take(model, Verb::Undo, made),
-        None => {
-            let objection = decision::away(model).unwrap_or_else(|| back::why_not(model, Verb::Undo));
-            model.say(objection);
-            Vec::new()
-        }
+    if made.is_empty() {
+        let objection = decision::away(model).unwrap_or_else(|| back::why_not(model, Verb::Undo));
+        model.say(objection);
+        return Vec::new();
     }
+    take(model, Verb::Undo, &made)
 }
 
 /// Asks whether the grant that is shown is to end, or which.
@@ -56,7 +54,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match made.filter(|made| back::is_in_force(model, *made)) {
-        Some(made) => take(model, Verb::Revoke, made),
+        Some(made) => take(model, Verb::Revoke, &[made]),
         None => {
             model.overlay = Overlay::None;
             model.say("the grant has ended meanwhile".to_owned());
@@ -79,12 +77,13 @@ fn choose(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 /// Sends it.
-fn take(model: &mut Model, verb: Verb, made: Made) -> Vec<Effect> {
-    let is_open = model.life(made.proposal).is_some_and(Life::is_open);
+fn take(model: &mut Model, verb: Verb, made: &[Made]) -> Vec<Effect> {
+    let Some(last) = made.last().copied() else { return Vec::new() };
+    let is_open = made.iter().any(|made| model.life(made.proposal).is_some_and(Life::is_open));
     let on_its_way = is_open.then(|| "a decision on this one is on its way".to_owned());
     let subject = match verb {
-        Verb::Revoke => Subject::Revoke(made),
-        _ => Subject::Decision(made),
+        Verb::Revoke => Subject::Revoke(last),
+        _ => Subject::Decision(last),
     };
     let objection = decision::away(model).or(on_its_way);
     let pull = |model: &mut Model| model.arming.pull(Some(subject)).err().map(str::to_owned);
@@ -93,6 +92,11 @@ fn take(model: &mut Model, verb: Verb, made: Made) -> Vec<Effect> {
         return Vec::new();
     }
     model.overlay = Overlay::None;
-    let sent = Decision::new(made.proposal, made.digest, verb, String::new());
-    decision::begin(model, sent).map(Effect::Decide).into_iter().collect()
+    let decision = |made: &Made| Decision::new(made.proposal, made.digest, verb, String::new());
+    let sent: Vec<Decision> =
+        made.iter().map(decision).filter_map(|sent| decision::begin(model, sent)).collect();
+    match sent.as_slice() {
+        [one] => vec![Effect::Decide(one.clone())],
+        _ => vec![Effect::DecideMany(sent)],
+    }
 }

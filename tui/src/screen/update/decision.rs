@@ -4,7 +4,7 @@
 //! detail is not what is, or while one is on its way; the gateway checks all of that again.
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{ProposalId, Revision, SandboxName};
+use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName};
 use openshell_domain::proposal::Status;
 
 use super::rows;
@@ -17,7 +17,7 @@ use crate::screen::reason::Words;
 use crate::screen::summary;
 
 /// How many decisions are remembered.
-const MEMORY: usize = 50;
+const MEMORY: usize = 250;
 
 /// Why nothing may be decided about the detail now; `None`: something may.
 #[must_use]
@@ -85,6 +85,14 @@ impl Said {
         let hints = words.hints.iter().map(ToString::to_string).collect();
         Self { reason: words.text, hints, lease: "" }
     }
+
+    /// The decision with it.
+    pub(super) fn decision(self, proposal: ProposalId, digest: Digest, verb: Verb) -> Decision {
+        let lease = self.lease.to_owned();
+        let hints = if verb == Verb::Reject { self.hints } else { Vec::new() };
+        let reason = if verb == Verb::Reject { self.reason } else { String::new() };
+        Decision { lease, hints, ..Decision::new(proposal, digest, verb, reason) }
+    }
 }
 
 /// Whether the detail may be decided by the last key; says why not.
@@ -108,11 +116,7 @@ pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision = Decision {
-        lease: said.lease.to_owned(),
-        hints: said.hints,
-        ..Decision::new(proposal.id, digest, verb, said.reason)
-    };
+    let decision = said.decision(proposal.id, digest, verb);
     model.overlay = Overlay::None;
     begin(model, decision).map(Effect::Decide).into_iter().collect()
 }
@@ -127,6 +131,15 @@ pub(super) fn begin(model: &mut Model, decision: Decision) -> Option<Decision> {
     }
     model.note = None;
     model.tell(decision.proposal);
+    Some(decision)
+}
+
+/// The same for one of several that are sent together.
+pub(super) fn begin_one_of(model: &mut Model, decision: Decision, batch: u32) -> Option<Decision> {
+    let decision = begin(model, decision)?;
+    if let Some(life) = latest(model, decision.proposal) {
+        life.batch = Some(batch);
+    }
     Some(decision)
 }
 

@@ -2,7 +2,8 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{approval, back, prompt, rows, tabs};
+use super::{approval, back, many, prompt, rows, tabs};
+use crate::client::Verb;
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
 use crate::screen::log;
@@ -30,7 +31,12 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
     match action {
+        Action::Approve if has_chosen => many::open(model, Verb::Approve),
+        Action::Reject if has_chosen => many::open(model, Verb::Reject),
+        Action::Choose => many::toggle(model),
+        Action::Range => many::range(model),
         Action::Approve => return approval::approve(model, ""),
         Action::Lease => approval::choose(model),
         Action::Reject => prompt::open(model),
@@ -80,6 +86,10 @@ fn switch(model: &mut Model) {
 }
 
 fn leave(model: &mut Model) {
+    if model.tab == Tab::Pending && tabs::focused(model) == Focus::List {
+        model.selection.chosen.clear();
+        model.selection.anchor = None;
+    }
     tabs::focus(model, Focus::List);
     if model.tab == Tab::Log {
         log::unfilter(model);

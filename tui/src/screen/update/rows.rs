@@ -18,6 +18,9 @@ pub(super) fn rebuild(model: &mut Model) {
         let ids = inbox.proposals.keys().copied().filter(|id| is_listed(*id));
         let rows = ids.filter_map(|id| model.place(id)).collect();
         model.rows = rows;
+        let mut chosen = std::mem::take(&mut model.selection.chosen);
+        chosen.retain(|id| is_pending(model, *id));
+        model.selection.chosen = chosen;
         let mut fresh = std::mem::take(&mut model.fresh);
         fresh.retain(|place| model.rows.position(place).is_some() && is_pending(model, place.id()));
         model.fresh = fresh;
@@ -33,6 +36,7 @@ pub(super) fn touch(model: &mut Model, id: ProposalId) {
             return;
         }
         model.fresh.remove(&place);
+        model.selection.forget(id);
         if model.selected() != Some(id) {
             model.rows.remove(&place);
         }

@@ -3,6 +3,7 @@
 mod approval;
 mod arming;
 mod back;
+mod many;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;

@@ -6,9 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use super::header;
+use crate::client::Verb;
 use crate::screen::arming::{self, Subject};
 use crate::screen::back;
-use crate::screen::keys::{self, ACCEPT, Action, FILTER, GRANTS, LEASE, PROMPT, REVOKE};
+use crate::screen::keys::{self, ACCEPT, Action, FILTER, GRANTS, LEASE, MANY, PROMPT, REVOKE, SENT};
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
@@ -37,7 +38,7 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
     // What stands against sending stays in sight for as long as somebody types.
     let standing = match &model.overlay {
         Overlay::None | Overlay::Help => None,
-        Overlay::Revoke(_) => away(model),
+        Overlay::Revoke(_) | Overlay::Many(_) => away(model),
         _ => objection(model),
     };
     let line = match (model.note.as_ref().or(standing.as_ref()), model.latest_life()) {
@@ -153,6 +154,12 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
                 away(model).is_none() && revoke.grant().is_some_and(|grant| is_armed(Subject::Revoke(grant)));
             fixed(REVOKE, &|key| !is_ready && key == "y")
         }
+        Overlay::Many(many) if many.is_sent => fixed(SENT, &|_| false),
+        Overlay::Many(many) => {
+            let is_ready = away(model).is_none() && is_armed(Subject::Many(many.serial));
+            let keys = if many.verb == Verb::Reject { PROMPT } else { MANY };
+            fixed(keys, &|key| !is_ready && (key == "y" || key == "enter"))
+        }
         Overlay::None if model.log.typing.is_some() => fixed(FILTER, &|_| false),
         Overlay::None | Overlay::Help => bound(model, theme),
     }
@@ -164,13 +171,15 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_barred = is_stuck || objection_to_approval(model).is_some();
     let is_away = away(model).is_some();
     let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
+    let has_chosen = !model.selection.chosen.is_empty();
     let is_asleep = |action| match action {
+        Action::Approve | Action::Reject if has_chosen => is_away,
         Action::Approve => is_barred || is_new,
         Action::Lease => is_barred,
         Action::Reject => is_stuck,
         Action::Undo => {
             let offered = match model.tab {
-                Tab::Pending => back::offer(model).map(|(made, _)| made),
+                Tab::Pending => back::offer(model).and_then(|offer| offer.last()),
                 _ => back::shown(model),
             };
             is_away || !offered.is_some_and(|made| model.arming.is_armed(Subject::Decision(made)))

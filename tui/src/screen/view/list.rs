@@ -23,8 +23,12 @@ const WEIGHT: usize = 4;
 const FEWEST: usize = 24;
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
+    let name = match model.selection.chosen.len() {
+        0 => "Pending".to_owned(),
+        chosen => format!("Pending · {chosen} chosen"),
+    };
     let mut block =
-        pane::frame(theme, model.focus == Focus::List, "Pending").padding(ratatui::widgets::Padding::ZERO);
+        pane::frame(theme, model.focus == Focus::List, &name).padding(ratatui::widgets::Padding::ZERO);
     let (above, below) = model.fresh_around();
     if let Some(stale) = pane::stale(model, theme) {
         block = block.title(stale.right_aligned());
@@ -118,6 +122,7 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
     let (mark, style) = match model.life(now.id) {
         Some(life) if life.is_open() => ("…", theme.warn),
         Some(_) if model.settled(now).is_some() => ("✓", theme.good),
+        _ if model.selection.chosen.contains(&now.id) => ("+", theme.strong),
         _ if !now.is_pending() => ("×", theme.dim),
         _ if model.agents_waiting(now) > 0 => ("◔", theme.warn),
         _ if model.is_fresh(now.id) => ("•", theme.warn),
