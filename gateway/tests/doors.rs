@@ -226,6 +226,7 @@ impl World {
                     port: 443,
                     method: "GET".to_owned(),
                     target: "/".to_owned(),
+                    websocket: false,
                 };
                 client.explain_verdict(request).await?;
             }

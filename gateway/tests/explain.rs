@@ -17,6 +17,7 @@ fn ask(target: &str) -> pb::ExplainVerdictRequest {
         port: 443,
         method: "PUT".into(),
         target: target.into(),
+        websocket: false,
     }
 }
 
@@ -32,6 +33,13 @@ async fn what_is_denied_can_be_asked_for_and_what_was_granted_names_its_grant() 
     assert_eq!(told["verdict"], "denied", "{told}");
     assert_eq!(told["ask"]["endpoints"][0]["rules"][0]["allow"]["path"], "/a", "{told}");
     assert!(denied.text.contains("a proposal could allow it"), "{}", denied.text);
+    // The base's preset lets it be read, and not become a WebSocket.
+    let get = pb::ExplainVerdictRequest { method: "get".into(), ..ask("/a") };
+    let read = inbox.explain_verdict(get.clone()).await.unwrap().into_inner();
+    let upgrade = inbox.explain_verdict(pb::ExplainVerdictRequest { websocket: true, ..get }).await.unwrap();
+    let told = [read.explanation, upgrade.into_inner().explanation];
+    let [read, upgrade] = told.map(|json| serde_json::from_str::<Value>(&json).unwrap());
+    assert_eq!((&read["verdict"], &upgrade["missing"]["kind"]), (&"allowed".into(), &"not_written".into()));
     let proposal = agent.submit("/a").await;
     inbox.decide(decision(&proposal, Verb::Approve, "fine")).await.unwrap();
     let allowed = inbox.explain_verdict(ask("/x/../a?x=1")).await.unwrap().into_inner();
@@ -55,6 +63,7 @@ async fn a_question_that_makes_no_sense_is_refused_with_what_is_wrong() {
         (pb::ExplainVerdictRequest { port: 0, ..ask("/") }, "port: "),
         (pb::ExplainVerdictRequest { port: 65_536, ..ask("/") }, "port: "),
         (pb::ExplainVerdictRequest { method: "G ET".into(), ..ask("/") }, "method: "),
+        (pb::ExplainVerdictRequest { websocket: true, ..ask("/") }, "method: "),
         (ask("a"), "target: "),
         (ask("/%c0%af"), "target: "),
     ] {

@@ -254,6 +254,7 @@ pub fn actor(holder: Option<&Holder>) -> Actor {
     holder.map_or_else(Actor::unknown, |holder| Actor {
         binary: holder.caller.binary().unwrap_or("-").to_owned(),
         pid: holder.pid,
+        sha256: holder.sha256.clone(),
     })
 }
 

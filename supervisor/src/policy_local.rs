@@ -73,9 +73,10 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
         Route::Denials => denials::denials(context, query.as_deref()),
         Route::Logs => denials::lines(context, query.as_deref()),
         Route::Proposals => own::list(context, query.as_deref()),
-        Route::Withdraw(id) => own::withdraw(context, holders, &id).await,
-        Route::Prove => match read_body(request).await {
-            Ok(body) => prove::prove(context, holders, &body).await,
+        // Boxed, as all that goes to the gateway: what waits would keep the room for it.
+        Route::Withdraw(id) => Box::pin(own::withdraw(context, holders, &id)).await,
+        Route::Prove => match Box::pin(read_body(request)).await {
+            Ok(body) => Box::pin(prove::prove(context, holders, &body)).await,
             Err(response) => response,
         },
         Route::Submit => {
@@ -83,13 +84,17 @@ pub async fn serve(context: &Context, holders: &[Holder], request: Request<Incom
                 Ok(key) => key,
                 Err(response) => return response,
             };
-            match read_body(request).await {
-                Ok(body) => submit::submit(context, holders, &body, key).await,
+            match Box::pin(read_body(request)).await {
+                Ok(body) => Box::pin(submit::submit(context, holders, &body, key)).await,
                 Err(response) => response,
             }
         }
         Route::Status(id) => wait::status(context, &id),
-        Route::Wait(id) => wait::wait(context, &id, query.as_deref()).await,
+        Route::Wait(id) => {
+            // Its head keeps the buffer that it was read into, which is the larger part of what a wait holds.
+            drop(request);
+            wait::wait(context, &id, query.as_deref()).await
+        }
     }
 }
 

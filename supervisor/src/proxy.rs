@@ -160,7 +160,8 @@ where
         } else {
             StatusCode::SWITCHING_PROTOCOLS
         };
-        let answer = watch.next().map(|after| (after, handle(request)));
+        // Boxed: it is moved from one future to the next several times, and what is parked keeps room for each.
+        let answer = watch.next().map(|after| (after, Box::pin(handle(request))));
         let watch = watch.clone();
         async move {
             let response = match answer {

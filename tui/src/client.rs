@@ -206,29 +206,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Stale`] and [`ClientError::AlreadyDecided`] with the proposal as it is, and the others.
     pub async fn decide(&mut self, decision: &Decision) -> Result<Recorded, ClientError> {
-        let verb = match decision.verb {
-            Verb::Approve => pb::Verb::Approve,
-            Verb::Reject => pb::Verb::Reject,
-            Verb::Undo => pb::Verb::Undo,
-            Verb::Revoke => pb::Verb::Revoke,
-        };
-        let ask = pb::DecideRequest {
-            id: decision.proposal.to_string(),
-            digest: decision.digest.to_string(),
-            verb: verb.into(),
-            reason: decision.reason.clone(),
-            lease: decision.lease.clone(),
-            hints: decision.hints.clone(),
-            snooze: decision.snooze.clone(),
-            ..pb::DecideRequest::default()
-        };
-        let answer = patient(self.inbox.decide(ask)).await?;
-        Ok(Recorded {
-            seq: answer.seq,
-            revision: (answer.revision > 0).then_some(Revision(answer.revision)),
-            is_attached: answer.attached,
-            lease: lease(&answer.lease)?,
-        })
+        recorded(&patient(self.inbox.decide(request(decision))).await?)
     }
 
     /// The sandboxes and what goes on in them.
@@ -281,6 +259,34 @@ impl Client {
         patient(self.inbox.watch_inbox(pb::WatchInboxRequest { from_seq: from, sandbox: String::new() }))
             .await
     }
+}
+
+fn request(decision: &Decision) -> pb::DecideRequest {
+    let verb = match decision.verb {
+        Verb::Approve => pb::Verb::Approve,
+        Verb::Reject => pb::Verb::Reject,
+        Verb::Undo => pb::Verb::Undo,
+        Verb::Revoke => pb::Verb::Revoke,
+    };
+    pb::DecideRequest {
+        id: decision.proposal.to_string(),
+        digest: decision.digest.to_string(),
+        verb: verb.into(),
+        reason: decision.reason.clone(),
+        lease: decision.lease.clone(),
+        hints: decision.hints.clone(),
+        snooze: decision.snooze.clone(),
+        ..pb::DecideRequest::default()
+    }
+}
+
+fn recorded(answer: &pb::DecideResponse) -> Result<Recorded, ClientError> {
+    Ok(Recorded {
+        seq: answer.seq,
+        revision: (answer.revision > 0).then_some(Revision(answer.revision)),
+        is_attached: answer.attached,
+        lease: lease(&answer.lease)?,
+    })
 }
 
 async fn patient<T>(

@@ -4,6 +4,7 @@
 //! not the gateway, not the supervisor, not whoever opened it. [`run`] is the way in.
 
 pub mod arming;
+pub mod back;
 pub mod browse;
 pub mod copy;
 pub mod decided;
@@ -25,6 +26,7 @@ pub mod reason;
 pub mod risk;
 mod run;
 pub mod sandboxes;
+pub mod selection;
 pub mod sorted;
 pub mod summary;
 pub mod tab;

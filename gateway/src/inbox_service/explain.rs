@@ -27,6 +27,7 @@ struct Asked {
     port: u16,
     method: String,
     target: Target,
+    is_upgrade: bool,
 }
 
 pub(super) async fn verdict(
@@ -43,7 +44,7 @@ pub(super) async fn verdict(
 
 impl Asked {
     fn read(request: pb::ExplainVerdictRequest) -> Result<Self, Status> {
-        let pb::ExplainVerdictRequest { chain, host, port, method, target, .. } = request;
+        let pb::ExplainVerdictRequest { chain, host, port, method, target, websocket, .. } = request;
         let is_program = |path: &String| path.starts_with('/') && path.len() <= MAX_TEXT;
         if !(1..=MAX_CHAIN).contains(&chain.len()) || !chain.iter().all(is_program) {
             let message = format!("chain: 1 to {MAX_CHAIN} absolute paths of programs");
@@ -53,19 +54,24 @@ impl Asked {
         if method.len() > MAX_TEXT || !method.bytes().all(is_token) {
             return Err(status::invalid_text("method: not a method of HTTP"));
         }
+        if websocket && !method.eq_ignore_ascii_case("GET") {
+            return Err(status::invalid_text("method: a WebSocket begins with GET"));
+        }
         let host = Host::parse(&host).map_err(|error| status::invalid_text(&format!("host: {error}")))?;
         let port = u16::try_from(port).ok().filter(|port| *port > 0);
         let port = port.ok_or_else(|| status::invalid_text("port: 1 to 65535"))?;
         let target = canonical(&target, true);
         let target = target.map_err(|error| status::invalid_text(&format!("target: {error}")))?;
-        Ok(Self { caller: Caller { chain }, host, port, method, target })
+        Ok(Self { caller: Caller { chain }, host, port, method, target, is_upgrade: websocket })
     }
 
     fn question(&self) -> Question<'_> {
         let Target { path, query } = &self.target;
+        let request = Request { method: &self.method, path, query: query.as_deref() };
         let traffic = match self.method.as_str() {
             "" => Traffic::Stream,
-            method => Traffic::Request(Request { method, path, query: query.as_deref() }),
+            _ if self.is_upgrade => Traffic::Upgrade(request),
+            _ => Traffic::Request(request),
         };
         Question { caller: &self.caller, host: &self.host, port: self.port, traffic, addresses: None }
     }

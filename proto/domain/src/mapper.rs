@@ -62,7 +62,7 @@ pub struct Mapped {
     pub evidence: Vec<Seen>,
 }
 
-/// Whether any rule can let something pass to this host and port, with this method.
+/// Whether a rule that names no addresses can let something pass to this host and port, with this method.
 #[must_use]
 pub fn is_grantable(host: &Host, port: u16, method: Option<&str>) -> bool {
     let is_forwarded = !matches!(method, Some("TRACE" | "CONNECT" | "*"));

@@ -3,8 +3,8 @@
 //! [`KEPT_DAYS`] files of a form are kept and [`MAX_DAY`] bytes of a day; changes of policy have [`RESERVE`] more, so
 //! that no flood of requests hides one. A file that cannot be opened leaves the one of yesterday in use, so that no
 //! line is lost at midnight. What cannot be written is counted and told once a minute. Never panics, never retries in
-//! place. Asks no clock: each line brings its time. Several supervisors may share a
-//! folder: each line is one append, and what another one has removed is removed. Called by the log's writer.
+//! place. Asks no clock: each line brings its time. Lines are gathered and appended together. Several supervisors may
+//! share a folder: each append is of whole lines, and what another one has removed is removed. Called by the log's writer.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,6 +19,8 @@ pub const KEPT_DAYS: usize = 7;
 pub const MAX_DAY: u64 = 64 * 1024 * 1024;
 /// How much more there is in a day for changes of policy: 1 MiB.
 pub const RESERVE: u64 = 1024 * 1024;
+/// How many bytes of lines are gathered before they are appended: 64 KiB.
+const GATHERED: usize = 64 * 1024;
 /// How long nothing is said after something was said.
 const QUIET: TimeDelta = TimeDelta::minutes(1);
 
@@ -38,6 +40,7 @@ pub struct Daily {
     form: &'static str,
     max: u64,
     open: Option<Open>,
+    gathered: Gathered,
     /// How many lines could not be written.
     unwritten: u64,
     complained: Option<DateTime<Utc>>,
@@ -52,11 +55,21 @@ struct Open {
     is_torn: bool,
 }
 
+/// Whole lines of the open file's day that are not in it yet.
+#[derive(Debug, Default)]
+struct Gathered {
+    text: Vec<u8>,
+    lines: u64,
+    /// The time of the last of them.
+    last: DateTime<Utc>,
+}
+
 impl Daily {
     /// Files in `folder`, which is made (mode 0700) when the first line is written.
     #[must_use]
     pub fn new(folder: PathBuf, form: &'static str) -> Self {
-        Self { folder, form, max: MAX_DAY, open: None, unwritten: 0, complained: None }
+        let gathered = Gathered::default();
+        Self { folder, form, max: MAX_DAY, open: None, gathered, unwritten: 0, complained: None }
     }
 
     /// Where the files are.
@@ -77,12 +90,14 @@ impl Daily {
         self.open.is_some()
     }
 
-    /// Writes one line, and gives what a person should be told when it could not be.
-    pub fn write(&mut self, at: DateTime<Utc>, weight: Weight, line: &str) -> Option<String> {
+    /// Takes one line, which [`Self::flush`] writes, and gives what a person should be told when it could not be.
+    pub fn add(&mut self, at: DateTime<Utc>, weight: Weight, line: &str) -> Option<String> {
+        let is_full = self.gathered.text.len() >= GATHERED;
+        let is_over = self.open.as_ref().is_some_and(|open| open.day != at.date_naive());
+        let told = if is_full || is_over { self.flush() } else { None };
         let turned = self.turn(at.date_naive());
-        let written = self.append(weight, line);
-        let error = match (turned, written) {
-            (Ok(()), Ok(())) => return None,
+        let error = match (turned, self.gather(at, weight, line)) {
+            (Ok(()), Ok(())) => return told,
             (_, Err(error)) => {
                 self.unwritten += 1;
                 error
@@ -90,7 +105,27 @@ impl Daily {
             // The line stands in the file of another day.
             (Err(error), Ok(())) => error,
         };
-        self.complain(at, &error)
+        told.or(self.complain(at, &error))
+    }
+
+    /// Writes the lines that were taken, and gives what a person should be told when they could not be.
+    pub fn flush(&mut self) -> Option<String> {
+        let Gathered { mut text, lines, last } = std::mem::take(&mut self.gathered);
+        let open = self.open.as_mut().filter(|_| lines > 0)?;
+        let is_torn = open.is_torn;
+        if is_torn {
+            text.insert(0, b'\n');
+        }
+        let (count, appended) = append(&mut open.file, &text);
+        open.size += count as u64;
+        open.is_torn = appended.is_err();
+        let part = text.get(usize::from(is_torn)..count).unwrap_or_default();
+        let whole = part.iter().filter(|byte| **byte == b'\n').count() as u64;
+        // Its space serves the next lines.
+        text.clear();
+        self.gathered.text = text;
+        self.unwritten += lines - whole;
+        appended.err().and_then(|error| self.complain(last, &error))
     }
 
     /// Opens the file of the day, where another one is open, and removes those that are too old.
@@ -127,22 +162,19 @@ impl Daily {
         name.strip_prefix(self.form)?.strip_prefix('.')?.strip_suffix(".log")?.parse().ok()
     }
 
-    fn append(&mut self, weight: Weight, line: &str) -> io::Result<()> {
+    fn gather(&mut self, at: DateTime<Utc>, weight: Weight, line: &str) -> io::Result<()> {
         let max = if weight == Weight::Policy { self.max + RESERVE } else { self.max };
-        let Some(open) = &mut self.open else {
+        let Some(open) = &self.open else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "no file could be opened"));
         };
-        let text = format!("{}{line}\n", if open.is_torn { "\n" } else { "" });
-        let size = open.size + text.len() as u64;
-        if size > max {
+        let Gathered { text, lines, last } = &mut self.gathered;
+        if open.size + (text.len() + line.len() + 1) as u64 > max {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the day's room is used up"));
         }
-        let written = open.file.write_all(text.as_bytes());
-        open.is_torn = written.is_err();
-        if written.is_ok() {
-            open.size = size;
-        }
-        written
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+        (*lines, *last) = (*lines + 1, at);
+        Ok(())
     }
 
     fn complain(&mut self, at: DateTime<Utc>, error: &io::Error) -> Option<String> {
@@ -157,6 +189,20 @@ impl Daily {
             self.unwritten
         ))
     }
+}
+
+/// Appends all of it, and says how much of it is in the file.
+fn append(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
+    let mut count = 0;
+    while let Some(rest) = text.get(count..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (count, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (count, Err(error)),
+        }
+    }
+    (count, Ok(()))
 }
 
 /// Whether a file of this size ends in the middle of a line: who wrote it was killed, or found no space.

@@ -7,6 +7,8 @@ use std::fmt;
 use openshell_domain::id::ProposalId;
 use openshell_domain::untrusted::Untrusted;
 
+use crate::identity::FileHash;
+
 /// The longest reason, in bytes.
 pub const MAX_REASON: usize = 256;
 
@@ -41,13 +43,21 @@ pub struct Actor {
     pub binary: String,
     /// Its pid; 0 when unknown.
     pub pid: i32,
+    /// The SHA-256 of the executable, once it has been read.
+    pub sha256: FileHash,
 }
 
 impl Actor {
+    /// A process whose executable has not been read.
+    #[must_use]
+    pub fn new(binary: &str, pid: i32) -> Self {
+        Self { binary: binary.to_owned(), pid, sha256: FileHash::default() }
+    }
+
     /// Nobody knows.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { binary: "-".to_owned(), pid: 0 }
+        Self::new("-", 0)
     }
 }
 
@@ -210,7 +220,7 @@ mod tests {
             method: "PUT".into(),
             severity,
             action,
-            actor: Actor { binary: "/usr/bin/curl".into(), pid: 88 },
+            actor: Actor::new("/usr/bin/curl", 88),
             url: "http://api.github.com:443/repos/o/r/contents/x.md".into(),
             tag: Some(("github".into(), "l7")),
             reason: reason.map(ToOwned::to_owned),
@@ -227,7 +237,7 @@ mod tests {
             activity: "OPEN",
             severity: Severity::Info,
             action: "ALLOWED",
-            actor: Actor { binary: "/usr/bin/curl".into(), pid: 211 },
+            actor: Actor::new("/usr/bin/curl", 211),
             destination: "pkg.example.net:443".into(),
             tag: Some(("pkg_mirror".into(), "opa")),
             reason: None,

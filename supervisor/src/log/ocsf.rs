@@ -148,7 +148,11 @@ fn who(event: &mut Map<String, Value>, actor: &Actor, source: &Source) {
     let name =
         Path::new(&actor.binary).file_name().map_or_else(String::new, |name| text(&name.to_string_lossy()));
     let path = text(&actor.binary);
-    let file = json!({"name": name, "path": path, "type_id": 1, "type": "Regular File"});
+    let mut file = json!({"name": name, "path": path, "type_id": 1, "type": "Regular File"});
+    if let (Some(hash), Some(file)) = (actor.sha256.get(), file.as_object_mut()) {
+        let hash = json!({"algorithm": "SHA-256", "algorithm_id": 3, "value": hash.to_string()});
+        put(file, "hashes", vec![hash]);
+    }
     let process =
         json!({"pid": actor.pid, "name": name, "path": path, "file": file, "sandbox": source.sandbox});
     put(event, "actor", json!({"process": process}));

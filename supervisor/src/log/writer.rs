@@ -2,8 +2,9 @@
 //!
 //! Lines wait in one queue, in their order. Ordinary ones have [`ROOM`] bytes in it and changes of policy
 //! [`RESERVE`] more, so that no flood of requests keeps one out. What finds no room, because the disk does not keep up,
-//! is dropped and counted, and the files say how many after the last line before the gap. Fed by the log under its
-//! lock; what is told on stderr is said here.
+//! is dropped and counted, and the files say how many after the last line before the gap. Who writes a line wakes nobody
+//! where the thread is awake or about to be: it takes what comes within [`LINGER`] with it. Fed by the log under its lock;
+//! what is told on stderr is said here.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,6 +22,12 @@ use super::ocsf::{self, Source};
 pub const ROOM: usize = 8 * 1024 * 1024;
 /// How many more there may be for changes of policy: 1 MiB.
 pub const RESERVE: usize = 1024 * 1024;
+
+/// How long the first line of a batch waits for others: a wake and a system call for each would cost more than the
+/// request that it is about.
+const LINGER: Duration = Duration::from_millis(20);
+/// How many bytes wait for no others.
+const BATCH: usize = 256 * 1024;
 
 /// One record in both forms.
 #[derive(Debug)]
@@ -62,6 +69,18 @@ struct Shared {
     emptied: Condvar,
 }
 
+/// How the thread sleeps, and so whether it has to be woken.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    /// Not at all: it looks at the queue again before it sleeps.
+    #[default]
+    Awake,
+    /// Until there is a line.
+    UntilAny,
+    /// Until [`LINGER`] is over, or there is no more reason to wait for others.
+    UntilMany,
+}
+
 /// How many lines found no room, and the last of them.
 type Dropped = (u64, Entry);
 /// What is written at once, and what is missing behind it.
@@ -73,6 +92,10 @@ struct Queue {
     bytes: usize,
     /// Lines of the batch that is being written count as waiting.
     is_writing: bool,
+    /// What the thread waits for.
+    sleep: Sleep,
+    /// Somebody waits until everything is written.
+    is_flushed: bool,
     is_closed: bool,
     /// What is not yet said to be missing in the files.
     dropped: Option<Dropped>,
@@ -111,7 +134,7 @@ impl Writer {
             queue.bytes = bytes;
             queue.entries.push_back(entry);
         }
-        self.0.filled.notify_one();
+        self.0.wake(queue);
     }
 
     /// How many lines of the run are not in the files: they could not be written, or found no room.
@@ -128,9 +151,11 @@ impl Writer {
 
     /// Waits until what was pushed is in the files, or no longer than this.
     pub fn flush(&self, patience: Duration) {
+        let is_waiting = |queue: &mut Queue| queue.is_writing || !queue.is_empty();
+        let mut queue = self.0.lock();
+        queue.is_flushed = !queue.is_empty();
+        self.0.wake(queue);
         let queue = self.0.lock();
-        let is_waiting =
-            |queue: &mut Queue| queue.is_writing || !queue.entries.is_empty() || queue.dropped.is_some();
         // Poisoned only by a panic elsewhere: then there is nothing more to wait for.
         drop(self.0.emptied.wait_timeout_while(queue, patience, is_waiting));
     }
@@ -139,8 +164,9 @@ impl Writer {
 impl Drop for Writer {
     /// The thread writes what is left and ends.
     fn drop(&mut self) {
-        self.0.lock().is_closed = true;
-        self.0.filled.notify_one();
+        let mut queue = self.0.lock();
+        queue.is_closed = true;
+        self.0.wake(queue);
     }
 }
 
@@ -154,12 +180,14 @@ struct Files {
 impl Files {
     fn write(&mut self, entry: &Entry) {
         let told = [
-            self.shorthand.write(entry.at, entry.weight, &entry.line),
-            entry.event.as_ref().and_then(|event| self.ocsf.write(entry.at, entry.weight, event)),
+            self.shorthand.add(entry.at, entry.weight, &entry.line),
+            entry.event.as_ref().and_then(|event| self.ocsf.add(entry.at, entry.weight, event)),
         ];
-        for complaint in told.into_iter().flatten() {
-            tracing::warn!("the log cannot be written: {complaint}");
-        }
+        complain(told);
+    }
+
+    fn flush(&mut self) {
+        complain([self.shorthand.flush(), self.ocsf.flush()]);
     }
 
     /// Says that lines are missing here, with the time of the last of them.
@@ -180,7 +208,39 @@ impl Files {
     }
 }
 
+fn complain(told: [Option<String>; 2]) {
+    for complaint in told.into_iter().flatten() {
+        tracing::warn!("the log cannot be written: {complaint}");
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.dropped.is_none()
+    }
+
+    /// Whether the thread would wait any longer for this.
+    fn keeps_asleep(&self, sleep: Sleep) -> bool {
+        match sleep {
+            Sleep::Awake => false,
+            Sleep::UntilAny => self.is_empty() && !self.is_closed,
+            Sleep::UntilMany => {
+                self.bytes < BATCH && self.dropped.is_none() && !self.is_flushed && !self.is_closed
+            }
+        }
+    }
+}
+
 impl Shared {
+    /// Wakes the thread if it sleeps and should not any more, once.
+    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
+        if queue.sleep != Sleep::Awake && !queue.keeps_asleep(queue.sleep) {
+            queue.sleep = Sleep::Awake;
+            drop(queue);
+            self.filled.notify_one();
+        }
+    }
+
     /// Writes until the log is gone and nothing is left.
     fn write(&self, mut files: Files) {
         loop {
@@ -191,22 +251,28 @@ impl Shared {
             if let Some(dropped) = &dropped {
                 files.tell_dropped(dropped);
             }
+            files.flush();
             let mut queue = self.lock();
             queue.unwritten += files.unwritten() - known;
             queue.is_failing = !files.shorthand.is_open();
             queue.is_writing = false;
-            if queue.entries.is_empty() && queue.dropped.is_none() {
+            if queue.is_empty() {
+                queue.is_flushed = false;
                 self.emptied.notify_all();
             }
         }
     }
 
-    /// Everything that waits, as soon as something does.
+    /// Everything that waits, soon after something does.
     fn next(&self) -> Option<Batch> {
-        let queue = self.lock();
-        let is_idle =
-            |queue: &mut Queue| queue.entries.is_empty() && queue.dropped.is_none() && !queue.is_closed;
-        let mut queue = self.filled.wait_while(queue, is_idle).unwrap_or_else(PoisonError::into_inner);
+        let keeps_asleep = |queue: &mut Queue| queue.keeps_asleep(queue.sleep);
+        let mut queue = self.lock();
+        queue.sleep = Sleep::UntilAny;
+        let mut queue = self.filled.wait_while(queue, keeps_asleep).unwrap_or_else(PoisonError::into_inner);
+        queue.sleep = Sleep::UntilMany;
+        let waited = self.filled.wait_timeout_while(queue, LINGER, keeps_asleep);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.sleep = Sleep::Awake;
         let (batch, dropped) = (std::mem::take(&mut queue.entries), queue.dropped.take());
         if batch.is_empty() && dropped.is_none() {
             return None;

@@ -36,12 +36,17 @@ impl<'a> Way<'a> {
         Self { judge, endpoints, rule, is_audited }
     }
 
-    /// Checks every address, for every holder. What was pinned by the user is exempt.
+    /// Checks every address and the port, for every holder. What was pinned by the user is exempt from the addresses.
     fn reach(&self, route: &Route) -> Result<(), DestinationDenial> {
-        let Addresses::Resolved(targets) = &route.addresses else { return Ok(()) };
-        let addresses: Vec<IpAddr> = targets.iter().map(SocketAddr::ip).collect();
+        let addresses: Option<Vec<IpAddr>> = match &route.addresses {
+            Addresses::Resolved(targets) => Some(targets.iter().map(SocketAddr::ip).collect()),
+            Addresses::Pinned(_) => None,
+        };
         for endpoints in &self.endpoints {
-            self.judge.destination(endpoints, &addresses, route.port)?;
+            match &addresses {
+                Some(addresses) => self.judge.destination(endpoints, addresses, route.port)?,
+                None => self.judge.opening(endpoints, route.port)?,
+            };
         }
         Ok(())
     }

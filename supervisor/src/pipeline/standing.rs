@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openshell_domain::policy::verdict::Request;
 
 use super::permit::Route;
-use super::{Intent, Refused};
+use super::{Admission, Intent, Refused};
 use crate::enforcement::{Enforcement, PolicySnapshot};
 
 /// A stream or a request under way.
@@ -18,6 +18,8 @@ pub struct Standing {
     request: Option<Asked>,
     route: Route,
     is_upgrade: bool,
+    /// By which it passes.
+    judged: Arc<PolicySnapshot>,
 }
 
 /// A request, as it was judged.
@@ -29,31 +31,37 @@ struct Asked {
 }
 
 impl Standing {
-    /// A stream, or a request, that was permitted on this route.
+    /// A stream, or a request, that was admitted so and permitted on this route.
     #[must_use]
-    pub fn new(intent: Intent, request: Option<&Request<'_>>, route: Route) -> Self {
+    pub fn new(admission: &Admission, request: Option<&Request<'_>>, route: Route) -> Self {
         let asked = |request: &Request<'_>| Asked {
             method: request.method.to_owned(),
             path: request.path.to_owned(),
             query: request.query.map(ToOwned::to_owned),
         };
-        Self { intent, request: request.map(asked), route, is_upgrade: false }
+        let (intent, judged) = (admission.intent.clone(), Arc::clone(&admission.snapshot));
+        Self { intent, request: request.map(asked), route, is_upgrade: false, judged }
     }
 
     /// A request that became a stream on this route.
     #[must_use]
-    pub fn upgraded(intent: Intent, request: &Request<'_>, route: Route) -> Self {
-        Self { is_upgrade: true, ..Self::new(intent, Some(request), route) }
+    pub fn upgraded(admission: &Admission, request: &Request<'_>, route: Route) -> Self {
+        Self { is_upgrade: true, ..Self::new(admission, Some(request), route) }
     }
 
     /// Comes back when it may not go on, and says why.
-    pub async fn ended(self, enforcement: &Enforcement) -> Refused {
+    pub async fn ended(mut self, enforcement: &Enforcement) -> Refused {
         let mut changes = enforcement.subscribe();
         loop {
             // Before the first look too: it was permitted by a snapshot that may have been replaced since.
             changes.mark_unchanged();
-            if let Err(refused) = self.judge(enforcement.snapshot()) {
-                return refused;
+            let snapshot = enforcement.snapshot();
+            // The same one says the same.
+            if !Arc::ptr_eq(&snapshot, &self.judged) {
+                if let Err(refused) = self.judge(Arc::clone(&snapshot)) {
+                    return refused;
+                }
+                self.judged = snapshot;
             }
             tokio::select! {
                 // Only the end of the whole run ends the changes: nothing is asked of anybody any more.

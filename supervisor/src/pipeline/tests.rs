@@ -100,6 +100,33 @@ async fn a_pin_is_exempt_and_a_route_serves_its_own_destination_only() {
     assert!(other.clear_stream().unwrap().permit(&route).is_err());
 }
 
+/// Kills: a port of a control plane that a pin opens, and one that `allowed_ips` do not open.
+#[tokio::test]
+async fn w30_a_pin_is_exempt_from_the_addresses_and_not_from_the_port() {
+    let policy = r#"
+version: 1
+network_policies:
+  named: {endpoints: [{host: named.invalid, port: 6443}], binaries: [{path: "/**"}]}
+  listed: {endpoints: [{host: listed.invalid, port: 6443, allowed_ips: [10.0.0.0/8]}, {host: 10.0.0.7, port: 6443, allowed_ips: [10.0.0.0/8]}], binaries: [{path: "/**"}]}
+"#;
+    let enforcement = Enforcement::new();
+    let policy = policy_from_yaml(policy).unwrap().policy;
+    enforcement.load(Pushed::of(1, policy), crate::clock::reading()).unwrap();
+    let pins =
+        ["named.invalid", "listed.invalid"].map(|host| format!("{host}:6443:127.0.0.1:9").parse().unwrap());
+    let resolver = Resolver::new(pins);
+    for (host, opens) in [("named.invalid", false), ("listed.invalid", true), ("10.0.0.7", true)] {
+        let admission = intent(&["/usr/bin/curl"], host, 6443).admit(enforcement.snapshot()).unwrap();
+        let clearance = admission.clear_stream().unwrap();
+        let route = clearance.route(&resolver).await.unwrap();
+        let permitted = clearance.permit(&route);
+        assert_eq!(permitted.is_ok(), opens, "{host}");
+        if let Err(refused) = permitted {
+            assert!(refused.reason.contains("control-plane port") && !refused.is_fixable, "{refused:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reach_opens_what_the_endpoints_of_l4_allow_and_checks_every_address() {
     let policy = r#"

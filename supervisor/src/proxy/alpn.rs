@@ -48,7 +48,7 @@ where
     let wanted = hello.client_hello().alpn().map_or(Offer::Http1, Offer::read);
     // Where HTTP/2 finds no room, a client that speaks both speaks HTTP/1.1, and one that does not ends its handshake.
     let room = if wanted.has_http2() { session.limits.http2() } else { None };
-    let offer = if room.is_some() { learn(session, origin, wanted).await } else { Offer::Http1 };
+    let offer = if room.is_some() { Box::pin(learn(session, origin, wanted)).await } else { Offer::Http1 };
     let config = session.context.authority.server_config(host, offer).map_err(|error| error.to_string())?;
     let mut stream =
         timeout(HEAD_DEADLINE, hello.into_stream(config)).await.map_err(late)?.map_err(|error| {

@@ -120,14 +120,14 @@ async fn open(
 ) -> Result<Opened, Closed> {
     let context = &session.context;
     let intent = Intent { holders: Arc::clone(holders), host: host.clone(), port };
-    let admission = intent.clone().admit(context.enforcement.snapshot())?;
+    let admission = intent.admit(context.enforcement.snapshot())?;
     if admission.is_inspected() {
         return Ok(Opened::Read);
     }
     let clearance = admission.clear_stream()?;
     let route =
         clearance.route(&context.resolver).await.map_err(|error| Closed::Unreached(error.to_string()))?;
-    let standing = Standing::new(intent, None, route.clone());
+    let standing = Standing::new(&admission, None, route.clone());
     let permit = clearance.permit(&route).and_then(Permission::granted)?;
     let (upstream, _) = permit.dial().await.map_err(|error| Closed::Unreached(error.to_string()))?;
     context.log.write(&Line::Net {

@@ -98,7 +98,8 @@ pub(super) async fn exchange(
     };
     if is_upgrade {
         return match upgrade::judge(context, origin, &target).await {
-            Ok(passed) => upgrade::relay(session, origin, passed, (&target, ask), request).await,
+            // Boxed, as all that is rare: each request would carry the room for it.
+            Ok(passed) => Box::pin(upgrade::relay(session, origin, passed, (&target, ask), request)).await,
             Err(why) => drained(request, stopped(why)).await,
         };
     }
@@ -191,18 +192,17 @@ async fn judge(
             lacking: Vec::new(),
         }));
     }
-    let intent = origin.intent();
-    let admission = intent.clone().admit(context.enforcement.snapshot())?;
+    let admission = origin.intent().admit(context.enforcement.snapshot())?;
     let request =
         verdict::Request { method: method.as_str(), path: &target.path, query: target.query.as_deref() };
     let clearance = admission.clear(&request)?;
     let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await?;
     match clearance.permit(route)? {
         Permission::Granted(permit) => {
-            Ok((permit, Some(Standing::new(intent, Some(&request), route.clone()))))
+            Ok((permit, Some(Standing::new(&admission, Some(&request), route.clone()))))
         }
         Permission::Once(unspent) => {
-            let answer = context.gateway.spend_once(unspent.proposal()).await;
+            let answer = Box::pin(context.gateway.spend_once(unspent.proposal())).await;
             Ok((unspent.answered(answer)?, None))
         }
     }

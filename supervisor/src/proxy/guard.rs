@@ -10,6 +10,7 @@ mod head;
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -225,8 +226,8 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         let has_begun = matches!(self.state, State::Head(true));
         let limit = if has_begun { HEAD_DEADLINE } else { IDLE_DEADLINE };
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
-        let mut space = [0; 4096];
-        let mut buf = ReadBuf::new(&mut space);
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut buf = ReadBuf::uninit(&mut space);
         match Pin::new(&mut self.inner).poll_read(cx, &mut buf)? {
             Poll::Ready(()) if buf.filled().is_empty() => {
                 if has_begun {

@@ -5,7 +5,7 @@
 //! client speaks HTTP/1.1 too, so that no request of an HTTP/2 client waits for another one.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openshell_domain::policy::host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio_rustls::client::TlsStream;
 
 use super::busy::Busy;
@@ -94,12 +93,12 @@ impl Pool {
         request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, RelayError> {
         let mut request = request;
-        if let Some(mut open) = self.take(permit, carrier).await
+        if let Some(mut open) = self.take(permit, carrier)
             && open.sender.is_usable().await
         {
             match open.sender.try_send(request).await {
                 Ok(response) => {
-                    self.put(open, carrier).await;
+                    self.put(open, carrier);
                     return Ok(hop::incoming(response));
                 }
                 // The origin had closed the connection before a byte of the request was sent: dial again.
@@ -109,12 +108,13 @@ impl Pool {
                 },
             }
         }
-        let mut open = Kept::dial(permit, carrier, upstream, self.room()?).await?;
+        // Boxed, as all that is only for a new connection: most requests find one, and would carry the room for it.
+        let mut open = Box::pin(Kept::dial(permit, carrier, upstream, self.room()?)).await?;
         if let Some(shared) = open.shared() {
-            self.put(shared, carrier).await;
+            self.put(shared, carrier);
         }
         let response = open.sender.try_send(request).await.map_err(TrySendError::into_error)?;
-        self.put(open, carrier).await;
+        self.put(open, carrier);
         Ok(hop::incoming(response))
     }
 
@@ -129,26 +129,31 @@ impl Pool {
         let room = self.room()?;
         let (stream, address) = opening.dial_tls(upstream.offering(offer)).await?;
         let has_http2 = chose_http2(stream.get_ref().1.alpn_protocol());
-        let sender = Sender::over_tls(stream, room).await?;
+        let sender = Box::pin(Sender::over_tls(stream, room)).await?;
         let open = Kept { host: host.clone(), port, address, is_tls: true, sender };
-        *self.kept.lock().await = Some(open);
+        *self.lock() = Some(open);
         Ok(has_http2)
     }
 
     /// The kept connection, where it may be used for this permit. One of HTTP/2 stays for others too.
-    async fn take(&self, permit: &Permit, carrier: Carrier) -> Option<Kept> {
-        let mut kept = self.kept.lock().await;
+    fn take(&self, permit: &Permit, carrier: Carrier) -> Option<Kept> {
+        let mut kept = self.lock();
         let open = kept.take().filter(|kept| kept.is_for(permit, carrier))?;
         *kept = open.shared();
         Some(open)
     }
 
-    async fn put(&self, open: Kept, carrier: Carrier) {
+    fn put(&self, open: Kept, carrier: Carrier) {
         let is_for_one = matches!(open.sender, Sender::Http1(_));
         let has_http2_client = matches!(carrier, Carrier::Tls(offer) if offer.has_http2());
         if !(is_for_one && has_http2_client) {
-            *self.kept.lock().await = Some(open);
+            *self.lock() = Some(open);
         }
+    }
+
+    /// A panic elsewhere leaves what is kept whole: it is changed as one.
+    fn lock(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,9 +198,9 @@ impl Sender {
     async fn over_tls(mut stream: TlsStream<TcpStream>, room: Room) -> Result<Self, hyper::Error> {
         stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
         if chose_http2(stream.get_ref().1.alpn_protocol()) {
-            Self::http2(stream, room).await
+            Box::pin(Self::http2(stream, room)).await
         } else {
-            Self::http1(stream, room).await
+            Box::pin(Self::http1(stream, room)).await
         }
     }
 

@@ -52,12 +52,11 @@ pub(super) async fn judge(
     target: &Target,
 ) -> Result<(Permit, Standing), Stopped> {
     let request = verdict::Request { method: "GET", path: &target.path, query: target.query.as_deref() };
-    let intent = origin.intent();
-    let admission = intent.clone().admit(context.enforcement.snapshot())?;
+    let admission = origin.intent().admit(context.enforcement.snapshot())?;
     let clearance = admission.clear_upgrade(&request)?;
     let route = origin.route.get_or_try_init(|| clearance.route(&context.resolver)).await?;
     let permit = clearance.permit(route).and_then(Permission::granted)?;
-    Ok((permit, Standing::upgraded(intent, &request, route.clone())))
+    Ok((permit, Standing::upgraded(&admission, &request, route.clone())))
 }
 
 /// Asks the origin, and relays both ways if it agrees.

@@ -99,7 +99,8 @@ impl Feed {
     fn key(&mut self, key: &str) -> [Duration; 2] {
         let code = KeyCode::Char(key.chars().next().unwrap());
         let key = KeyEvent::new(code, KeyModifiers::NONE);
-        self.time(What::Key(Press { key, read: self.uptime(), is_alone: true }))
+        let read = self.uptime();
+        self.time(What::Key(Press { key, read, is_alone: true }))
     }
 
     fn time(&mut self, what: What) -> [Duration; 2] {
@@ -115,7 +116,8 @@ impl Feed {
     }
 
     fn take(&mut self, what: What) {
-        update(&mut self.model, Msg { at: self.at, uptime: self.uptime(), what });
+        let uptime = self.uptime();
+        update(&mut self.model, Msg { at: self.at, uptime, what });
     }
 
     fn draw(&mut self) {

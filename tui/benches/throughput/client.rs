@@ -1,7 +1,7 @@
 //! The one client of all rows, a process of its own: told by a line of JSON on stdin what to do, answers with one.
 //!
 //! A thread for each connection that asks, reads and checks; HTTP/2 on one thread for all. As cheap as it can be: it
-//! shares the processors with what is measured.
+//! shares the processors with what is measured. One row has a client as programs are ([`super::http2`]).
 
 use std::io::{BufRead as _, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     TlsFresh,
     /// HTTP/2, four at once on a connection.
     Http2,
+    /// HTTP/1.1 over TLS, one after the other on a connection, by a library instead of by hand.
+    Hyper,
 }
 
 /// What to do.
@@ -74,14 +76,14 @@ fn tell(ask: &Ask) -> Told {
     let tls = trusting(ask);
     let start = Instant::now();
     let end = start + Duration::from_millis(ask.millis);
-    let parts = if ask.kind == Kind::Http2 {
-        vec![http2::requests(ask, &tls, end)]
-    } else {
-        std::thread::scope(|scope| {
+    let parts = match ask.kind {
+        Kind::Http2 => vec![http2::requests(ask, &tls, end)],
+        Kind::Hyper => vec![http2::requests_http1(ask, &tls, end)],
+        _ => std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..ask.at_once).map(|_| scope.spawn(|| requests(ask, &tls, end))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        })
+        }),
     };
     let seconds = start.elapsed().as_secs_f64();
     let (mut micros, mut failure) = (Vec::new(), None);

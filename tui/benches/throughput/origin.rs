@@ -1,5 +1,5 @@
 //! The one origin of all rows: answers each request with 1 KiB, over HTTP/1.1 in the clear and over TLS with a thread
-//! for each connection, and over HTTP/2 on a thread of its own. As cheap as it can be: it shares the processors with
+//! for each connection, and by a library (HTTP/2, HTTP/1.1 over TLS) on a thread for each of both. As cheap as it can be: it shares the processors with
 //! what is measured.
 
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -24,6 +24,8 @@ pub(crate) struct Origin {
     pub(crate) clear: SocketAddr,
     pub(crate) tls: SocketAddr,
     pub(crate) http2: SocketAddr,
+    /// HTTP/1.1 over TLS, by a library instead of by hand.
+    pub(crate) hyper: SocketAddr,
     pub(crate) pem: String,
 }
 
@@ -45,7 +47,8 @@ pub(crate) fn start() -> Origin {
     let tls = listen(move |stream| {
         answer(StreamOwned::new(ServerConnection::new(Arc::clone(&http1)).unwrap(), stream));
     });
-    Origin { clear, tls, http2: listen_http2(config(b"h2")), pem: key.cert.pem() }
+    let (http2, hyper) = (by_library(config(b"h2"), true), by_library(config(b"http/1.1"), false));
+    Origin { clear, tls, http2, hyper, pem: key.cert.pem() }
 }
 
 fn listen(each: impl Fn(TcpStream) + Send + Clone + 'static) -> SocketAddr {
@@ -82,16 +85,16 @@ fn head() -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n", BODY.len())
 }
 
-fn listen_http2(config: Arc<ServerConfig>) -> SocketAddr {
+fn by_library(config: Arc<ServerConfig>, is_http2: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    std::thread::spawn(move || runtime.block_on(serve_http2(listener, TlsAcceptor::from(config))));
+    std::thread::spawn(move || runtime.block_on(serve(listener, TlsAcceptor::from(config), is_http2)));
     address
 }
 
-async fn serve_http2(listener: TcpListener, acceptor: TlsAcceptor) {
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, is_http2: bool) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).unwrap();
@@ -101,10 +104,12 @@ async fn serve_http2(listener: TcpListener, acceptor: TlsAcceptor) {
             let service = service_fn(|_| async {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(BODY))))
             });
+            let stream = TokioIo::new(stream);
             // Clients go away as they like.
-            let _ = http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = match is_http2 {
+                true => http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await,
+                false => http1::Builder::new().serve_connection(stream, service).await,
+            };
         });
     }
 }

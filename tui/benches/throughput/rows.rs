@@ -13,6 +13,9 @@ use super::table::{Measured, report};
 use super::{HOST, LOCAL};
 
 const ROUNDS: usize = 3;
+/// What a client and an origin as programs are send each other: those of the other rows are written by hand, and cost a
+/// fraction of any library.
+pub(crate) const HYPER: &str = "TLS, hyper at both ends";
 /// How long a row has in each round.
 const MILLIS: u64 = 1500;
 const WARM_UP: u64 = 150;
@@ -102,6 +105,7 @@ fn direct(folder: &Path, origin: &Origin) -> Group {
         row("direct", "TLS", base.clone()),
         row("direct", "TLS, 1 connection", Ask { at_once: 1, ..base.clone() }),
         row("direct", "HTTP/2", Ask { kind: Kind::Http2, origin: origin.http2, ..base.clone() }),
+        row("direct", HYPER, Ask { kind: Kind::Hyper, origin: origin.hyper, ..base.clone() }),
         row("direct", "fresh TLS", fresh(base)),
     ];
     Group { client: None, running: None, rows }
@@ -115,6 +119,7 @@ fn ours(sandbox: &Sandbox, origin: &Origin, rules: Rules) -> Vec<Row> {
             row("ours", "TLS", base.clone()),
             row("ours", "TLS, 1 connection", Ask { at_once: 1, ..base.clone() }),
             row("ours", "HTTP/2", Ask { kind: Kind::Http2, port: 8443, ..base.clone() }),
+            row("ours", HYPER, Ask { kind: Kind::Hyper, port: 9443, ..base.clone() }),
             row("ours", "fresh TLS", fresh(base)),
         ],
         Rules::Hosts => vec![row("ours", "TLS, 1,000 hosts", base)],
@@ -169,6 +174,7 @@ fn of_other(name: &'static str, base: &Ask, origin: &Origin) -> Vec<Row> {
         row(name, "plain", plain(Kind::Plain)),
         row(name, "TLS", tls.clone()),
         row(name, "TLS, 1 connection", Ask { at_once: 1, ..tls.clone() }),
+        row(name, HYPER, Ask { kind: Kind::Hyper, port: origin.hyper.port(), ..base.clone() }),
         row(name, "fresh TLS", fresh(tls)),
     ]
 }

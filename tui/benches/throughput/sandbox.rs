@@ -67,7 +67,8 @@ impl Sandbox {
         command.args(["run", "--isolation", "none", "--sandbox", &format!("{rules:?}").to_lowercase()]);
         command.arg("--gateway").arg(folder.join("g.sock")).arg("--policy").arg(own.join("p.yaml"));
         command.arg("--log-dir").arg(own.join("log")).arg("--extra-ca").arg(own.join("origin.pem"));
-        for (port, at) in [(80, origin.clear), (443, origin.tls), (8443, origin.http2)] {
+        for (port, at) in [(80, origin.clear), (443, origin.tls), (8443, origin.http2), (9443, origin.hyper)]
+        {
             command.args(["--resolve", &format!("{HOST}:{port}:{}:{}", at.ip(), at.port())]);
         }
         // The client tells where its proxy is, and whom it trusts, before it serves.
@@ -99,7 +100,7 @@ fn policy(rules: Rules) -> String {
         }
     }
     text += "  web:\n    binaries: [{path: \"/**\"}]\n    endpoints:\n";
-    for port in [80, 443, 8443] {
+    for port in [80, 443, 8443, 9443] {
         writeln!(
             text,
             "      - {{host: {HOST}, port: {port}, protocol: rest, enforcement: enforce, rules: ["

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::others::Missing;
-use super::rows::Row;
+use super::rows::{HYPER, Row};
 
 /// What came of one row in one round.
 pub(crate) struct Measured {
@@ -83,6 +83,8 @@ fn targets(rows: &[Row]) {
     // By processor time: what else the machine does meets the rates of rows more than that.
     let rules = |what: &str| Some(cpu(what)? / cpu("TLS")?);
     say("TLS, % of direct TLS", times(rate("direct", "TLS")).map(|ratio| ratio * 100.0), 30.0..f64::MAX);
+    let by_library = |proxy: &str| Some(rate("ours", HYPER)? / rate(proxy, HYPER)?);
+    say("the same, hyper at both ends, %", by_library("direct").map(|ratio| ratio * 100.0), 30.0..f64::MAX);
     say("TLS, CPU us a request", cpu("TLS"), 0.0..120.0);
     say("TLS, x mitmdump", times(rate("mitmdump", "TLS")), 20.0..f64::MAX);
     say("TLS, x squid", times(rate("squid", "TLS")), 1.5..f64::MAX);

@@ -115,6 +115,9 @@ pub struct Why {
     /// The port.
     #[arg(long, default_value_t = 443)]
     pub port: u16,
+    /// As a GET that becomes a WebSocket.
+    #[arg(long)]
+    pub websocket: bool,
 }
 
 /// `man`.

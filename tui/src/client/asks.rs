@@ -6,12 +6,11 @@ use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, Seq};
 use openshell_domain::policy::Rule;
 use openshell_domain::proposal::Proposal;
 use openshell_wire::WireError;
-use openshell_wire::pb::inbox as pb;
+use openshell_wire::pb::inbox::{self as pb, decide_result};
 use tonic::Streaming;
 
+use super::{Client, ClientError, Decision, Recorded, patient, recorded, request, within};
 use crate::shown;
-
-use super::{Client, ClientError, patient, within};
 
 /// How long an explanation may take: a large policy is compiled and tried out part by part.
 const THOROUGH: Duration = Duration::from_secs(60);
@@ -44,6 +43,8 @@ pub struct Asked {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// Whether the request, a GET, is to become a WebSocket.
+    pub is_upgrade: bool,
 }
 
 /// Why a verdict is what it is.
@@ -90,14 +91,32 @@ impl Client {
         Ok((answer.seq, proposal.try_into()?))
     }
 
+    /// Decides several together: what has become of each, in their order. What is stale or decided is left out.
+    ///
+    /// # Errors
+    /// Those of [`Client::decide`] that are about all of them.
+    pub async fn decide_many(
+        &mut self,
+        decisions: &[Decision],
+    ) -> Result<Vec<Result<Recorded, ClientError>>, ClientError> {
+        let ask = pb::DecideManyRequest { decisions: decisions.iter().map(request).collect() };
+        let answer = patient(self.inbox.decide_many(ask)).await?;
+        let one = |result: pb::DecideResult| match result.result {
+            Some(decide_result::Result::Done(done)) => recorded(&done),
+            Some(decide_result::Result::Refused(refused)) => Err(ClientError::refused(refused)),
+            None => Err(WireError::Missing("result").into()),
+        };
+        Ok(answer.results.into_iter().map(one).collect())
+    }
+
     /// Why a request would pass, or not. Nobody resolves or dials anything for it.
     ///
     /// # Errors
     /// [`ClientError::Invalid`] where the request makes no sense, and the others.
     pub async fn explain(&mut self, asked: &Asked) -> Result<Explained, ClientError> {
-        let Asked { sandbox, binary, host, port, method, target } = asked.clone();
-        let port = port.into();
-        let ask = pb::ExplainVerdictRequest { sandbox, chain: vec![binary], host, port, method, target };
+        let Asked { sandbox, binary, host, port, method, target, is_upgrade: websocket } = asked.clone();
+        let (chain, port) = (vec![binary], port.into());
+        let ask = pb::ExplainVerdictRequest { sandbox, chain, host, port, method, target, websocket };
         let answer = within(THOROUGH, self.inbox.explain_verdict(ask)).await?;
         let explanation = serde_json::from_str(&answer.explanation)
             .map_err(|error| WireError::Json { field: "explanation", error: error.to_string() })?;

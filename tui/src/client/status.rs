@@ -76,6 +76,19 @@ impl From<Status> for ClientError {
     }
 }
 
+impl ClientError {
+    /// What the gateway says of one decision among several.
+    pub(super) fn refused(refused: pb::Refused) -> Self {
+        let fresh = refused.proposal.as_ref().map(|now| Proposal::try_from(now).map(Box::new)).transpose();
+        match (refused.word.as_str(), fresh) {
+            (_, Err(error)) => Self::Unreadable(error),
+            ("stale", Ok(fresh)) => Self::Stale(fresh),
+            ("already_decided", Ok(fresh)) => Self::AlreadyDecided(fresh),
+            _ => Self::Refused(refused.message),
+        }
+    }
+}
+
 fn fresh(status: &Status) -> Result<Fresh, WireError> {
     let bytes = status.metadata().get_bin(FRESH_PROPOSAL).and_then(|value| value.to_bytes().ok());
     let message = bytes.and_then(|bytes| pb::Proposal::decode(bytes).ok());

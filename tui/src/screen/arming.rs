@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, KeyEventKind};
 use openshell_domain::id::{Digest, ProposalId};
 
+use super::back::{self, Made};
 use super::model::{Model, Overlay};
 use super::tab::Tab;
 
@@ -38,6 +39,12 @@ pub enum Subject {
     Detail(ProposalId, u32, Option<Digest>),
     /// The question whether its risk is accepted.
     Risk(ProposalId, Option<Digest>),
+    /// A decision that was made, or the offer to undo it.
+    Decision(Made),
+    /// The question whether a grant is to end.
+    Revoke(Made),
+    /// The list of several proposals, by its number.
+    Many(u32),
 }
 
 /// What has been on the screen since when, and how the last key came.
@@ -130,9 +137,18 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     }
     let asked = match &model.overlay {
         Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
+        Overlay::Revoke(revoke) if revoke.is_chosen => revoke.grant().map(Subject::Revoke),
+        Overlay::Many(many) if !many.is_sent => Some(Subject::Many(many.serial)),
         _ => None,
     };
-    detail(model).filter(|_| model.tab == Tab::Pending).into_iter().chain(asked).collect()
+    // The list lies over the detail.
+    let is_covered = matches!(model.overlay, Overlay::Many(_));
+    let (ask, made) = match model.tab {
+        Tab::Pending if is_covered => (None, None),
+        Tab::Pending => (detail(model), back::offer(model).and_then(|offer| offer.last())),
+        _ => (None, back::shown(model)),
+    };
+    ask.into_iter().chain(made.map(Subject::Decision)).chain(asked).collect()
 }
 
 /// The proposal in the detail.

@@ -35,6 +35,14 @@ pub enum Action {
     Lease,
     /// Refuse what is shown.
     Reject,
+    /// Take back the last decision, or the one that is shown.
+    Undo,
+    /// End a grant.
+    Revoke,
+    /// Choose this one too, or not any more.
+    Choose,
+    /// Choose all up to here.
+    Range,
     /// The policy of the sandbox that is shown.
     Policy,
     /// The policy whole, or only what was granted beside its file.
@@ -126,7 +134,13 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('A')], Action::Lease, "approve what is shown, for how long you choose", "for…")
         .on(&[Tab::Pending]),
     row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject").on(&[Tab::Pending]),
+    row(&[letter('u')], Action::Undo, "undo the last decision, for 10 s", "undo").on(&[Tab::Pending]),
+    row(&[letter('u')], Action::Undo, "undo the decision that is shown", "undo").on(&[Tab::Decided]),
+    row(&[letter('x')], Action::Revoke, "revoke the grant", "revoke").on(&[Tab::Decided, Tab::Policy]),
     row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open").on(&[Tab::Pending]),
+    row(&[letter(' ')], Action::Choose, "choose several: a and r decide them together", "choose")
+        .on(&[Tab::Pending]),
+    row(&[letter('V')], Action::Range, "choose all from the last one chosen to here", "").on(&[Tab::Pending]),
     row(&[key(KeyCode::Enter)], Action::Open, "to the details", "details").on(ELSEWHERE),
     row(&[letter('/')], Action::Filter, "only lines with these words", "filter").on(&[Tab::Log]),
     row(&[letter('v')], Action::Verify, "have the gateway prove its log", "verify").on(&[Tab::Log]),
@@ -148,7 +162,8 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('G'), key(KeyCode::End)], Action::Bottom, "to the last", ""),
     row(&[key(KeyCode::PageUp), ctrl('b')], Action::PageUp, "a page up", ""),
     row(&[key(KeyCode::PageDown), ctrl('f')], Action::PageDown, "a page down", ""),
-    row(&[key(KeyCode::Esc)], Action::Back, "back to the list; all rows again", "").on(PANES),
+    row(&[key(KeyCode::Esc)], Action::Back, "back to the list; there: nothing is chosen, then all rows", "")
+        .on(PANES),
     row(&[key(KeyCode::Esc)], Action::Back, "all lines again, and the latest", "").on(&[Tab::Log]),
     row(&[letter('1')], Action::Show(Tab::Pending), "what awaits a decision", ""),
     row(&[letter('2')], Action::Show(Tab::Decided), "what was decided", ""),
@@ -213,12 +228,27 @@ pub const LEASE: &[(&str, &str)] =
 /// The keys while a risk is named.
 pub const ACCEPT: &[(&str, &str)] = &[("y", "accept the risk, approve"), ("any other key", "cancel")];
 
+/// The keys while it is asked whether a grant is to end.
+pub const REVOKE: &[(&str, &str)] = &[("y", "revoke it"), ("any other key", "cancel")];
+
+/// The keys while it is asked which grant is to end.
+pub const GRANTS: &[(&str, &str)] = &[("j k", "choose"), ("enter", "this one"), ("esc", "back")];
+
+/// The keys while several are to be approved.
+pub const MANY: &[(&str, &str)] = &[("y", "approve these"), ("j k", "scroll"), ("any other key", "cancel")];
+
+/// The keys when several were decided.
+pub const SENT: &[(&str, &str)] = &[("j k", "scroll"), ("any other key", "close")];
+
 /// What has keys of its own, and when.
 const MODES: &[(&str, &[(&str, &str)])] = &[
     ("while a reason is typed", PROMPT),
     ("while it is asked why", WHY),
     ("while a lease is chosen", LEASE),
     ("while a risk is named", ACCEPT),
+    ("while a grant is chosen", GRANTS),
+    ("before a grant ends", REVOKE),
+    ("before several are approved", MANY),
 ];
 
 /// The action of a key on a tab, if it has one.
@@ -235,6 +265,7 @@ impl Chord {
     #[must_use]
     pub fn label(self) -> String {
         let name = match self.0 {
+            KeyCode::Char(' ') => "space".to_owned(),
             KeyCode::Char(c) => c.to_string(),
             KeyCode::Enter => "enter".to_owned(),
             KeyCode::Tab => "tab".to_owned(),

@@ -24,6 +24,10 @@ pub struct Life {
     pub sandbox: SandboxName,
     /// How far it has come.
     pub stage: Stage,
+    /// Together with which others it was sent, if it was.
+    pub batch: Option<u32>,
+    /// When it was first known here to be recorded.
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 /// How far a decision has come.
@@ -72,7 +76,20 @@ impl Life {
     /// A decision that leaves now.
     #[must_use]
     pub fn new(decision: Decision, subject: Summary, sandbox: SandboxName) -> Self {
-        Self { decision, subject, sandbox, stage: Stage::Sent }
+        Self { decision, subject, sandbox, stage: Stage::Sent, batch: None, recorded_at: None }
+    }
+
+    /// Whether it grants or refuses, and takes nothing back.
+    #[must_use]
+    pub fn is_decision(&self) -> bool {
+        matches!(self.decision.verb, Verb::Approve | Verb::Reject)
+    }
+
+    /// Whether somebody has taken it back: the decision with this digest is over.
+    #[must_use]
+    pub fn is_undone(&self, proposal: &Proposal) -> bool {
+        let undone = proposal.earlier.iter().filter_map(|earlier| earlier.undone.as_ref());
+        undone.map(|undone| undone.decision.digest).any(|digest| digest == self.decision.digest)
     }
 
     /// Whether the answer is still to come.
@@ -111,6 +128,9 @@ impl Life {
         let why = error.to_string();
         self.stage = match error {
             ClientError::Broken(_) | ClientError::Unreadable(_) => Stage::Unknown { why },
+            ClientError::Stale(_) if !self.is_decision() => {
+                Stage::Failed { why: "it was decided anew meanwhile: look again".to_owned() }
+            }
             ClientError::Stale(_) => {
                 Stage::Failed { why: "it was worded anew meanwhile: look again and decide".to_owned() }
             }
@@ -123,12 +143,12 @@ impl Life {
 
     /// The event of the decision.
     pub fn recorded(&mut self, seq: Seq, at: DateTime<Utc>, revision: Option<Revision>) {
-        let is_attached = match self.stage {
-            Stage::Recorded { is_attached, .. } => is_attached,
+        let (is_attached, known) = match self.stage {
+            Stage::Recorded { is_attached, revision, .. } => (is_attached, revision),
             Stage::Loaded { .. } | Stage::NotLoaded { .. } => return,
-            _ => None,
+            _ => (None, None),
         };
-        self.stage = Stage::Recorded { seq, at: Some(at), revision, is_attached };
+        self.stage = Stage::Recorded { seq, at: Some(at), revision: revision.or(known), is_attached };
     }
 
     /// The sandbox enforces `loaded`, since `when` if that is known.
@@ -170,11 +190,22 @@ impl Life {
         let sandbox = &self.sandbox;
         match &self.stage {
             Stage::Sent => "sent, no answer yet".to_owned(),
+            Stage::Recorded { seq, revision: None, .. } if self.decision.verb == Verb::Undo => {
+                format!("recorded as event {seq}; it awaits a decision again")
+            }
             Stage::Recorded { seq, revision: None, .. } => format!("recorded as event {seq}"),
+            Stage::Recorded { seq, revision: Some(_), is_attached: Some(false), .. }
+                if !self.is_decision() =>
+            {
+                format!("recorded as event {seq}; no supervisor of {sandbox} is connected")
+            }
             Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
                 let ends = matches!(self.decision.lease.as_str(), "" | "run");
                 let end = if ends { "; the grant ends with its run" } else { "" };
                 format!("recorded, not in force: no supervisor of {sandbox} is connected{end}")
+            }
+            Stage::Recorded { seq, revision: Some(revision), .. } if !self.is_decision() => {
+                format!("→ {sandbox} is loading the policy without it, revision {revision}, event {seq}")
             }
             Stage::Recorded { seq, revision: Some(revision), .. } => {
                 format!("→ {sandbox} is loading it, revision {revision}, event {seq}")

@@ -23,6 +23,7 @@ use super::log::LogTab;
 use super::policy::PolicyTab;
 use super::reason::Words;
 use super::sandboxes::SandboxesTab;
+use super::selection::Selection;
 use super::sorted::Sorted;
 use super::tab::Tab;
 pub use super::order::Place;
@@ -89,6 +90,8 @@ pub struct Model {
     pub copied: Option<ProposalId>,
     /// Why what is copied may arrive nowhere.
     pub clipboard: Option<&'static str>,
+    /// What is chosen to be decided together.
+    pub selection: Selection,
     /// Why the last key did nothing.
     pub note: Option<String>,
     /// The decision that changed last, while that is news.
@@ -178,6 +181,7 @@ impl Model {
             arming: Arming::default(),
             copied: None,
             clipboard: None,
+            selection: Selection::default(),
             note: None,
             news: None,
             deaf_until: None,
@@ -289,7 +293,14 @@ impl Model {
     /// Whether a proposal awaits a decision: also when the answer to ours came before its event.
     #[must_use]
     pub fn awaits(&self, proposal: &Proposal) -> bool {
-        proposal.is_pending() && !self.life(proposal.id).is_some_and(Life::is_recorded)
+        proposal.is_pending() && self.settled(proposal).is_none()
+    }
+
+    /// The decision made here that stands on a proposal, once it is recorded.
+    #[must_use]
+    pub fn settled(&self, proposal: &Proposal) -> Option<&Life> {
+        let life = self.life(proposal.id)?;
+        (life.is_decision() && life.is_recorded() && !life.is_undone(proposal)).then_some(life)
     }
 
     /// How many rows came since the reviewer last moved and lie above and below what is selected.
@@ -332,7 +343,8 @@ impl Model {
     /// Whether what is on the screen changes by the mere passing of time.
     #[must_use]
     pub fn is_ticking(&self) -> bool {
-        let is_passing = self.news.is_some() || self.deaf_until.is_some();
+        let is_passing =
+            self.news.is_some() || super::back::offer(self).is_some() || self.deaf_until.is_some();
         let is_told =
             self.tab != Tab::Pending || !self.bell.due.is_empty() || !self.list.hidden.is_empty();
         is_passing || is_told || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })

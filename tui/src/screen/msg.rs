@@ -36,6 +36,8 @@ pub enum What {
     Feed(Update),
     /// The gateway has answered a decision.
     Answer(Box<Answer>),
+    /// The gateway has answered several decisions that were sent together.
+    Answers(Vec<Answer>),
     /// The gateway has answered what the policy of a sandbox is.
     Policy(SandboxName, Result<Box<Effective>, String>),
     /// The gateway has read its log.
@@ -78,6 +80,8 @@ pub struct Answer {
 pub enum Effect {
     /// Send a decision; its [`Answer`] comes back.
     Decide(Decision),
+    /// Send several decisions in one piece; their [`Answer`]s come back.
+    DecideMany(Vec<Decision>),
     /// Begin again with a snapshot: an event was missed.
     Resync,
     /// Read the policy of a sandbox; [`What::Policy`] comes back.

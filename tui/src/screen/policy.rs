@@ -8,7 +8,7 @@ pub(super) mod view;
 use std::collections::BTreeMap;
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{Revision, SandboxName};
+use openshell_domain::id::{ProposalId, Revision, SandboxName};
 use openshell_domain::policy::Policy;
 use openshell_domain::policy::effective::Provenance;
 use openshell_domain::policy::write::to_yaml;
@@ -55,10 +55,18 @@ pub struct Page {
 pub struct RuleText {
     /// Where it comes from.
     pub origin: String,
-    /// Whether it was granted beside the file.
-    pub is_granted: bool,
+    /// The proposal by which it was granted beside the file.
+    pub proposal: Option<ProposalId>,
     /// The rule as YAML.
     pub lines: Vec<String>,
+}
+
+impl RuleText {
+    /// Whether it was granted beside the file.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        self.proposal.is_some()
+    }
 }
 
 impl Page {
@@ -79,7 +87,10 @@ impl Page {
             RuleText {
                 origin: origin
                     .map_or_else(|| "origin unknown".to_owned(), |from| shown::worded(&from.to_string())),
-                is_granted: matches!(origin, Some(Provenance::Proposal { .. })),
+                proposal: origin.and_then(|from| match from {
+                    Provenance::Proposal { proposal, .. } => Some(*proposal),
+                    _ => None,
+                }),
                 lines: lines.collect(),
             }
         };
@@ -90,7 +101,7 @@ impl Page {
     /// How many rules were granted beside the file.
     #[must_use]
     pub fn granted(&self) -> usize {
-        self.rules.iter().filter(|rule| rule.is_granted).count()
+        self.rules.iter().filter(|rule| rule.is_granted()).count()
     }
 }
 

@@ -115,6 +115,11 @@ impl Screen {
                 Effect::Decide(decision) => {
                     self.tasks.spawn(decide(self.gateway.clone(), decision, self.inlet.clone()));
                 }
+                Effect::DecideMany(decisions) => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        What::Answers(reads::decide_many(&gateway, decisions).await)
+                    });
+                }
                 Effect::Resync => {
                     self.watcher.abort();
                     self.watcher = self.tasks.spawn(watch::follow(self.gateway.clone(), self.inlet.clone()));

@@ -10,6 +10,8 @@ use super::theme::Theme;
 use super::view::view;
 
 mod acts;
+mod hostile;
+mod reviewer;
 mod narrow;
 mod reviews;
 mod states;
@@ -252,46 +254,6 @@ fn a_line_that_is_cut_says_so() {
     world.approved(id, 2, "");
     let screen = text(draw(&world.model).backend().buffer());
     assert!(screen.contains("approved 3f0c5c2e PUT api.github.com/repo…own/notes.md │"), "{screen}");
-}
-
-/// What an agent could write to take the screen over.
-const HOSTILE: &[&str] = &[
-    "\u{1b}[2J\u{1b}[1;1H\u{1b}]0;owned\u{7}APPROVED by root",
-    "fine\rEVIL\r\nline two\u{8}\u{8}\u{8}",
-    "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}\u{e0041}",
-    "\u{301}\u{301}\u{301}zalgo a\u{300}\u{301}\u{302}\u{303}\u{304}",
-    "┌─ L7 ─┐│ safe │└──────┘",
-];
-
-#[test]
-fn hostile_text_stays_in_its_area_and_is_all_shown() {
-    for (columns, lines) in [(80, 24), (120, 40)] {
-        let screen = |rationale: &str| {
-            let mut world = World::new();
-            world.resize(columns, lines);
-            world.live();
-            world.submit_put(1, "/v1/x", rationale);
-            draw(&world.model).backend().buffer().clone()
-        };
-        let calm = screen("calm words");
-        let top = row_with(&calm, "Agent says (unverified)");
-        for hostile in HOSTILE.iter().copied().chain([HOSTILE.concat().as_str(), &"\n".repeat(500)]) {
-            let shown = screen(hostile);
-            assert_eq!(row_with(&shown, "Agent says (unverified)"), top);
-            for y in 0..lines {
-                for x in 0..columns {
-                    let cell = &shown[(x, y)];
-                    assert!(cell.symbol().chars().all(|c| !openshell_domain::untrusted::is_hidden(c)));
-                    assert!(cell.symbol().chars().count() <= 4, "{:?}", cell.symbol());
-                    let left = if columns >= 100 { 48 } else { 0 };
-                    let is_area = y > top && y < lines - 3 && x > left && x < columns - 1;
-                    assert!(is_area || *cell == calm[(x, y)], "{x},{y}: {hostile:?}");
-                }
-            }
-        }
-        let escapes = text(&screen(HOSTILE[0]));
-        assert!(escapes.contains("\\u{1b}[2J\\u{1b}[1;1H\\u{1b}]0;owned\\u{7}APPROVED by root"), "{escapes}");
-    }
 }
 
 fn rows(buffer: &Buffer) -> Vec<String> {

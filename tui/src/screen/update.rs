@@ -5,10 +5,12 @@
 
 mod alert;
 mod approval;
+mod back;
 mod decision;
 mod face;
 mod feed;
 mod input;
+mod many;
 mod narrow;
 mod prompt;
 mod rows;
@@ -23,7 +25,7 @@ use super::tab::Tab;
 use super::{decided, log, policy, why};
 use crate::shown;
 
-pub use decision::{objection, objection_to_approval};
+pub use decision::{away, objection, objection_to_approval};
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -39,6 +41,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.at;
     model.arming.pass(msg.uptime);
     model.age();
+    many::look(model);
     model.is_dirty = true;
     match msg.what {
         What::Key(press) => pressed(model, press),
@@ -64,6 +67,10 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         What::Answer(answer) => decision::answered(model, *answer),
         What::Explained(asked, answer) => {
             why::answered(model, &asked, answer);
+            Vec::new()
+        }
+        What::Answers(answers) => {
+            answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
             Vec::new()
         }
         What::Notice(notice) => {
@@ -113,6 +120,8 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
         Overlay::Reject(_) => prompt::key(model, key),
         Overlay::Lease(_) => approval::menu_key(model, key),
         Overlay::Accept(_) => approval::accept_key(model, key),
+        Overlay::Revoke(_) => back::key(model, key),
+        Overlay::Many(_) => many::key(model, key),
         Overlay::None if model.log.typing.is_some() => {
             log::key(model, key);
             Vec::new()

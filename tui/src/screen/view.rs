@@ -10,6 +10,7 @@ mod footer;
 pub(super) mod header;
 mod help;
 mod list;
+mod many;
 pub(super) mod narrowed;
 pub(super) mod pane;
 mod question;
@@ -65,6 +66,8 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
         Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),
         Overlay::Accept(accept) => question::accept(model, accept, theme, frame, &areas),
+        Overlay::Many(many) => many::draw(model, many, theme, frame, &areas),
+        Overlay::Revoke(revoke) => question::revoke(model, revoke, theme, frame, &areas),
     }
 }
 

@@ -30,7 +30,7 @@ struct Record {
 }
 
 pub(super) async fn run(client: &mut Client, ask: Why, printer: &mut Printer<'_>) -> Result<(), VerbError> {
-    let Why { host, method, path, binary, sandbox: named, port } = ask;
+    let Why { host, method, path, binary, sandbox: named, port, websocket: is_upgrade } = ask;
     let sandbox = sandbox(client, named.as_deref()).await?;
     let programs = match binary {
         Some(binary) => vec![binary],
@@ -40,7 +40,7 @@ pub(super) async fn run(client: &mut Client, ask: Why, printer: &mut Printer<'_>
     let mut told = Vec::new();
     for binary in programs {
         let (sandbox, host, method) = (sandbox.clone(), host.clone(), method.clone());
-        let asked = Asked { sandbox, binary, host, port, method, target: path.clone() };
+        let asked = Asked { sandbox, binary, host, port, method, target: path.clone(), is_upgrade };
         told.push(client.explain(&asked).await?);
     }
     if printer.is_table() {

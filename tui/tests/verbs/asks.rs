@@ -164,6 +164,17 @@ async fn why_names_the_rule_and_its_place_or_what_is_missing_and_the_least_that_
         denied.contains("a proposal could allow it: docs.example:443 [L7 rest, allow PUT /a]"),
         "{denied}"
     );
+    let curl = ["--binary", "/usr/bin/curl"];
+    let upgrade = [&["why", "docs.example", "GET", "/a", "--websocket"], &curl[..]].concat();
+    let upgrade = table(&door, &upgrade).await;
+    assert!(
+        upgrade.starts_with("WebSocket docs.example:443 /a by /usr/bin/curl is denied: it may pass"),
+        "{upgrade}"
+    );
+    assert!(
+        upgrade.contains("a proposal could allow it: docs.example:443 [L7 rest, allow GET /a]"),
+        "{upgrade}"
+    );
     let id = supervisor.submit("/v1/a", "").await;
     table(&door, &["approve", &id]).await;
     let granted = data(&door, &["why", "api.example.com", "put", "/v1/a", "--binary", "/usr/bin/curl"]).await;
@@ -178,6 +189,7 @@ async fn why_names_the_rule_and_its_place_or_what_is_missing_and_the_least_that_
     assert_eq!(verdicts, ["allowed", "denied"], "{each}");
     for (odd, code) in [
         (vec!["why", "docs.example", "GET", "no-path"], 2),
+        (vec!["why", "docs.example", "PUT", "/", "--websocket"], 2),
         (vec!["why", "a b", "GET", "/"], 2),
         (vec!["why", "docs.example", "GET", "/", "--binary", "curl"], 2),
         (vec!["why", "docs.example", "GET", "/", "--sandbox", "nobody", "--binary", "/a"], 1),

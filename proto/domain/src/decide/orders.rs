@@ -1,18 +1,23 @@
 //! Standing orders: what may never be granted here, and what may be granted without a person.
 //!
 //! A *ceiling* is a policy: nothing that adds authority outside it is accepted, and an agent is not told what lies
-//! inside. *Patterns* are named rules: in mode `auto`, what adds authority only inside one of them, and has no
-//! finding that wants a person, is granted at once. Both are read by the shell, from files of the reviewer's.
+//! inside. It bounds and grants nothing, so a preset in it is read as the rules of its methods, written out: what a
+//! rule may say below it may also become a WebSocket. *Patterns* are named rules: in mode `auto`, what adds authority
+//! only inside one of them, and has no finding that wants a person, is granted at once. Both are read by the shell,
+//! from files of the reviewer's.
+
+use std::collections::BTreeMap;
 
 use crate::command::Refusal;
 use crate::policy::authority::{self, Ground};
 use crate::policy::risk::Level;
-use crate::policy::{Policy, Rule};
+use crate::policy::{Access, AllowRule, Endpoint, Policy, RequestPattern, Rule};
 use crate::review::Review;
 
 /// What reviewers have ordered beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Orders {
+    /// With the presets written out.
     ceiling: Option<Policy>,
     patterns: Vec<(String, Policy)>,
 }
@@ -44,7 +49,7 @@ impl Orders {
     pub fn new(ceiling: Option<Policy>, patterns: Option<&Policy>) -> Result<Self, OrdersError> {
         let rules = patterns.into_iter().flat_map(|policy| &policy.network_policies);
         let patterns = rules.map(|(key, rule)| pattern(key.as_str(), rule)).collect::<Result<_, _>>()?;
-        Ok(Self { ceiling, patterns })
+        Ok(Self { ceiling: ceiling.map(written_out), patterns })
     }
 
     /// Refuses a policy file that allows more than the ceiling.
@@ -80,6 +85,23 @@ impl Orders {
         let inside = patterns.find(|(_, pattern)| matches!(ground.exceeds(rule, pattern), Ok(None)));
         inside.map(|(name, _)| format!("pattern {name}"))
     }
+}
+
+/// The policy with the methods of each preset as rules. In a policy that is enforced that would open WebSockets, which
+/// a preset does not; a bound that held no WebSocket would refuse every rule that allows GET.
+fn written_out(mut policy: Policy) -> Policy {
+    policy.network_policies.values_mut().flat_map(|rule| &mut rule.endpoints).for_each(write_out);
+    policy
+}
+
+fn write_out(endpoint: &mut Endpoint) {
+    let allow = |method: &&str| RequestPattern {
+        method: (*method).to_owned(),
+        path: "**".to_owned(),
+        query: BTreeMap::new(),
+    };
+    let methods = endpoint.access.take().map(Access::methods).unwrap_or_default();
+    endpoint.rules.extend(methods.iter().map(allow).map(|allow| AllowRule { allow }));
 }
 
 fn pattern(name: &str, rule: &Rule) -> Result<(String, Policy), OrdersError> {

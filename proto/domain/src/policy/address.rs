@@ -22,9 +22,15 @@ pub enum Class {
     Blocked,
 }
 
-/// Ports of cluster control planes: always refused. OpenShell refuses them wherever an endpoint lists addresses, and a
-/// public address has no business with them.
+/// Ports of cluster control planes (etcd, the API server, kubelets). See [`is_closed`].
 pub const CONTROL_PLANE_PORTS: [u16; 5] = [2379, 2380, 6443, 10250, 10255];
+
+/// Whether `port` is closed to an endpoint that names it and lists these addresses. A control plane is reached where
+/// somebody wrote down both the port and the addresses, and by no name alone: who answers to a name may change.
+#[must_use]
+pub fn is_closed(port: u16, listed: &[IpNet]) -> bool {
+    listed.is_empty() && CONTROL_PLANE_PORTS.contains(&port)
+}
 
 /// The class of `address`: the worst of its own and those of the IPv4 addresses that it embeds.
 #[must_use]

@@ -245,7 +245,7 @@ impl Code {
             Self::MetadataAddress => {
                 "Names a cloud metadata service, which hands out the machine's credentials"
             }
-            Self::DatabasePort => "Is the port of a database or queue, whose commands are not read",
+            Self::DatabasePort => "Is a database, queue or cluster port, whose commands go unread",
             Self::EphemeralPort => "Is a port above 49151, which no service owns, so who answers may change",
             Self::MutatingMethod => "Can change or delete what is there, not only read it",
             Self::OpaqueStream => {

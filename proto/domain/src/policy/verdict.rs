@@ -6,6 +6,7 @@
 //! answer is no.
 
 mod compile;
+mod destination;
 mod index;
 mod query;
 mod request;
@@ -15,10 +16,11 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::Policy;
-use super::address::{self, CONTROL_PLANE_PORTS, Class};
+use super::address;
 use super::host::{Host, TextBuffer};
+use compile::Site;
 pub use compile::{CompileError, CompiledPolicy};
-use compile::{CompiledEndpoint, Site};
+pub use destination::DestinationDenial;
 use request::Case;
 
 /// Which endpoint of which rule, in the order of the rules: valid for the policy that gave it.
@@ -141,26 +143,6 @@ impl RequestDenial {
     }
 }
 
-/// Why none of the addresses may be dialled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DestinationDenial {
-    /// The name has no address.
-    #[error("the name resolves to no address")]
-    NoAddress,
-    /// This address is never reachable.
-    #[error("resolves to {0}, an always-blocked address")]
-    Blocked(IpAddr),
-    /// This address is not public and no endpoint lists it.
-    #[error("resolves to internal address {0}, which no `allowed_ips` of the rule holds")]
-    Private(IpAddr),
-    /// The endpoint lists addresses, and this is none of them.
-    #[error("resolves to {0}, which is not in `allowed_ips`")]
-    NotListed(IpAddr),
-    /// The port belongs to a cluster's control plane.
-    #[error("port {0} is a control-plane port, which is never reachable")]
-    ControlPlane(u16),
-}
-
 impl CompiledPolicy {
     /// Whether `caller` may open a connection to `host:port`. Does not allocate where it may.
     #[must_use]
@@ -204,33 +186,6 @@ impl CompiledPolicy {
         let gates = inspected.0.iter().filter_map(|gate| self.gates.get(*gate));
         gates.flat_map(|gate| &gate.inspected).for_each(|at| self.keep(&mut behind, *at));
         behind
-    }
-
-    /// Which of `endpoints` allows a connection to every one of `addresses` at `port`.
-    ///
-    /// # Errors
-    /// Why none does.
-    pub fn destination(
-        &self,
-        endpoints: &[EndpointRef],
-        addresses: &[IpAddr],
-        port: u16,
-    ) -> Result<EndpointRef, DestinationDenial> {
-        if addresses.is_empty() {
-            return Err(DestinationDenial::NoAddress);
-        }
-        if let Some(blocked) = addresses.iter().find(|a| address::classify(**a) == Class::Blocked) {
-            return Err(DestinationDenial::Blocked(*blocked));
-        }
-        let mut denial = DestinationDenial::NoAddress;
-        for at in endpoints {
-            let Some(endpoint) = self.endpoint(*at) else { continue };
-            match endpoint.destination(addresses, port) {
-                Ok(()) => return Ok(*at),
-                Err(reason) => denial = reason,
-            }
-        }
-        Err(denial)
     }
 
     /// Whether all of this is inside the policy's authority, allowed or audited (`domain.md` §3).
@@ -321,21 +276,6 @@ impl CompiledPolicy {
             None => kept.push(at),
         }
         kept.sort_unstable();
-    }
-}
-
-impl CompiledEndpoint {
-    fn destination(&self, addresses: &[IpAddr], port: u16) -> Result<(), DestinationDenial> {
-        if CONTROL_PLANE_PORTS.contains(&port) {
-            return Err(DestinationDenial::ControlPlane(port));
-        }
-        if self.allowed_ips.is_empty() {
-            let private = addresses.iter().find(|a| address::classify(**a) != Class::Public);
-            return private.map_or(Ok(()), |a| Err(DestinationDenial::Private(*a)));
-        }
-        let unlisted =
-            addresses.iter().find(|a| !self.allowed_ips.iter().any(|network| network.contains(*a)));
-        unlisted.map_or(Ok(()), |a| Err(DestinationDenial::NotListed(*a)))
     }
 }
 

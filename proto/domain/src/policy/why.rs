@@ -44,6 +44,19 @@ pub enum Traffic<'a> {
     Stream,
     /// A request.
     Request(Request<'a>),
+    /// A GET that becomes a WebSocket.
+    Upgrade(Request<'a>),
+}
+
+impl<'a> Traffic<'a> {
+    /// The request, where there is one.
+    #[must_use]
+    pub fn request(self) -> Option<Request<'a>> {
+        match self {
+            Self::Stream => None,
+            Self::Request(request) | Self::Upgrade(request) => Some(request),
+        }
+    }
 }
 
 /// The answer.
@@ -63,6 +76,9 @@ pub struct Explanation {
     /// needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask: Option<Rule>,
+    /// Whether a proposal could allow it that lists the addresses of the host: nobody has looked them up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wants_addresses: bool,
     /// Grants that would allow it, had they not ended in this run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Provenance>,
@@ -72,7 +88,7 @@ impl Explanation {
     /// Whether a proposal could make it pass.
     #[must_use]
     pub fn is_fixable(&self) -> bool {
-        self.ask.is_some()
+        self.ask.is_some() || self.wants_addresses
     }
 }
 
@@ -163,6 +179,8 @@ pub enum Missing {
         #[serde(skip_serializing_if = "Option::is_none")]
         nearest: Option<Box<Nearest>>,
     },
+    /// The request may pass, and may not become a WebSocket.
+    NotWritten,
     /// A deny rule stands in the way.
     DenyRule,
     /// The query has no single reading, and a rule reads queries.
@@ -172,7 +190,7 @@ pub enum Missing {
         /// Why.
         reason: String,
     },
-    /// The port is never reachable.
+    /// The port opens only where the endpoint lists addresses.
     ControlPlanePort {
         /// Which.
         port: u16,
@@ -224,12 +242,14 @@ pub fn why(
         }
     };
     let is_denied = verdict == Answer::Denied;
+    let ask = if is_denied { ask::find(&policy, question) } else { None };
     Explanation {
         asked: show::asked(question),
         verdict,
         decided,
         missing,
-        ask: if is_denied { ask::find(&policy, question) } else { None },
+        wants_addresses: is_denied && ask.is_none() && ask::wants_addresses(&policy, question),
+        ask,
         ended: if is_denied { facts.ended() } else { Vec::new() },
     }
 }
@@ -245,9 +265,10 @@ fn denied(facts: &Facts<'_>, refused: Refused) -> (Option<Ruling>, Missing) {
         }
         Refused::Stream => (facts.inspecting(), Missing::Inspected),
         Refused::Request(RequestDenial::DenyRule(rule)) => (facts.denying(&rule), Missing::DenyRule),
-        Refused::Request(RequestDenial::NotAllowed(rule) | RequestDenial::NotWritten(rule)) => {
+        Refused::Request(RequestDenial::NotAllowed(rule)) => {
             (facts.refusing(&rule), Missing::NoAllow { nearest: nearest::nearest(facts).map(Box::new) })
         }
+        Refused::Request(RequestDenial::NotWritten(rule)) => (facts.passing(&rule), Missing::NotWritten),
         Refused::Request(RequestDenial::NoPath(_)) => {
             (None, Missing::OtherPaths { endpoints: facts.inspected() })
         }

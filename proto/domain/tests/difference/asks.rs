@@ -46,7 +46,7 @@ struct Regime {
 
 fn regime(is_proposal: bool) -> impl Strategy<Value = Regime> {
     let list = select(vec!["10.0.0.0/8", "10.0.0.1", "10.0.0.0/8, 93.184.215.0/24"]);
-    (select(vec![80, 443, 8080]), list).prop_map(move |listed| Regime { is_proposal, listed })
+    (select(vec![80, 443, 8080, 6443]), list).prop_map(move |listed| Regime { is_proposal, listed })
 }
 
 fn segment(is_proposal: bool) -> impl Strategy<Value = &'static str> {
@@ -119,16 +119,21 @@ fn endpoint(regime: Regime) -> impl Strategy<Value = String> {
     }
     let inside = weighted(0.75, inspected(regime.is_proposal));
     let odd = prop::bool::weighted(0.02);
-    (select(hosts), select(vec!["80", "443", "443", "80, 443"]), inside, odd).prop_map(
-        move |(host, ports, inside, odd)| {
-            let (port, list) = regime.listed;
-            let is_listed = ports.contains(&port.to_string()) || host.is_empty() || odd;
-            // Where only one of two ports lists addresses, the endpoint is for that one.
-            let ports = if is_listed && !odd && port != 8080 { port.to_string() } else { ports.to_owned() };
-            let list = if is_listed { format!(", allowed_ips: [{list}]") } else { String::new() };
-            format!("{{host: '{host}', ports: [{ports}]{list}{}}}", inside.unwrap_or_default())
-        },
-    )
+    let ports = select(vec!["80", "443", "443", "443", "80, 443", "6443", "443, 6443"]);
+    (select(hosts), ports, inside, odd).prop_map(move |(host, ports, inside, odd)| {
+        let (port, list) = regime.listed;
+        // A proposal names no port of a control plane without addresses.
+        let ports = if regime.is_proposal && port != 6443 {
+            ports.trim_end_matches(", 6443").replace("6443", "443")
+        } else {
+            ports.to_owned()
+        };
+        let is_listed = ports.contains(&port.to_string()) || host.is_empty() || odd;
+        // Where only one of two ports lists addresses, the endpoint is for that one.
+        let ports = if is_listed && !odd && port != 8080 { port.to_string() } else { ports };
+        let list = if is_listed { format!(", allowed_ips: [{list}]") } else { String::new() };
+        format!("{{host: '{host}', ports: [{ports}]{list}{}}}", inside.unwrap_or_default())
+    })
 }
 
 fn rule(regime: Regime) -> impl Strategy<Value = String> {

@@ -24,6 +24,8 @@ struct FlatEndpoint {
     hosts: Vec<bool>,
     ports: Vec<u16>,
     destinations: Vec<bool>,
+    /// Whether it lists addresses: the ports of control planes are closed where it does not.
+    is_listed: bool,
     is_l7: bool,
     is_audit: bool,
     is_about: Vec<bool>,
@@ -81,8 +83,9 @@ impl Judge {
         let hit = self.rules.iter().filter(is_hit).flat_map(|rule| &rule.endpoints);
         let e = hit.filter(|e| e.hosts[place.host] && e.ports.contains(&place.port));
         let (e7, e4): (Vec<_>, Vec<_>) = e.partition(|e| e.is_l7);
-        let is_open = e4.iter().any(|e| e.destinations[place.destination]);
-        Connection { e7, is_open, destination: place.destination }
+        let to = (place.destination, place.port);
+        let is_open = e4.iter().any(|e| e.dst(to));
+        Connection { e7, is_open, to }
     }
 }
 
@@ -91,7 +94,7 @@ struct Connection<'j> {
     e7: Vec<&'j FlatEndpoint>,
     /// Whether an L4 endpoint allows the destination.
     is_open: bool,
-    destination: usize,
+    to: (usize, u16),
 }
 
 /// Endpoints with their word on the destination, and whether an L4 endpoint allows it.
@@ -100,12 +103,12 @@ type Matched = (Vec<(usize, bool)>, bool);
 impl Connection<'_> {
     /// What its answers depend on, beside the request: the endpoints, each with its word on the destination.
     fn matched(&self) -> Matched {
-        let of = |e: &&FlatEndpoint| (std::ptr::from_ref(*e).addr(), e.destinations[self.destination]);
+        let of = |e: &&FlatEndpoint| (std::ptr::from_ref(*e).addr(), e.dst(self.to));
         (self.e7.iter().map(of).collect(), self.is_open)
     }
 
     fn allows(&self, atoms: &Atoms, http: Option<Http>) -> bool {
-        let dst = |e: &FlatEndpoint| e.destinations[self.destination];
+        let dst = |e: &FlatEndpoint| e.dst(self.to);
         if self.e7.is_empty() {
             return self.is_open;
         }
@@ -125,6 +128,14 @@ impl Connection<'_> {
             return ok && !denied;
         }
         (ok && !denied) || (s().next().is_some() && s().all(|e| e.is_audit) && s().any(dst))
+    }
+}
+
+impl FlatEndpoint {
+    /// Whether it allows this destination at this port.
+    fn dst(&self, (destination, port): (usize, u16)) -> bool {
+        let is_control_plane = matches!(port, 2379 | 2380 | 6443 | 10250 | 10255);
+        self.destinations[destination] && (self.is_listed || !is_control_plane)
     }
 }
 
@@ -158,6 +169,7 @@ fn flat_endpoint(endpoint: &Endpoint, atoms: &Atoms) -> FlatEndpoint {
         hosts: atoms.hosts.iter().map(|host| host_matches(&endpoint.host, host)).collect(),
         ports: endpoint.ports.clone(),
         destinations: atoms.destinations.iter().map(|set| dst(endpoint, set)).collect(),
+        is_listed: !endpoint.allowed_ips.is_empty(),
         is_l7: endpoint.is_l7(),
         is_audit: endpoint.enforcement == Some(Enforcement::Audit),
         is_about: atoms.paths.iter().enumerate().map(is_about).collect(),

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use openshell_domain::policy::address::{CONTROL_PLANE_PORTS, Class, always_blocked, classify};
+use openshell_domain::policy::address::{Class, always_blocked, classify};
 use openshell_domain::policy::host::Host;
 use openshell_domain::policy::verdict::{Caller, ConnectDenial, Request, RequestDenial};
 use openshell_domain::policy::{Endpoint, Enforcement, Policy, RequestPattern};
@@ -112,8 +112,9 @@ pub fn request<'p>(inspected: &Found<'p>, request: &Request<'_>) -> Verdict<'p> 
 
 /// dst of §3.
 pub fn reaches(endpoint: &Endpoint, addresses: &[IpAddr], port: u16) -> bool {
+    let is_control_plane = matches!(port, 2379 | 2380 | 6443 | 10250 | 10255);
     !addresses.is_empty()
-        && !CONTROL_PLANE_PORTS.contains(&port)
+        && (!is_control_plane || !endpoint.allowed_ips.is_empty())
         && addresses.iter().all(|a| match classify(*a) {
             Class::Blocked => false,
             class if endpoint.allowed_ips.is_empty() => class == Class::Public,

@@ -14,7 +14,7 @@ fn at() -> DateTime<Utc> {
 }
 
 fn curl() -> Actor {
-    Actor { binary: "/usr/bin/curl".into(), pid: 88 }
+    Actor::new("/usr/bin/curl", 88)
 }
 
 /// What every event carries.
@@ -31,6 +31,27 @@ fn with_common(mut event: Value) -> Value {
 fn curl_process() -> Value {
     json!({"process": {"pid": 88, "name": "curl", "path": "/usr/bin/curl", "sandbox": "demo",
         "file": {"name": "curl", "path": "/usr/bin/curl", "type_id": 1, "type": "Regular File"}}})
+}
+
+/// Kills: a hash that is looked at when the request came, before anybody has read the file, and one of nobody.
+#[test]
+fn the_hash_of_the_program_is_told_once_it_is_known() {
+    let actor = curl();
+    let line = |actor: &Actor| Line::Net {
+        activity: "OPEN",
+        severity: Severity::Info,
+        action: "ALLOWED",
+        actor: actor.clone(),
+        destination: "a.example:443".into(),
+        tag: None,
+        reason: None,
+    };
+    let before = line(&actor);
+    assert_eq!(event(&line(&Actor::new("/usr/bin/curl", 88)), at(), &source())["actor"], curl_process());
+    actor.sha256.set(openshell_domain::id::Digest([0xab; 32]));
+    let told = event(&before, at(), &source());
+    let hash = json!([{"algorithm": "SHA-256", "algorithm_id": 3, "value": "ab".repeat(32)}]);
+    assert_eq!(told["actor"]["process"]["file"]["hashes"], hash);
 }
 
 #[test]

@@ -38,14 +38,14 @@ async fn standing(enforcement: &Enforcement, host: &str, port: u16, path: Option
     let holder = Holder::new(7, Caller { chain: vec!["/usr/bin/curl".to_owned()] });
     let intent = Intent { holders: Arc::new(vec![holder]), host: Host::parse(host).unwrap(), port };
     let request = path.map(|path| Request { method: "GET", path, query: None });
-    let admission = intent.clone().admit(enforcement.snapshot()).unwrap();
+    let admission = intent.admit(enforcement.snapshot()).unwrap();
     let clearance = match &request {
         Some(request) => admission.clear(request),
         None => admission.clear_stream(),
     };
     let resolver = Resolver::new(vec![format!("{host}:{port}:127.0.0.1:9").parse().unwrap()]);
     let route = clearance.unwrap().route(&resolver).await.unwrap();
-    Standing::new(intent, request.as_ref(), route)
+    Standing::new(&admission, request.as_ref(), route)
 }
 
 #[tokio::test]
@@ -101,7 +101,8 @@ async fn a_websocket_ends_where_only_a_preset_is_left_and_its_request_would_stil
     load(&enforcement, 1, &[explicit, OTHER], Lease::Always);
     let request = standing(&enforcement, "api.invalid", 443, Some("/ws")).await;
     let asked = Request { method: "GET", path: "/ws", query: None };
-    let socket = Standing::upgraded(request.intent.clone(), &asked, request.route.clone());
+    let admission = request.intent.clone().admit(enforcement.snapshot()).unwrap();
+    let socket = Standing::upgraded(&admission, &asked, request.route.clone());
     let (mut request, mut socket) =
         (Box::pin(request.ended(&enforcement)), Box::pin(socket.ended(&enforcement)));
     load(&enforcement, 2, &[explicit], Lease::Always);

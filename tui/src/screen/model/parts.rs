@@ -8,10 +8,12 @@ use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
 use crate::review::{self, Section};
+use crate::screen::back::Revoke;
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
 use crate::screen::why::Why;
+use crate::screen::selection::Many;
 
 /// A proposal as it is on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,10 @@ pub enum Overlay {
     Why(Box<Why>),
     /// Although?
     Accept(Accept),
+    /// Is this grant to end?
+    Revoke(Revoke),
+    /// Are these to be decided?
+    Many(Many),
 }
 
 impl Overlay {
@@ -81,10 +87,11 @@ impl Overlay {
     #[must_use]
     pub fn asks_about(&self) -> Option<ProposalId> {
         match self {
-            Self::None | Self::Help | Self::Why(_) => None,
+            Self::None | Self::Help | Self::Why(_) | Self::Many(_) => None,
             Self::Reject(prompt) => Some(prompt.proposal),
             Self::Lease(menu) => Some(menu.proposal),
             Self::Accept(accept) => Some(accept.proposal),
+            Self::Revoke(revoke) => revoke.grant().map(|grant| grant.proposal),
         }
     }
 }

@@ -86,13 +86,13 @@ fn whole(page: &Page, is_difference: bool, (theme, cells): (&Theme, usize)) -> V
         lines.extend(page.head.iter().map(|line| Line::styled(format!("  {line}"), theme.dim)));
         lines.push(Line::styled("  network_policies:".to_owned(), theme.dim));
     }
-    let rules = page.rules.iter().filter(|rule| rule.is_granted || !is_difference);
+    let rules = page.rules.iter().filter(|rule| rule.is_granted() || !is_difference);
     lines.extend(rules.flat_map(|text| rule(text, (theme, cells))));
     lines
 }
 
 fn rule(rule: &RuleText, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
-    let (mark, style) = if rule.is_granted { ("+ ", theme.good) } else { ("  ", theme.text) };
+    let (mark, style) = if rule.is_granted() { ("+ ", theme.good) } else { ("  ", theme.text) };
     let origin = text::wrap(&rule.origin, cells.saturating_sub(6));
     let mut lines: Vec<Line<'static>> =
         origin.into_iter().map(|part| Line::styled(format!("{mark}  # {part}"), theme.dim)).collect();

@@ -1,4 +1,4 @@
-//! What is looked up beside the inbox, each over a connection of its own: the watched one may be broken without
+//! What is looked up beside the inbox, and what is decided together, each over a connection of its own: the watched one may be broken without
 //! knowing it. What went wrong is words by then: there is nothing to be done about it but to ask again.
 
 use std::path::Path;
@@ -7,7 +7,8 @@ use openshell_domain::event::Envelope;
 use openshell_domain::id::{SandboxName, Seq};
 
 use crate::client::asks::{Asked, Explained};
-use crate::client::{Client, ClientError, Effective, Verified};
+use crate::client::{Client, ClientError, Decision, Effective, Verified};
+use crate::screen::msg::Answer;
 
 pub(super) async fn policy(gateway: &Path, sandbox: &SandboxName) -> Result<Box<Effective>, String> {
     let read = async { Client::connect(gateway).await?.effective(sandbox.as_str()).await };
@@ -27,4 +28,19 @@ pub(super) async fn prove(gateway: &Path) -> Result<Verified, String> {
 pub(super) async fn explain(gateway: &Path, asked: &Asked) -> Result<Explained, String> {
     let read = async { Client::connect(gateway).await?.explain(asked).await };
     read.await.map_err(|error: ClientError| error.to_string())
+}
+
+/// What has become of each; whatever is wrong with all of them is wrong with each.
+pub(super) async fn decide_many(gateway: &Path, decisions: Vec<Decision>) -> Vec<Answer> {
+    let ask = async { Client::connect(gateway).await?.decide_many(&decisions).await };
+    let (mut results, missing) = match ask.await {
+        Ok(results) => (results, "the answer says nothing about this one".to_owned()),
+        Err(error) => (Vec::new(), error.to_string()),
+    };
+    let mut results = results.drain(..);
+    let answer = |decision| {
+        let result = results.next().unwrap_or_else(|| Err(ClientError::Broken(missing.clone())));
+        Answer { decision, result }
+    };
+    decisions.iter().cloned().map(answer).collect()
 }

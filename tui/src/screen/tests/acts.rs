@@ -1,8 +1,8 @@
 //! Golden screens of the acts: a lease is chosen, a risk is named.
 
 use super::draw;
-use super::tabs::golden;
-use super::world::World;
+use super::tabs::{busy, golden};
+use super::world::{World, id};
 
 /// A proposal with three findings that want a second key.
 pub(super) fn risky() -> World {
@@ -49,4 +49,44 @@ fn the_key_of_a_risk_is_in_sight_on_the_smallest_screen() {
     world.resize(50, 14);
     world.press("a");
     assert!(text(&world).contains("press y to accept"), "{}", text(&world));
+}
+
+#[test]
+fn the_last_decision_can_be_undone() {
+    let mut world = World::with_three();
+    world.press("a");
+    world.answer_recorded(id(1), Some(2), true);
+    world.approved(id(1), 2, "");
+    world.loaded(2);
+    world.pass(3);
+    golden("undo_offered", &mut world);
+    world.press("u");
+    world.answer_recorded(id(1), Some(3), true);
+    world.undone(id(1));
+    world.loaded(3);
+    golden("undone", &mut world);
+}
+
+#[test]
+fn a_grant_is_revoked() {
+    let mut world = busy();
+    world.press("2Gx");
+    golden("revoke", &mut world);
+    world.press("\x1b3");
+    world.serve();
+    world.press("x");
+    golden("revoke_which", &mut world);
+}
+
+#[test]
+fn several_are_decided_together() {
+    let mut world = World::with_three();
+    world.press("g   ");
+    golden("chosen", &mut world);
+    world.press("a");
+    golden("many", &mut world);
+    world.press("\x1br");
+    golden("many_reject", &mut world);
+    world.press("\x1bay");
+    golden("many_sent", &mut world);
 }

@@ -2,8 +2,9 @@
 
 use openshell_domain::review::Review;
 
+use super::hostile::texts;
 use super::world::{HARD, World, id, put, rule};
-use super::{HOSTILE, draw, golden, row_with, rows, text};
+use super::{draw, golden, row_with, rows, text};
 use crate::client::watch::Update;
 
 /// A screen with one ask.
@@ -110,7 +111,7 @@ fn evidence_is_counted_by_how_like_it_is() {
 
 #[test]
 fn hostile_names_and_paths_stay_in_their_lines() {
-    for hostile in HOSTILE {
+    for hostile in texts() {
         for (columns, lines) in [(80, 24), (120, 40)] {
             let mut world = World::new();
             world.resize(columns, lines);
@@ -126,7 +127,7 @@ fn hostile_names_and_paths_stay_in_their_lines() {
             let mut review: Review = (**world.model.proposal(calm).unwrap().review.as_ref().unwrap()).clone();
             for finding in &mut review.findings {
                 finding.sentence.push_str(hostile);
-                finding.evidence.push((*hostile).to_owned());
+                finding.evidence.push(hostile.to_owned());
             }
             world.model.detail = None;
             world.feed(Update::Reviewed(calm, Box::new(review)));

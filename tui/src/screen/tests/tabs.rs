@@ -16,7 +16,7 @@ pub(crate) fn golden(name: &str, world: &mut World) {
 }
 
 /// A morning's work: approved and loaded, rejected, granted by standing orders, and one that waits.
-pub(super) fn busy() -> World {
+pub(crate) fn busy() -> World {
     let mut world = World::new();
     world.live();
     world.denied("PUT", "/repos/o/r/contents/a.md", 3);

@@ -13,7 +13,7 @@ use openshell_domain::policy::Rule;
 use openshell_domain::policy::effective::{Composition, Grant, Provenance, Source as PolicyFile};
 use openshell_domain::policy::read::{Source, policy_from_bytes, rule_from_node};
 use openshell_domain::policy::risk::{Credential, Seen};
-use openshell_domain::proposal::{Closure, Decision as Made, Draft, Lease, Origin};
+use openshell_domain::proposal::{Closure, Decision as Made, Draft, Lease, Origin, Proposal};
 use openshell_domain::review::Review;
 use openshell_domain::state::Sandbox;
 
@@ -26,6 +26,7 @@ use crate::screen::model::Model;
 use crate::screen::msg::{Answer, Effect, Msg, What};
 use crate::screen::update::update;
 
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) effects: Vec<Effect>,
@@ -149,6 +150,11 @@ impl World {
 
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.at += Duration::from_secs(seconds);
+        self.give(What::Tick);
+    }
+
+    pub(crate) fn pass_ms(&mut self, milliseconds: u64) {
+        self.at += Duration::from_millis(milliseconds);
         self.give(What::Tick);
     }
 
@@ -422,7 +428,7 @@ impl World {
         let event = Event::ProposalApproved {
             proposal,
             draft: 1,
-            digest: Digest([0; 32]),
+            digest: self.quoted(proposal),
             difference: None,
             lease: Lease::Run,
             reason: reason.to_owned(),
@@ -434,11 +440,28 @@ impl World {
     }
 
     pub(crate) fn rejected(&mut self, proposal: ProposalId, reason: &str) {
-        let digest = Digest([0; 32]);
+        let digest = self.quoted(proposal);
         let (reason, hints) = (reason.to_owned(), Vec::new());
         let event =
             Event::ProposalRejected { proposal, draft: 1, digest, reason, hints, snoozed_until: None };
         self.event(ActorKind::Reviewer, event);
+    }
+
+    /// What a decision on a proposal quotes.
+    fn quoted(&self, proposal: ProposalId) -> Digest {
+        self.model.proposal(proposal).and_then(Proposal::digest).unwrap_or(Digest([0; 32]))
+    }
+
+    pub(crate) fn undone(&mut self, proposal: ProposalId) {
+        let (digest, reason) = (self.quoted(proposal), String::new());
+        let draft = self.model.proposal(proposal).unwrap().draft.number;
+        let event = Event::DecisionUndone { proposal, draft, digest, reason, reopened: draft + 1 };
+        self.event(ActorKind::Reviewer, event);
+    }
+
+    pub(crate) fn revoked(&mut self, proposal: ProposalId) {
+        let (digest, reason) = (self.quoted(proposal), String::new());
+        self.event(ActorKind::Reviewer, Event::GrantRevoked { proposal, digest, reason });
     }
 
     pub(crate) fn loaded(&mut self, revision: u64) {

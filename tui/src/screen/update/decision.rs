@@ -4,7 +4,7 @@
 //! detail is not what is, or while one is on its way; the gateway checks all of that again.
 
 use openshell_domain::event::{Envelope, Event};
-use openshell_domain::id::{ProposalId, Revision, SandboxName};
+use openshell_domain::id::{Digest, ProposalId, Revision, SandboxName};
 use openshell_domain::proposal::Status;
 
 use super::rows;
@@ -17,7 +17,7 @@ use crate::screen::reason::Words;
 use crate::screen::summary;
 
 /// How many decisions are remembered.
-const MEMORY: usize = 50;
+const MEMORY: usize = 250;
 
 /// Why nothing may be decided about the detail now; `None`: something may.
 #[must_use]
@@ -26,13 +26,8 @@ pub fn objection(model: &Model) -> Option<String> {
     let is_asked = matches!(model.overlay, Overlay::Reject(_));
     let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
     let Some(detail) = &model.detail else { return text("there is nothing to decide") };
-    if model.areas().is_none() {
-        return text("the terminal is too small to show what would be decided");
-    }
-    match model.link {
-        Link::Live => {}
-        Link::Connecting => return text("not connected yet: decide when it says live"),
-        Link::Lost { .. } => return text("the gateway is away: nothing was sent, decide when it says live"),
+    if let Some(away) = away(model) {
+        return Some(away);
     }
     if model.life(detail.proposal.id).is_some_and(Life::is_open) {
         return text("a decision on this one is on its way");
@@ -51,6 +46,18 @@ pub fn objection(model: &Model) -> Option<String> {
         }
         Standing::Gone => Some(format!("it is not there any more{}", way_out(""))),
     }
+}
+
+/// Why nothing at all may be decided now: it could not be seen, or nobody would hear of it.
+#[must_use]
+pub fn away(model: &Model) -> Option<String> {
+    let why = match model.link {
+        _ if model.areas().is_none() => "the terminal is too small to show what would be decided",
+        Link::Live => return None,
+        Link::Connecting => "not connected yet: decide when it says live",
+        Link::Lost { .. } => "the gateway is away: nothing was sent, decide when it says live",
+    };
+    Some(why.to_owned())
 }
 
 /// Why the detail may not be approved, though it may be decided.
@@ -78,6 +85,14 @@ impl Said {
         let hints = words.hints.iter().map(ToString::to_string).collect();
         Self { reason: words.text, hints, lease: "" }
     }
+
+    /// The decision with it.
+    pub(super) fn decision(self, proposal: ProposalId, digest: Digest, verb: Verb) -> Decision {
+        let lease = self.lease.to_owned();
+        let hints = if verb == Verb::Reject { self.hints } else { Vec::new() };
+        let reason = if verb == Verb::Reject { self.reason } else { String::new() };
+        Decision { lease, hints, ..Decision::new(proposal, digest, verb, reason) }
+    }
 }
 
 /// Whether the detail may be decided by the last key; says why not.
@@ -101,20 +116,31 @@ pub(super) fn send(model: &mut Model, verb: Verb, said: Said) -> Vec<Effect> {
     let Some(detail) = &model.detail else { return Vec::new() };
     let proposal = &detail.proposal;
     let Some(digest) = detail.digest else { return Vec::new() };
-    let decision = Decision {
-        lease: said.lease.to_owned(),
-        hints: said.hints,
-        ..Decision::new(proposal.id, digest, verb, said.reason)
-    };
+    let decision = said.decision(proposal.id, digest, verb);
+    model.overlay = Overlay::None;
+    begin(model, decision).map(Effect::Decide).into_iter().collect()
+}
+
+/// Begins the life of a decision that leaves now.
+pub(super) fn begin(model: &mut Model, decision: Decision) -> Option<Decision> {
+    let proposal = model.proposal(decision.proposal)?;
     let subject = summary::of(&proposal.draft.rule);
     model.lives.push(Life::new(decision.clone(), subject, proposal.sandbox.clone()));
     if model.lives.len() > MEMORY {
         model.lives.remove(0);
     }
     model.note = None;
-    model.overlay = Overlay::None;
     model.tell(decision.proposal);
-    vec![Effect::Decide(decision)]
+    Some(decision)
+}
+
+/// The same for one of several that are sent together.
+pub(super) fn begin_one_of(model: &mut Model, decision: Decision, batch: u32) -> Option<Decision> {
+    let decision = begin(model, decision)?;
+    if let Some(life) = latest(model, decision.proposal) {
+        life.batch = Some(batch);
+    }
+    Some(decision)
 }
 
 /// Takes the gateway's answer in.
@@ -147,6 +173,9 @@ pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
             (Verb::Approve, *proposal, reason, Some(*revision))
         }
         Event::ProposalRejected { proposal, reason, .. } => (Verb::Reject, *proposal, reason, None),
+        // The revision without the grant comes with the answer.
+        Event::DecisionUndone { proposal, reason, .. } => (Verb::Undo, *proposal, reason, None),
+        Event::GrantRevoked { proposal, reason, .. } => (Verb::Revoke, *proposal, reason, None),
         _ => return,
     };
     let is_ours = |life: &Life| {
@@ -161,10 +190,12 @@ pub(super) fn decided(model: &mut Model, envelope: &Envelope) {
 /// A decision of ours is in the log: goes on to the next proposal, if this one is still on the screen and nobody
 /// is typing about it.
 pub(super) fn recorded(model: &mut Model, id: ProposalId, note: impl FnOnce(&mut Life)) {
+    let now = model.now;
     let Some(life) = latest(model, id) else { return };
-    let is_news = !life.is_recorded();
+    let is_news = !life.is_recorded() && life.is_decision();
     let before = life.stage.clone();
     note(life);
+    life.recorded_at.get_or_insert(now);
     let is_changed = life.stage != before;
     let sandbox = life.sandbox.clone();
     model.reasons.remove(&id);
@@ -202,6 +233,10 @@ pub(super) fn recall(model: &mut Model) {
                 (decision.at, Some(*revision))
             }
             (Verb::Reject, Some(Status::Rejected { decision, .. })) => (decision.at, None),
+            (Verb::Revoke, Some(Status::Revoked { by, .. })) => (by.at, None),
+            (Verb::Undo, Some(_)) if model.proposal(id).is_some_and(|now| life.is_undone(now)) => {
+                (model.now, None)
+            }
             _ => continue,
         };
         recorded(model, id, |life| life.recorded(seq, at, revision));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::clock;
+use crate::screen::back;
 use crate::screen::model::{Link, Model, Overlay};
 use crate::screen::tab::Tab;
 
@@ -13,6 +14,8 @@ pub(super) struct Face {
     countdown: Option<u128>,
     /// The ends of the leases to choose from are told to the minute.
     minute: Option<i64>,
+    /// The offer to undo counts down.
+    offer: Option<u128>,
     has_news: bool,
     has_note: bool,
 }
@@ -44,6 +47,7 @@ pub(super) fn of(model: &Model) -> Face {
         ages: shown.into_iter().map(age).collect(),
         countdown,
         minute: matches!(model.overlay, Overlay::Lease(_)).then(|| model.now.timestamp().div_euclid(60)),
+        offer: back::seconds_left(model),
         has_news: model.news.is_some(),
         has_note: model.note.is_some(),
     }

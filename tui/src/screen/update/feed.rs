@@ -105,7 +105,11 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
                 rows::announce(model, id);
                 alert::arrived(model, id);
             }
-            Event::ProposalApproved { .. } | Event::ProposalRejected { .. } => {
+            Event::DecisionUndone { .. } => {
+                rows::announce(model, id);
+                decision::decided(model, envelope);
+            }
+            Event::ProposalApproved { .. } | Event::ProposalRejected { .. } | Event::GrantRevoked { .. } => {
                 decision::decided(model, envelope);
             }
             _ => {}

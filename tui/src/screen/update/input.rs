@@ -2,7 +2,8 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{alert, approval, narrow, prompt, rows, tabs};
+use super::{alert, approval, back, many, narrow, prompt, rows, tabs};
+use crate::client::Verb;
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
 use crate::screen::{copy, log, why};
@@ -33,10 +34,17 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
     match action {
+        Action::Approve if has_chosen => many::open(model, Verb::Approve),
+        Action::Reject if has_chosen => many::open(model, Verb::Reject),
+        Action::Choose => many::toggle(model),
+        Action::Range => many::range(model),
         Action::Approve => return approval::approve(model, ""),
         Action::Lease => approval::choose(model),
         Action::Reject => prompt::open(model),
+        Action::Undo => return back::undo(model),
+        Action::Revoke => back::revoke(model),
         Action::Quit => return vec![Effect::Quit(Exit::Quit)],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
@@ -58,7 +66,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Pause => alert::pause(model),
         Action::Open => open(model),
         Action::Switch => switch(model),
-        Action::Back => back(model),
+        Action::Back => leave(model),
         Action::Up => return step(model, -1),
         Action::Down => return step(model, 1),
         Action::PageUp => return step(model, -tabs::page(model)),
@@ -87,8 +95,11 @@ fn switch(model: &mut Model) {
     tabs::focus(model, to);
 }
 
-fn back(model: &mut Model) {
-    if tabs::focused(model) == Focus::List {
+fn leave(model: &mut Model) {
+    if model.tab == Tab::Pending && tabs::focused(model) == Focus::List && !model.selection.chosen.is_empty() {
+        model.selection.chosen.clear();
+        model.selection.anchor = None;
+    } else if tabs::focused(model) == Focus::List {
         narrow::clear(model);
     }
     tabs::focus(model, Focus::List);

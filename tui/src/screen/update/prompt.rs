@@ -76,6 +76,7 @@ fn with_line_breaks(text: &str) -> String {
 fn typing(model: &mut Model) -> Option<&mut Reason> {
     match &mut model.overlay {
         Overlay::Reject(prompt) => Some(&mut prompt.reason),
+        Overlay::Many(many) if many.verb == Verb::Reject && !many.is_sent => Some(&mut many.reason),
         _ => None,
     }
 }

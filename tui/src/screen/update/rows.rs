@@ -23,6 +23,9 @@ pub(super) fn rebuild(model: &mut Model) {
         let fresh = fresh.filter_map(|id| model.place(id)).collect();
         model.rows = listed.into_iter().filter_map(|id| model.place(id)).collect();
         (model.list.apart, model.fresh) = (apart, fresh);
+        let mut chosen = std::mem::take(&mut model.selection.chosen);
+        chosen.retain(|id| is_pending(model, *id));
+        model.selection.chosen = chosen;
     });
 }
 
@@ -63,7 +66,11 @@ fn settle(model: &mut Model, id: ProposalId) {
     if !is_selected {
         model.rows.remove(&place);
     }
-    if is_pending(model, id) && !is_selected {
+    let awaits = is_pending(model, id);
+    if !awaits {
+        model.selection.forget(id);
+    }
+    if awaits && !is_selected {
         model.list.apart.insert(id);
     } else {
         model.list.apart.remove(&id);

@@ -2,6 +2,8 @@
 
 mod approval;
 mod arming;
+mod back;
+mod many;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;

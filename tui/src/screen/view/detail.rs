@@ -109,7 +109,7 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
         Overlay::Reject(_) => "Esc goes back, the text is kept.",
         _ => "Enter shows it as it is.",
     };
-    let ours = model.life(detail.proposal.id).is_some_and(life::Life::is_recorded);
+    let ours = model.proposal(detail.proposal.id).is_some_and(|now| model.settled(now).is_some());
     let words = match model.standing(detail) {
         Standing::Current | Standing::Unseen => return Vec::new(),
         Standing::Decided(_) if ours => return Vec::new(),

@@ -6,14 +6,19 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use super::header;
+use crate::client::Verb;
 use crate::screen::arming::{self, Subject};
-use crate::screen::keys::{self, ACCEPT, Action, FILTER, LEASE, LOOK, PROMPT, WHY};
+use crate::screen::back;
+use crate::screen::keys::{
+    self, ACCEPT, Action, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
+};
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
-use crate::screen::update::{objection, objection_to_approval};
+use crate::screen::update::{away, objection, objection_to_approval};
 use crate::shown;
 
 /// The fewest cells that the name of a decision gets beside its story.
@@ -33,7 +38,11 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
     let area = areas.status;
     let cells = usize::from(area.width).saturating_sub(2);
     // What stands against sending stays in sight for as long as somebody types.
-    let standing = model.overlay.asks_about().and_then(|_| objection(model));
+    let standing = match &model.overlay {
+        Overlay::None | Overlay::Help => None,
+        Overlay::Revoke(_) | Overlay::Many(_) => away(model),
+        _ => objection(model),
+    };
     let line = match (model.note.as_ref().or(standing.as_ref()), model.latest_life()) {
         (Some(note), _) => {
             Line::styled(text::elide(&format!(" ! {}", shown::visible(note)), cells), theme.warn)
@@ -110,7 +119,7 @@ pub(super) fn keys(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Re
 /// A key and what it does.
 struct Hint {
     key: String,
-    what: &'static str,
+    what: String,
     style: Style,
     /// Whether it stands at the end, and is never left out.
     is_last: bool,
@@ -118,7 +127,7 @@ struct Hint {
 
 impl Hint {
     fn width(&self) -> usize {
-        text::width(&self.key) + text::width(self.what) + 3
+        text::width(&self.key) + text::width(&self.what) + 3
     }
 }
 
@@ -128,7 +137,7 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
     let fixed = |keys: &[(&str, &'static str)], is_asleep: &dyn Fn(&str) -> bool| {
         let hint = |(key, what): &(&str, &'static str)| Hint {
             key: (*key).to_owned(),
-            what,
+            what: (*what).to_owned(),
             style: if is_asleep(key) { theme.dim } else { theme.key },
             is_last: false,
         };
@@ -142,6 +151,18 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
             fixed(ACCEPT, &|key| !is_ready && key == "y")
         }
         Overlay::Why(_) => fixed(WHY, &|_| false),
+        Overlay::Revoke(revoke) if !revoke.is_chosen => fixed(GRANTS, &|_| false),
+        Overlay::Revoke(revoke) => {
+            let is_ready =
+                away(model).is_none() && revoke.grant().is_some_and(|grant| is_armed(Subject::Revoke(grant)));
+            fixed(REVOKE, &|key| !is_ready && key == "y")
+        }
+        Overlay::Many(many) if many.is_sent => fixed(SENT, &|_| false),
+        Overlay::Many(many) => {
+            let is_ready = away(model).is_none() && is_armed(Subject::Many(many.serial));
+            let keys = if many.verb == Verb::Reject { PROMPT } else { MANY };
+            fixed(keys, &|key| !is_ready && (key == "y" || key == "enter"))
+        }
         Overlay::None if model.log.typing.is_some() => fixed(FILTER, &|_| false),
         Overlay::None if is_filtering(model) => fixed(LOOK, &|_| false),
         Overlay::None | Overlay::Help => bound(model, theme),
@@ -152,19 +173,34 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
 fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_stuck = objection(model).is_some();
     let is_barred = is_stuck || objection_to_approval(model).is_some();
+    let is_away = away(model).is_some();
     let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
+    let has_chosen = !model.selection.chosen.is_empty();
     let is_asleep = |action| match action {
+        Action::Approve | Action::Reject if has_chosen => is_away,
         Action::Approve => is_barred || is_new,
         Action::Lease => is_barred,
         Action::Reject => is_stuck,
+        Action::Undo => {
+            let offered = match model.tab {
+                Tab::Pending => back::offer(model).and_then(|offer| offer.last()),
+                _ => back::shown(model),
+            };
+            is_away || !offered.is_some_and(|made| model.arming.is_armed(Subject::Decision(made)))
+        }
+        Action::Revoke => is_away || back::grants(model).is_empty(),
         _ => false,
     };
+    let seconds = back::seconds_left(model).filter(|_| model.tab == Tab::Pending);
     let shown = keys::of(model.tab).filter(|row| !row.footer.is_empty());
     let hint = |row: &'static keys::Binding| {
         let key = row.keys.first()?.label();
         let style = if is_asleep(row.action) { theme.dim } else { theme.key };
-        let is_last = matches!(row.action, Action::Help | Action::Quit);
-        Some(Hint { key, what: row.footer, style, is_last })
+        // An offer that ends is told with how long it stands, and is never left out.
+        let left = seconds.filter(|_| row.action == Action::Undo);
+        let what = left.map_or_else(|| row.footer.to_owned(), |left| format!("{} {left} s", row.footer));
+        let is_last = left.is_some() || matches!(row.action, Action::Help | Action::Quit);
+        Some(Hint { key, what, style, is_last })
     };
     shown.filter_map(hint).collect()
 }

@@ -127,7 +127,8 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
     let cursor = if is_selected { "▌" } else { " " };
     let (mark, style) = match model.life(now.id) {
         Some(life) if life.is_open() => ("…", theme.warn),
-        Some(life) if life.is_recorded() => ("✓", theme.good),
+        Some(_) if model.settled(now).is_some() => ("✓", theme.good),
+        _ if model.selection.chosen.contains(&now.id) => ("+", theme.strong),
         _ if !now.is_pending() => ("×", theme.dim),
         _ if model.agents_waiting(now) > 0 => ("◔", theme.warn),
         _ if model.is_fresh(now.id) => ("•", theme.warn),

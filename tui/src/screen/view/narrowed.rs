@@ -12,14 +12,17 @@ use crate::shown;
 
 /// `Pending 3 of 41 · /host:git▏ · by host`, in at most `cells`.
 pub(super) fn pending(model: &Model, cells: usize) -> String {
-    let order = match model.list.order {
-        Order::Waiting => String::new(),
-        order => format!(" · {}", order.name()),
+    let mut rest = match model.selection.chosen.len() {
+        0 => String::new(),
+        chosen => format!(" · {chosen} chosen"),
     };
+    if model.list.order != Order::Waiting {
+        rest.extend([" · ", model.list.order.name()]);
+    }
     let all = model.pending();
     let left = all.saturating_sub(model.list.apart.len());
-    let room = cells.saturating_sub(text::width(&order));
-    text::elide(&format!("{}{order}", title("Pending", &model.list.filter, (left, all), room)), cells)
+    let room = cells.saturating_sub(text::width(&rest));
+    text::elide(&format!("{}{rest}", title("Pending", &model.list.filter, (left, all), room)), cells)
 }
 
 /// `Decided 3 of 41 · /git▏`, in at most `cells`: of the filter its end is kept, where it is typed.

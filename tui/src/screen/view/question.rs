@@ -1,12 +1,15 @@
-//! What is asked over the lower edge of the detail, which stays in sight above it: for how long, and whether a risk
-//! is accepted.
+//! What is asked over the lower edge of the detail, which stays in sight above it: for how long, whether a risk is
+//! accepted, whether a grant is to end.
 
+use openshell_domain::id::ProposalId;
+use openshell_domain::policy::render::endpoint_lines;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::pane;
+use crate::screen::back::{Made, Revoke};
 use crate::screen::layout::Areas;
 use crate::screen::lease::{self, Menu};
 use crate::screen::model::Model;
@@ -15,7 +18,6 @@ use crate::screen::summary;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
-use openshell_domain::id::ProposalId;
 
 /// A frame with lines over the lower edge of the detail; what has no room there is cut from below. The upper edge of
 /// the detail stays in sight, with what is to be warned of. Gives the inside.
@@ -85,5 +87,39 @@ pub(super) fn accept(model: &Model, accept: &Accept, theme: &Theme, frame: &mut 
         let told = format!("!! {}: {}", finding.code, shown::worded(&finding.sentence));
         lines.extend(text::wrap(&told, cells).into_iter().map(|part| Line::styled(part, theme.bad)));
     }
+    draw(theme, frame, areas.detail, &name, lines);
+}
+
+pub(super) fn revoke(model: &Model, revoke: &Revoke, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
+    let cells = areas.detail_cells();
+    let Some(grant) = revoke.grant() else { return };
+    if !revoke.is_chosen {
+        let line = |(at, made): (usize, &Made)| {
+            let (mark, style) = if at == revoke.chosen { ("▸ ", theme.strong) } else { ("  ", theme.text) };
+            let name = title(model, made.proposal, ("", ""), cells.saturating_sub(2));
+            Line::styled(format!("{mark}{name}"), style)
+        };
+        // The marked one is in sight, however many there are.
+        let room = usize::from(areas.detail.height.saturating_sub(3)).max(1);
+        let top = (revoke.chosen + 1).saturating_sub(room);
+        let lines = revoke.grants.iter().enumerate().skip(top).map(line).collect();
+        draw(theme, frame, areas.detail, "Which grant is to end?", lines);
+        return;
+    }
+    let Some(proposal) = model.proposal(grant.proposal) else { return };
+    let name = title(model, grant.proposal, ("Revoke ", ""), cells.saturating_sub(4));
+    let ask = format!("press {} to revoke it, any other key cancels", risk::KEY);
+    let who: Vec<String> =
+        proposal.draft.rule.binaries.iter().map(|binary| summary::basename(&binary.path)).collect();
+    let loses = format!("{} in {} can no longer use", who.join(", "), proposal.sandbox);
+    let wrapped = |words: &str, style| {
+        text::wrap(words, cells).into_iter().map(move |part| Line::styled(part, style)).collect::<Vec<_>>()
+    };
+    let mut lines = wrapped(&ask, theme.strong);
+    lines.extend(wrapped(&loses, theme.text));
+    for line in endpoint_lines(&proposal.draft.rule) {
+        lines.extend(wrapped(&format!("  {}", shown::visible(&line)), theme.text));
+    }
+    lines.extend(wrapped("unless the file or another grant allows it too", theme.dim));
     draw(theme, frame, areas.detail, &name, lines);
 }

@@ -11,6 +11,9 @@ use crate::shown;
 
 const TITLE: &str = " Agent says (unverified) ";
 
+/// The most bytes of a text that are shown: four times the longest that a gateway takes.
+const MOST: usize = 16 * 1024;
+
 /// The fewest lines that are kept free for the frame: two of text.
 pub(super) const FEWEST: usize = 4;
 
@@ -39,7 +42,14 @@ fn words(rationale: &str, cells: usize) -> Vec<String> {
     if rationale.is_empty() {
         return vec!["(nothing)".to_owned()];
     }
-    shown::visible_lines(rationale).iter().flat_map(|line| text::wrap(line, cells)).collect()
+    let end = rationale.floor_char_boundary(MOST);
+    let (seen, rest) = rationale.split_at_checked(end).unwrap_or((rationale, ""));
+    let mut words: Vec<String> =
+        shown::visible_lines(seen).iter().flat_map(|line| text::wrap(line, cells)).collect();
+    if !rest.is_empty() {
+        words.push(format!("… {} more bytes are not shown", rest.len()));
+    }
+    words
 }
 
 fn body(line: &str, theme: &Theme, inside: usize) -> Line<'static> {

@@ -129,9 +129,9 @@ impl EndpointDraw {
         const HOSTS: [&str; 7] =
             ["a.example", "b.a.example", "*.a.example", "**.a.example", "x*.a.example", "10.0.0.1", ""];
         let list = of(&["10.0.0.0/8", "10.0.0.1", "10.0.0.0/8, 93.184.215.0/24"], regime.list);
-        let port = of(&["80", "443", "8080"], regime.port);
+        let port = of(&["80", "443", "8080", "6443"], regime.port);
         let host = of(&HOSTS[..if is_proposal { 6 } else { 7 }], self.host);
-        let ports = of(&["443", "80", "80, 443"], self.ports);
+        let ports = of(&["443", "80", "80, 443", "443, 6443"], self.ports);
         let is_listed = host.is_empty() || ports.contains(port);
         // Where only one of two ports lists addresses, the endpoint is for that one.
         let ports = if is_listed { port } else { ports };

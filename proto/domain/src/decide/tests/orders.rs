@@ -39,6 +39,58 @@ fn nothing_passes_the_ceiling_neither_at_submission_nor_at_decision_nor_as_a_bas
     }
 }
 
+/// A base of one rule, as a policy file.
+fn file(inside: &str) -> String {
+    BASE.replace("access: read-only", inside)
+}
+
+fn rules(allows: &str) -> Rule {
+    let text = file(&format!("rules: [{allows}]"));
+    policy_from_yaml(&text).unwrap().policy.network_policies.into_values().next().unwrap()
+}
+
+/// Kills: a ceiling of presets that refuses every written GET because that may become a WebSocket, one that widens what
+/// its methods are, and a base that is judged otherwise than a proposal.
+#[test]
+fn a_preset_in_a_ceiling_bounds_the_written_rules_of_its_methods() {
+    const GET: &str = "{allow: {method: GET, path: /a/*}}";
+    const PUT: &str = "{allow: {method: PUT, path: /a/b}}";
+    for (preset, allows, is_inside) in [
+        ("access: read-only", GET, true),
+        ("access: read-only", PUT, false),
+        ("access: read-only", "{allow: {method: '*', path: /a}}", false),
+        ("access: read-write", PUT, true),
+        ("access: read-write", "{allow: {method: DELETE, path: /a}}", false),
+        ("access: full", "{allow: {method: '*', path: /**}}", true),
+        ("access: read-only, deny_rules: [{method: GET, path: /a/**}]", GET, false),
+        ("access: read-only, path: /b/**", GET, false),
+    ] {
+        let mut world = World::new();
+        world.orders = orders(Some(&file(preset)), None).unwrap();
+        let asked = world.submit_with(10, "asked", rules(allows), 32).map(drop);
+        let expected = if is_inside { Ok(()) } else { Err(Refusal::OutsideCeiling) };
+        assert_eq!(asked, expected, "{allows} below {preset}");
+
+        world.end(&name("demo"), RunId(uuid(1)));
+        let policy = policy_from_yaml(&file(&format!("rules: [{allows}]"))).unwrap().policy;
+        let base = StartRun { policy, ..start("demo", 2) };
+        let based = world.run(Command::StartRun(Box::new(base)));
+        let is_refused = matches!(based, Err(Refusal::BaseOutsideCeiling(_)));
+        assert_eq!(is_refused, !is_inside, "{allows} as a base below {preset}: {based:?}");
+    }
+}
+
+/// Kills: presets that are written out where they grant, so that they open WebSockets.
+#[test]
+fn a_preset_below_a_ceiling_opens_no_websocket() {
+    let mut world = World::new();
+    world.orders = orders(Some(BASE), None).unwrap();
+    let get = world.submit_with(10, "get", rules("{allow: {method: GET, path: /a}}"), 32).map(drop);
+    assert_eq!(get, Ok(()), "not covered by the base, whose preset opens none");
+    let shown = world.look_at(ProposalId(uuid(10))).difference.unwrap();
+    assert!(shown.canonical().contains("WebSocket /a"), "{}", shown.canonical());
+}
+
 #[test]
 fn in_manual_mode_patterns_rest() {
     let mut world = World { orders: orders(None, Some(PATTERN)).unwrap(), ..World::new() };

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::{Budget, TooComplex};
 use crate::policy::Endpoint;
-use crate::policy::address::{Class, classify};
+use crate::policy::address::{Class, classify, is_closed};
 
 /// One class of destinations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub(super) struct Lists<'p>(Vec<&'p [IpNet]>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListRef(usize);
 
+/// The list of an endpoint to which a port is closed: it holds nothing.
+const CLOSED: ListRef = ListRef(63);
+
 impl Destination {
     pub(super) fn is_allowed_by(&self, list: ListRef) -> bool {
         self.holds >> list.0 & 1 == 1
@@ -36,8 +39,11 @@ impl Destination {
 }
 
 impl<'p> Lists<'p> {
-    /// The list of `endpoint`: its `allowed_ips`, or every public address.
-    pub(super) fn of(&mut self, endpoint: &'p Endpoint) -> Result<ListRef, TooComplex> {
+    /// The list of `endpoint` at `port`: its `allowed_ips`, or every public address, or none.
+    pub(super) fn of(&mut self, endpoint: &'p Endpoint, port: u16) -> Result<ListRef, TooComplex> {
+        if is_closed(port, &endpoint.allowed_ips) {
+            return Ok(CLOSED);
+        }
         if endpoint.allowed_ips.is_empty() {
             return Ok(ListRef(0));
         }

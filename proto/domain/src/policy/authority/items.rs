@@ -3,12 +3,16 @@
 //! A list is made of the asks of the rule itself, each with what is left out of it. An ask all of whose cells
 //! lie in other asks of the list is not repeated; what remains is grouped by programs and methods.
 
+mod asked;
+mod merge;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::explore::{Ask, Cell, Part, Share};
+use super::explore::{Ask, Cell};
 use super::universe::{Facts, Kind, Side, Universe};
 use super::{Because, Difference, Except, Item, What, Witness};
-use crate::policy::{Access, Endpoint, Rule};
+use asked::ask_item;
+use merge::group;
 
 /// Gathers cells while they are visited.
 pub(super) struct Collector<'u, 'p> {
@@ -238,134 +242,9 @@ impl Gathered {
     }
 }
 
-/// Merges items into earlier ones where `merge` can.
-fn group(items: &mut Vec<Item>, merge: impl Fn(&mut Item, &Item) -> bool) {
-    let mut kept: Vec<Item> = Vec::with_capacity(items.len());
-    for item in items.drain(..) {
-        if !kept.iter_mut().any(|into| merge(into, &item)) {
-            kept.push(item);
-        }
-    }
-    *items = kept;
-}
-
-impl Item {
-    /// The item without its examples, which say nothing that the rest does not.
-    fn bare(&self) -> Self {
-        let nothing = Witness {
-            chain: Vec::new(),
-            host: String::new(),
-            port: 0,
-            addresses: Vec::new(),
-            method: None,
-            path: String::new(),
-            query: None,
-            is_upgrade: false,
-        };
-        let mut item = self.clone();
-        item.except.iter_mut().for_each(|except| except.witness = nothing.clone());
-        item.witness = nothing;
-        item
-    }
-
-    fn same_but_method(&self, other: &Self) -> bool {
-        let without = |item: &Self| {
-            let mut item = item.bare();
-            if let What::Requests { methods, .. } = &mut item.what {
-                methods.clear();
-            }
-            item
-        };
-        without(self) == without(other)
-    }
-
-    fn take_methods(&mut self, from: &Self) -> bool {
-        match (&mut self.what, &from.what) {
-            (What::Requests { methods, .. }, What::Requests { methods: more, .. }) => {
-                methods.extend(more.iter().cloned());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Takes in the WebSockets of the requests that it is about.
-    fn take_websockets(&mut self, from: &Self) -> bool {
-        let What::Requests { methods, path, scope, query, .. } = &self.what else { return false };
-        let (path, scope, query) = (path.clone(), scope.clone(), query.clone());
-        let own = What::WebSockets { path, scope, query };
-        let is_get = methods.iter().any(|method| method == "GET" || method == "*");
-        let is_own = is_get && (Self { what: own, ..self.bare() }) == from.bare();
-        if let What::Requests { may_upgrade, .. } = &mut self.what {
-            *may_upgrade |= is_own;
-        }
-        is_own
-    }
-}
-
 /// WebSockets on any path.
 fn any_websocket() -> What {
     What::WebSockets { path: "**".to_owned(), scope: String::new(), query: BTreeMap::new() }
-}
-
-fn endpoint<'p>(universe: &Universe<'p>, part: Part) -> Option<(&'p Rule, &'p Endpoint)> {
-    let rule = universe.members.get(part.member)?.rule;
-    Some((rule, rule.endpoints.get(part.endpoint)?))
-}
-
-fn ask_item(universe: &Universe<'_>, ask: Ask, witness: &Witness) -> Option<Item> {
-    let (rule, endpoint) = endpoint(universe, ask.part)?;
-    let what = match ask.part.share {
-        Share::Stream => What::Stream,
-        Share::Allow(at) => requests(endpoint, at)?,
-        Share::Audit => audited(endpoint),
-        Share::Upgrade(at) => websockets(endpoint, at)?,
-    };
-    Some(Item {
-        host: endpoint.host.clone(),
-        port: ask.port,
-        addresses: endpoint.allowed_ips.clone(),
-        what,
-        binaries: vec![rule.binaries.get(ask.binary)?.path.clone()],
-        except: Vec::new(),
-        until: Vec::new(),
-        witness: witness.clone(),
-    })
-}
-
-/// The allow rule at this place; the methods of a preset stand behind the written rules.
-fn requests(endpoint: &Endpoint, at: usize) -> Option<What> {
-    let scope = endpoint.path.clone();
-    if let Some(rule) = endpoint.rules.get(at) {
-        let (method, path, query) = (&rule.allow.method, &rule.allow.path, &rule.allow.query);
-        return Some(What::Requests {
-            methods: vec![method.clone()],
-            path: path.clone(),
-            scope,
-            query: query.clone(),
-            may_upgrade: false,
-        });
-    }
-    let preset = endpoint.access.map(Access::methods)?;
-    let method = preset.get(at - endpoint.rules.len())?;
-    let methods = vec![(*method).to_owned()];
-    let (path, query) = ("**".to_owned(), BTreeMap::new());
-    Some(What::Requests { methods, path, scope, query, may_upgrade: false })
-}
-
-/// The WebSockets of the allow rule at this place.
-fn websockets(endpoint: &Endpoint, at: usize) -> Option<What> {
-    let allow = &endpoint.rules.get(at)?.allow;
-    let (path, scope, query) = (allow.path.clone(), endpoint.path.clone(), allow.query.clone());
-    Some(What::WebSockets { path, scope, query })
-}
-
-/// Every request that the endpoint is about.
-fn audited(endpoint: &Endpoint) -> What {
-    let scope = endpoint.path.clone();
-    let path = if scope.is_empty() { "**".to_owned() } else { scope.clone() };
-    let (methods, query) = (vec!["*".to_owned()], BTreeMap::new());
-    What::Requests { methods, path, scope, query, may_upgrade: false }
 }
 
 fn lost_item(universe: &Universe<'_>, lost: Lost, witness: Witness) -> Item {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::classes::classes;
 use super::{Budget, Ground, TooComplex, space};
+use crate::policy::address::is_closed;
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator};
 use crate::policy::{Endpoint, Rule};
@@ -53,9 +54,9 @@ impl Ground<'_> {
 
     fn places(&self, port: u16) -> impl Iterator<Item = Place<'_>> {
         let rules = self.base.network_policies.values().chain(self.grants.iter().map(|(_, rule)| *rule));
-        rules
-            .flat_map(|rule| rule.endpoints.iter().map(move |endpoint| (rule, endpoint)))
-            .filter(move |(_, endpoint)| endpoint.ports.contains(&port))
+        rules.flat_map(|rule| rule.endpoints.iter().map(move |endpoint| (rule, endpoint))).filter(
+            move |(_, endpoint)| endpoint.ports.contains(&port) && !is_closed(port, &endpoint.allowed_ips),
+        )
     }
 
     /// For each class of the programs of `binary`, the places whose rules name it.
@@ -155,6 +156,8 @@ mod tests {
         let base = policy(&[
             ("api", "{host: api.x.example, port: 443}", "/usr/bin/curl /usr/bin/g*"),
             ("any", "{port: 8080, allowed_ips: [10.0.0.0/8]}", "/usr/bin/curl"),
+            ("closed", "{host: k.x.example, ports: [443, 6443]}", "/usr/bin/curl"),
+            ("listed", "{host: l.x.example, port: 6443, allowed_ips: [10.0.0.0/8]}", "/usr/bin/curl"),
         ]);
         let ground = Ground::new(&base, vec![]);
         let (new, known) = (Reach { is_new: true, is_known: false }, Reach { is_new: false, is_known: true });
@@ -169,6 +172,9 @@ mod tests {
             ("/usr/bin/curl", vec!["*.x.example", "a*.x.example"], 443, both),
             ("/usr/bin/curl", vec!["*.x.example", "b*.x.example"], 443, new),
             ("/usr/bin/curl", vec!["*.x.example", "api.x.example"], 443, known),
+            ("/usr/bin/curl", vec!["k.x.example"], 443, known),
+            ("/usr/bin/curl", vec!["k.x.example"], 6443, new),
+            ("/usr/bin/curl", vec!["l.x.example"], 6443, known),
             ("/usr/bin/curl", vec!["10.1.1.1"], 8080, known),
             ("/usr/bin/curl", vec!["x.y.example"], 8080, known),
             ("/usr/bin/curl", vec![""], 443, both),

@@ -1,15 +1,18 @@
 //! One host and port with everything that is said about them: the endpoints, and the callers they tell apart.
 
+mod active;
+
 use std::net::IpAddr;
 
 use super::classes::classes;
-use super::destinations::{Destination, ListRef, Lists};
+use super::destinations::{Destination, Lists};
 use super::universe::{Facts, Profile, Universe};
 use super::{Budget, TooComplex, space};
-use crate::policy::address::{BLOCKED_NAMES, CONTROL_PLANE_PORTS, always_blocked};
+use crate::policy::Endpoint;
+use crate::policy::address::{BLOCKED_NAMES, always_blocked};
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator};
-use crate::policy::{Access, Endpoint, Enforcement, RequestPattern};
+pub(super) use active::{Active, Clause};
 
 /// A host and a port.
 pub(super) struct Scene<'p> {
@@ -28,27 +31,6 @@ pub(super) struct Scene<'p> {
     spreads: Vec<Profile>,
 }
 
-/// An endpoint that is for the host and port of a scene.
-pub(super) struct Active<'p> {
-    /// Whose it is: a place in [`Scene::members`].
-    pub(super) slot: usize,
-    /// Its place in its rule.
-    pub(super) at: usize,
-    pub(super) endpoint: &'p Endpoint,
-    pub(super) list: ListRef,
-    scope: Option<Pattern>,
-    pub(super) allows: Vec<Clause<'p>>,
-    pub(super) denies: Vec<Clause<'p>>,
-}
-
-/// An allow or deny rule, or one method of a preset.
-pub(super) struct Clause<'p> {
-    method: &'p str,
-    pub(super) path: Pattern,
-    /// The rule as it was written; `None` for a preset, which has no query.
-    pub(super) written: Option<&'p RequestPattern>,
-}
-
 /// A class of programs.
 pub(super) struct Caller {
     pub(super) binary: String,
@@ -58,92 +40,6 @@ pub(super) struct Caller {
     pub(super) asked: Vec<(usize, usize)>,
 }
 
-impl<'p> Clause<'p> {
-    fn new(pattern: &'p RequestPattern) -> Result<Self, TooComplex> {
-        Ok(Self { method: &pattern.method, path: path_pattern(&pattern.path)?, written: Some(pattern) })
-    }
-
-    fn preset(method: &'static str) -> Result<Self, TooComplex> {
-        Ok(Self { method, path: path_pattern("**")?, written: None })
-    }
-
-    /// `*` is any; `GET` stands for `HEAD` too.
-    pub(super) fn has_method(&self, method: &str) -> bool {
-        self.method == "*" || self.method == method || (self.method == "GET" && method == "HEAD")
-    }
-
-    /// The methods that it names.
-    pub(super) fn methods(&self) -> &[&'p str] {
-        match self.method {
-            "*" => &[],
-            "GET" => &["GET", "HEAD"],
-            _ => std::slice::from_ref(&self.method),
-        }
-    }
-
-    pub(super) fn is_any_method(&self) -> bool {
-        self.method == "*"
-    }
-
-    pub(super) fn reads_queries(&self) -> bool {
-        self.written.is_some_and(|pattern| !pattern.query.is_empty())
-    }
-}
-
-fn path_pattern(text: &str) -> Result<Pattern, TooComplex> {
-    Pattern::compile(text, Separator::Slash).map_err(|_| TooComplex)
-}
-
-impl<'p> Active<'p> {
-    fn new(slot: usize, at: usize, endpoint: &'p Endpoint, list: ListRef) -> Result<Self, TooComplex> {
-        let written = endpoint.rules.iter().map(|rule| Clause::new(&rule.allow));
-        let preset = endpoint.access.map(Access::methods).unwrap_or_default();
-        let scope = (!endpoint.path.is_empty()).then(|| path_pattern(&endpoint.path)).transpose()?;
-        Ok(Self {
-            slot,
-            at,
-            endpoint,
-            list,
-            scope,
-            allows: written
-                .chain(preset.iter().map(|method| Clause::preset(method)))
-                .collect::<Result<_, _>>()?,
-            denies: endpoint.deny_rules.iter().map(Clause::new).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Whether the endpoint is about `path`.
-    pub(super) fn is_about(&self, path: &str) -> bool {
-        (self.endpoint.allow_encoded_slash || !path.contains("%2F"))
-            && self.scope.as_ref().is_none_or(|scope| scope.matches(path))
-    }
-
-    pub(super) fn audits(&self) -> bool {
-        self.endpoint.is_l7() && self.endpoint.enforcement == Some(Enforcement::Audit)
-    }
-
-    pub(super) fn scope(&self) -> Option<&Pattern> {
-        self.scope.as_ref()
-    }
-
-    /// Every path pattern in it.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Pattern> {
-        self.scope.iter().chain(self.allows.iter().chain(&self.denies).map(|clause| &clause.path))
-    }
-
-    pub(super) fn reads_queries(&self) -> bool {
-        self.allows.iter().chain(&self.denies).any(Clause::reads_queries)
-    }
-
-    /// What it says of every request to `destination`, whatever the path.
-    fn facts(&self, destination: &Destination) -> Facts {
-        if !self.endpoint.is_l7() {
-            return Facts::L4.when(destination.is_allowed_by(self.list));
-        }
-        Facts::L7.and(Facts::READS_QUERIES.when(self.reads_queries()))
-    }
-}
-
 /// The scenes of one endpoint: every host of it that the other endpoints tell apart, at every port.
 pub(super) fn scenes<'p>(
     universe: &Universe<'p>,
@@ -151,7 +47,7 @@ pub(super) fn scenes<'p>(
     budget: &mut Budget,
 ) -> Result<Vec<Scene<'p>>, TooComplex> {
     let mut scenes = Vec::new();
-    for port in focus.ports.iter().copied().filter(|port| !CONTROL_PLANE_PORTS.contains(port)) {
+    for port in focus.ports.iter().copied() {
         let candidates = candidates(universe, focus, port)?;
         for host in hosts(focus, &candidates, budget)? {
             scenes.push(Scene::new(universe, &candidates, host, port, budget)?);
@@ -255,7 +151,7 @@ impl<'p> Scene<'p> {
         let mut lists = Lists::default();
         let mut endpoints = Vec::with_capacity(here.len());
         for (member, at, endpoint, _) in here {
-            let list = lists.of(endpoint)?;
+            let list = lists.of(endpoint, port)?;
             let slot = members.binary_search(member).map_err(|_| TooComplex)?;
             endpoints.push(Active::new(slot, *at, endpoint, list)?);
         }

@@ -194,6 +194,35 @@ fn bounds_hold_or_name_a_request_outside() {
     );
 }
 
+/// Kills: a port of a control plane that counts as opened without addresses, that never counts, or that inspects nobody.
+#[test]
+fn a_port_of_a_control_plane_is_opened_by_addresses_only() {
+    let listed = |inside: &str| format!("{{host: a.example, port: 6443, allowed_ips: [10.0.0.0/8]{inside}}}");
+    let nothing = policy(&[]);
+    let named = rule("{host: a.example, ports: [443, 6443]}", "/usr/bin/curl");
+    assert_eq!(lines(&ask(&nothing, &[], &named).added), ["a.example:443 any bytes by /usr/bin/curl"]);
+    let tunnel = rule(&listed(""), "/usr/bin/curl");
+    let found = ask(&nothing, &[], &tunnel);
+    assert_eq!(lines(&found.added), ["a.example:6443 any bytes at 10.0.0.0/8 by /usr/bin/curl"]);
+    assert_eq!(found.added[0].witness.to_string(), "a stream to a.example:6443 at 10.0.0.0 by /usr/bin/curl");
+
+    let raw = policy(&[("raw", &listed(""), "/usr/bin/curl")]);
+    assert_eq!(exceeds(&nothing, &raw).unwrap(), None);
+    let outside = exceeds(&raw, &policy(&[("named", "{host: a.example, port: 6443}", "/**")])).unwrap();
+    assert_eq!(outside.unwrap().port, 6443, "a bound that opens nothing holds nothing");
+    // What it inspects it also takes, whether or not it can be reached through it.
+    for list in [", allowed_ips: [10.0.0.0/8]", ""] {
+        let text = format!(
+            "{{host: a.example, port: 6443{list}, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: GET, path: /x}}}}]}}"
+        );
+        let found = ask(&raw, &[], &rule(&text, "/usr/bin/curl"));
+        assert!(found.added.is_empty());
+        let lost: Vec<&What> = found.removed.iter().map(|item| &item.what).collect();
+        assert!(lost.contains(&&What::Stream) && lost.contains(&&What::OtherRequests), "{lost:?}");
+    }
+    assert_eq!(between(&raw, &nothing).unwrap().removed.len(), 1);
+}
+
 #[test]
 fn two_policies_are_compared_as_wholes() {
     let old = policy(&[("api", &rest("access: read-only"), "/usr/bin/curl"), ("raw", L4, "/usr/bin/curl")]);

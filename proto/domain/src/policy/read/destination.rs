@@ -94,6 +94,24 @@ fn port(reader: &mut Reader, node: &Node, key: &str) -> Option<u16> {
     }
 }
 
+/// Tells of ports that no address is reached at. A file may name them: OpenShell takes them for open to public addresses.
+pub(super) fn check_open(reader: &mut Reader, fields: &Fields<'_>, endpoint: &Node, ports: &[u16]) {
+    if lists_addresses(fields) {
+        return;
+    }
+    for port in ports.iter().filter(|port| address::is_closed(**port, &[])) {
+        let at = fields.node_of("ports").or(fields.node_of("port")).or(Some(endpoint));
+        let message = format!(
+            "{port} is a control-plane port, which stays closed without `allowed_ips`: list the addresses, or remove it"
+        );
+        if reader.is_proposal() {
+            reader.problem(at, "ports", &message);
+        } else {
+            reader.warning(at, "ports", &message);
+        }
+    }
+}
+
 /// Whether `allowed_ips` holds something: an empty list is none, and then an empty host would be every host.
 fn lists_addresses(fields: &Fields<'_>) -> bool {
     fields

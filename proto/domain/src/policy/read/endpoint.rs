@@ -50,6 +50,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Endpoint {
         Some(list) => reader.list(list, "allowed_ips", destination::network).into_iter().flatten().collect(),
         None => Vec::new(),
     };
+    destination::check_open(reader, &fields, node, &ports);
     let allow_encoded_slash = reader.flag(&mut fields, "allow_encoded_slash");
     for key in UNSUPPORTED {
         if let Some(node) = fields.take_unsupported(key) {

@@ -10,7 +10,9 @@ use ipnet::IpNet;
 
 use super::marks::{Mark, Marks};
 use super::{Code, Scene};
-use crate::policy::address::{Class, always_blocked, classify, overlaps_blocked, overlaps_private};
+use crate::policy::address::{
+    CONTROL_PLANE_PORTS, Class, always_blocked, classify, overlaps_blocked, overlaps_private,
+};
 use crate::policy::authority::Item;
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Separator, is_glob};
@@ -67,7 +69,7 @@ pub(super) fn find(scene: &Scene<'_>, marks: &mut Marks) {
         if takes_in_metadata(&item.host, &item.addresses) {
             marks.add(Code::MetadataAddress, with_addresses(here(), &item.addresses));
         }
-        if DATABASE_PORTS.contains(&item.port) {
+        if DATABASE_PORTS.contains(&item.port) || CONTROL_PLANE_PORTS.contains(&item.port) {
             marks.add(Code::DatabasePort, here());
         }
         if item.port > LAST_REGISTERED_PORT {

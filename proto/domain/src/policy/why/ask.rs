@@ -4,14 +4,15 @@
 //! makes the request pass. Nothing is concluded from the kind of the denial.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
+use super::Question;
 use super::judge::{Judged, judge};
-use super::{Question, Traffic};
 use crate::id::RuleName;
 use crate::node::from_json;
+use crate::policy::address::is_closed;
 use crate::policy::pattern::is_glob;
 use crate::policy::read::{Source, rule_from_node};
 use crate::policy::verdict::{Request, compile};
@@ -22,13 +23,25 @@ use crate::policy::{
 /// The least rule that would let it pass, if any would: inspected rather than not, public addresses rather than
 /// others.
 pub(super) fn find(policy: &Policy, question: &Question<'_>) -> Option<Rule> {
+    least(policy, question, &networks(policy, question))
+}
+
+/// Whether a rule would let it pass that lists the addresses of the host, which nobody has looked up.
+pub(super) fn wants_addresses(policy: &Policy, question: &Question<'_>) -> bool {
+    let is_unknown = question.addresses.is_none() && question.host.address().is_none();
+    is_unknown
+        && is_closed(question.port, &[])
+        && least(policy, question, &[vec![IpNet::from(ANY_PUBLIC)]]).is_some()
+}
+
+/// What is listed to see whether a list would help.
+const ANY_PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14));
+
+fn least(policy: &Policy, question: &Question<'_>, networks: &[Vec<IpNet>]) -> Option<Rule> {
     let binary = question.caller.binary().filter(|path| !is_glob(path))?;
-    let layers = match question.traffic {
-        Traffic::Request(request) => vec![inspected(question, &request), unread(question)],
-        Traffic::Stream => vec![unread(question)],
-    };
-    let networks = networks(policy, question);
-    let endpoints = layers.into_iter().flat_map(|layer| {
+    let inspected = question.traffic.request().map(|request| inspected(question, &request));
+    let layers = inspected.into_iter().chain([unread(question)]);
+    let endpoints = layers.flat_map(|layer| {
         networks.iter().map(move |list| Endpoint { allowed_ips: list.clone(), ..layer.clone() })
     });
     let rules = endpoints.map(|endpoint| Rule {

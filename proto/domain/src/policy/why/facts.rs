@@ -1,13 +1,16 @@
 //! Which endpoint and which pattern: found by asking the matcher about policies that hold nothing else.
 
+use std::collections::BTreeMap;
+
 use super::judge::{Judged, Refused, judge};
 use super::{Decisive, Layer, MOST, Question, Ruling, Traffic};
 use crate::id::RuleName;
 use crate::policy::effective::{Composition, Provenance, Source};
 use crate::policy::verdict::{ConnectDenial, RequestDenial, compile};
-use crate::policy::{Access, Endpoint, Enforcement, Policy, Rule, render};
+use crate::policy::{AllowRule, Endpoint, Enforcement, Policy, RequestPattern, Rule, render};
 
 /// What an explanation is made from.
+#[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) composition: &'a Composition,
     pub(super) source: &'a Source<'a>,
@@ -55,9 +58,12 @@ impl<'a> Site<'a> {
 
     /// What the endpoint would say if it allowed every request of the paths that it is about.
     fn opened(&self, question: &Question<'_>) -> Option<Judged> {
+        let (method, path) = ("*".to_owned(), "**".to_owned());
+        let allow = RequestPattern { method, path, query: BTreeMap::new() };
         self.alone(question, |endpoint| {
-            endpoint.access = Some(Access::Full);
-            endpoint.rules.clear();
+            // Written out: a preset would open no WebSocket.
+            endpoint.access = None;
+            endpoint.rules = vec![AllowRule { allow }];
             endpoint.deny_rules.clear();
         })
     }
@@ -138,9 +144,17 @@ impl<'a> Facts<'a> {
             matches!(judged, Some(Judged::Allowed(_)))
         };
         let site = self.sites_of(rule).find(lets)?;
-        let is_read = site.endpoint.is_l7() && matches!(self.question.traffic, Traffic::Request(_));
+        let is_read = site.endpoint.is_l7() && self.question.traffic.request().is_some();
         let pattern = if is_read { site.allowing_pattern(self.question) } else { None };
         Some(self.ruling(site, pattern))
+    }
+
+    /// What lets a request through that may not become a WebSocket.
+    pub(super) fn passing(&self, rule: &str) -> Option<Ruling> {
+        let request = self.question.traffic.request()?;
+        let question = &Question { traffic: Traffic::Request(request), ..*self.question };
+        let plain = Facts { question, ..*self };
+        plain.allowing(rule).or_else(|| plain.auditing(rule))
     }
 
     pub(super) fn auditing(&self, rule: &str) -> Option<Ruling> {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::{Question, Traffic};
-use crate::policy::address::CONTROL_PLANE_PORTS;
 use crate::policy::host::Host;
 use crate::policy::verdict::{
     CompiledPolicy, Connect, ConnectDenial, DestinationDenial, EndpointRef, RequestDenial, RequestVerdict,
@@ -32,16 +31,20 @@ pub(super) fn judge(compiled: &CompiledPolicy, question: &Question<'_>) -> Judge
     let dial = |endpoints: &[EndpointRef], pass: fn(String) -> Judged| {
         destination(compiled, question, endpoints).map_or_else(Judged::Denied, pass)
     };
+    let judged = |verdict: RequestVerdict| match verdict {
+        RequestVerdict::Allowed(endpoints) => dial(&endpoints, Judged::Allowed),
+        RequestVerdict::Audited(endpoints) => dial(&endpoints, Judged::Audited),
+        RequestVerdict::Denied(denial) => Judged::Denied(Refused::Request(denial)),
+    };
     match (compiled.connect(question.caller, question.host, question.port), question.traffic) {
         (Connect::Denied(denial), _) => Judged::Denied(Refused::Connect(denial)),
         (Connect::Inspected(_), Traffic::Stream) => Judged::Denied(Refused::Stream),
         (Connect::Opaque(endpoints), _) => dial(&endpoints, Judged::Allowed),
         (Connect::Inspected(inspected), Traffic::Request(request)) => {
-            match compiled.request(&inspected, &request) {
-                RequestVerdict::Allowed(endpoints) => dial(&endpoints, Judged::Allowed),
-                RequestVerdict::Audited(endpoints) => dial(&endpoints, Judged::Audited),
-                RequestVerdict::Denied(denial) => Judged::Denied(Refused::Request(denial)),
-            }
+            judged(compiled.request(&inspected, &request))
+        }
+        (Connect::Inspected(inspected), Traffic::Upgrade(request)) => {
+            judged(compiled.upgrade(&inspected, &request))
         }
     }
 }
@@ -58,15 +61,11 @@ fn destination(
         Host::Name(_) => None,
     };
     let known = question.addresses.or(literal.as_ref().map(<[IpAddr; 1]>::as_slice));
-    match known {
-        Some(addresses) => compiled
-            .destination(endpoints, addresses, question.port)
-            .map(|at| compiled.rule_name(at).to_owned())
-            .map_err(|denial| Refused::Destination(denial, first())),
-        // No address could change this.
-        None if CONTROL_PLANE_PORTS.contains(&question.port) => {
-            Err(Refused::Destination(DestinationDenial::ControlPlane(question.port), first()))
-        }
-        None => Ok(first()),
-    }
+    let through = match known {
+        Some(addresses) => compiled.destination(endpoints, addresses, question.port),
+        None => compiled.opening(endpoints, question.port),
+    };
+    through
+        .map(|at| compiled.rule_name(at).to_owned())
+        .map_err(|denial| Refused::Destination(denial, first()))
 }

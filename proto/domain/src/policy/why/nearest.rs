@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::facts::{Facts, Site};
 use super::judge::{Judged, Refused};
-use super::{Decisive, Differs, Nearest, Question, Traffic};
+use super::{Decisive, Differs, Nearest, Question};
 use crate::policy::{Access, AllowRule, Endpoint, Enforcement, RequestPattern, render};
 
 /// The allow with the least difference; of equals, the one whose path has more in common with the request's.
 pub(super) fn nearest(facts: &Facts<'_>) -> Option<Nearest> {
-    let Traffic::Request(request) = facts.question.traffic else { return None };
+    let request = facts.question.traffic.request()?;
     let mut best: Option<(Differs, usize, Site<'_>, Decisive)> = None;
     for site in facts.met() {
         for (allow, shown) in allows(site.endpoint) {

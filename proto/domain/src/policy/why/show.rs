@@ -6,14 +6,12 @@ use super::{Answer, Decisive, Differs, Explanation, Missing, Question, Ruling, T
 use crate::policy::Enforcement;
 use crate::policy::authority::Witness;
 use crate::policy::render;
+use crate::policy::verdict::DestinationDenial;
 use crate::untrusted::Untrusted;
 
 /// The question on one line.
 pub(super) fn asked(question: &Question<'_>) -> String {
-    let request = match question.traffic {
-        Traffic::Stream => None,
-        Traffic::Request(request) => Some(request),
-    };
+    let request = question.traffic.request();
     let witness = Witness {
         chain: question.caller.chain.clone(),
         host: question.host.to_string(),
@@ -22,7 +20,7 @@ pub(super) fn asked(question: &Question<'_>) -> String {
         method: request.map(|request| request.method.to_owned()),
         path: request.map(|request| request.path.to_owned()).unwrap_or_default(),
         query: request.and_then(|request| request.query).map(str::to_owned),
-        is_upgrade: false,
+        is_upgrade: matches!(question.traffic, Traffic::Upgrade(_)),
     };
     Untrusted::new(&witness.to_string()).visible()
 }
@@ -83,12 +81,15 @@ impl fmt::Display for Missing {
             Self::Inspected => f.write_str("the connection is inspected, and this is not a request"),
             Self::OtherPaths { .. } => f.write_str("the connection is inspected, and no endpoint is about this path"),
             Self::NoAllow { .. } => f.write_str("the connection is inspected, and no allow matches"),
+            Self::NotWritten => f.write_str(
+                "it may pass, and may not become a WebSocket: only a rule that writes GET out opens one, no preset and no audit",
+            ),
             Self::DenyRule => f.write_str("a deny rule stands in the way, and no allow can change that"),
             Self::UnclearQuery => {
                 f.write_str("the query has no single reading (a bad escape, a `;`, or not UTF-8), and a rule reads queries")
             }
             Self::Address { reason } => f.write_str(reason),
-            Self::ControlPlanePort { port } => write!(f, "port {port} is a control-plane port, which is never reachable"),
+            Self::ControlPlanePort { port } => write!(f, "{}", DestinationDenial::ControlPlane(*port)),
         }
     }
 }
@@ -127,6 +128,9 @@ impl fmt::Display for Explanation {
                 "\n  a proposal could allow it: {} for {}",
                 render::first_line(rule),
                 rule.binaries.first().map_or("", |binary| &binary.path)
+            ),
+            None if self.wants_addresses => f.write_str(
+                "\n  a proposal could allow it that lists the addresses of the host in `allowed_ips`",
             ),
             None => f.write_str("\n  no proposal can allow it"),
         }

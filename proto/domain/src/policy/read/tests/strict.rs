@@ -340,6 +340,33 @@ fn what_loads_but_is_not_meant_is_a_warning_with_its_place() {
     );
 }
 
+/// Kills: a grant that opens nothing, and that nobody is told of; a file of OpenShell's that does not load for it.
+#[test]
+fn a_port_of_a_control_plane_without_addresses_is_told_of_and_not_asked_for() {
+    let rule = |endpoint: &str| format!("endpoints: [{{host: a.b, {endpoint}}}]\nbinaries: [{{path: /a}}]\n");
+    let read = |endpoint: &str| {
+        let text = rule(endpoint).replace("endpoints", "    endpoints").replace("binaries", "    binaries");
+        let loaded = policy_from_yaml(&format!("version: 1\nnetwork_policies:\n  r:\n{text}")).unwrap();
+        let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let asked = crate::node::from_yaml(&rule(endpoint)).unwrap();
+        (
+            warnings,
+            rule_from_node(&asked, Source::Proposal, "rule").map(drop).map_err(|error| error.to_string()),
+        )
+    };
+    let why = "6443 is a control-plane port, which stays closed without `allowed_ips`: list the addresses, or remove it";
+    for (endpoint, at) in
+        [("ports: [443, 6443]", 36), ("port: 6443", 35), ("port: 6443, allowed_ips: []", 35)]
+    {
+        let (warnings, asked) = read(endpoint);
+        assert_eq!(warnings, [format!("4:{at}: network_policies.r.endpoints[0].ports: {why}")], "{endpoint}");
+        assert!(asked.as_ref().is_err_and(|problems| problems.contains(why)), "{asked:?}");
+    }
+    for endpoint in ["port: 6443, allowed_ips: [10.0.0.1]", "ports: [443, 6444]"] {
+        assert_eq!(read(endpoint), (Vec::new(), Ok(())), "{endpoint}");
+    }
+}
+
 #[test]
 fn each_seed_is_what_its_name_says() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/policy");

@@ -71,6 +71,11 @@ fn codes_that_depend_on_the_ask_alone_are_present_and_absent() {
             l4("db.other.org", 5432, "/usr/bin/curl"),
             l4("db.other.org", 443, "/usr/bin/curl"),
         ),
+        (
+            Code::DatabasePort,
+            "x | {host: k.other.org, port: 6443, allowed_ips: [8.8.8.0/24]} | /usr/bin/curl",
+            "x | {host: k.other.org, port: 6444, allowed_ips: [8.8.8.0/24]} | /usr/bin/curl",
+        ),
         (Code::EphemeralPort, l4("o.org", 49152, "/usr/bin/curl"), l4("o.org", 49151, "/usr/bin/curl")),
         (Code::MutatingMethod, allow("DELETE", "/a/b"), allow("OPTIONS", "/a/b")),
         (Code::MutatingMethod, allow("PURGE", "/a/b"), get),

@@ -1,0 +1,145 @@
+//! Several proposals at once: which are chosen, which were looked at, and the list that is confirmed.
+//!
+//! Pure. Each item keeps the digest that it had when the list was opened: the list is what is decided, whatever
+//! comes meanwhile. What has findings is in it only once its detail was on the screen as it is now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openshell_domain::id::{Digest, ProposalId};
+use openshell_domain::proposal::Proposal;
+
+use super::life::Life;
+use super::model::{Model, Place};
+use super::reason::{Reason, Words};
+use super::risk;
+use crate::client::Verb;
+use crate::review;
+
+/// The most that are decided at once.
+pub const MOST: usize = 100;
+
+/// What is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// The proposals.
+    pub chosen: BTreeSet<ProposalId>,
+    /// Where a range begins.
+    pub anchor: Option<ProposalId>,
+    /// What has been on the screen for long enough, as it was then.
+    pub seen: BTreeMap<ProposalId, Digest>,
+    /// Words that were typed for several and not sent.
+    pub words: Words,
+    /// How many lists were opened: each is another one.
+    pub opened: u32,
+}
+
+impl Selection {
+    /// Chooses a proposal, or not any more.
+    pub fn toggle(&mut self, id: ProposalId) {
+        if !self.chosen.remove(&id) {
+            self.chosen.insert(id);
+        }
+        self.anchor = Some(id);
+    }
+
+    /// Forgets one that awaits nothing any more.
+    pub fn forget(&mut self, id: ProposalId) {
+        self.chosen.remove(&id);
+        self.seen.remove(&id);
+    }
+}
+
+/// The list that is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Many {
+    /// Which way.
+    pub verb: Verb,
+    /// Which list it is.
+    pub serial: u32,
+    /// What is on it, in the order of the rows.
+    pub items: Vec<Item>,
+    /// The first item in sight.
+    pub top: usize,
+    /// One reason for all.
+    pub reason: Reason,
+    /// Whether it was sent: then it tells what becomes of each.
+    pub is_sent: bool,
+}
+
+/// One proposal of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Which.
+    pub id: ProposalId,
+    /// As it was when the list was opened.
+    pub digest: Option<Digest>,
+    /// What an approval would newly allow.
+    pub newly: String,
+    /// Why it is left out.
+    pub out: Option<String>,
+}
+
+impl Many {
+    /// The list of what is chosen.
+    #[must_use]
+    pub fn of(model: &Model, verb: Verb) -> Self {
+        // What is chosen stays so where a filter takes its row away: the list shows it nevertheless.
+        let chosen = model.selection.chosen.iter().filter_map(|id| model.place(*id));
+        let places: BTreeSet<Place> = chosen.collect();
+        let chosen = places.iter().filter_map(|place| model.proposal(place.id()));
+        let mut items: Vec<Item> = chosen.map(|proposal| item(model, proposal, verb)).collect();
+        for item in items.iter_mut().filter(|item| item.out.is_none()).skip(MOST) {
+            item.out = Some(format!("at most {MOST} at once"));
+        }
+        Self {
+            verb,
+            serial: model.selection.opened,
+            items,
+            top: 0,
+            reason: Reason::new(model.selection.words.clone()),
+            is_sent: false,
+        }
+    }
+
+    /// What is not left out.
+    pub fn included(&self) -> impl Iterator<Item = (ProposalId, Digest)> {
+        self.items.iter().filter(|item| item.out.is_none()).filter_map(|item| Some((item.id, item.digest?)))
+    }
+}
+
+fn item(model: &Model, proposal: &Proposal, verb: Verb) -> Item {
+    let section = review::newly(proposal);
+    let newly = section.short.as_ref().or(section.entries.first()).map(|entry| entry.text.clone());
+    Item {
+        id: proposal.id,
+        digest: proposal.digest(),
+        newly: newly.unwrap_or_default(),
+        out: objection(model, proposal, verb),
+    }
+}
+
+/// Why a proposal is not decided together with others.
+fn objection(model: &Model, proposal: &Proposal, verb: Verb) -> Option<String> {
+    let Some(review) = &proposal.review else {
+        return Some("what it would change is being computed".to_owned());
+    };
+    if !model.awaits(proposal) {
+        return Some(format!("it is {} already", proposal.status.as_str()));
+    }
+    if model.life(proposal.id).is_some_and(Life::is_open) {
+        return Some("a decision on it is on its way".to_owned());
+    }
+    if verb == Verb::Approve && review.difference.is_none() {
+        return Some("too complex: reject it".to_owned());
+    }
+    if verb == Verb::Approve && risk::of(proposal).next().is_some() {
+        return Some(format!("second key, approve it alone: {}", risk::names(proposal)));
+    }
+    let is_seen = model.selection.seen.get(&proposal.id) == Some(&review.digest);
+    match review.findings.len() {
+        0 => None,
+        _ if is_seen => None,
+        1 => Some("it has a finding: look at it first".to_owned()),
+        many => Some(format!("it has {many} findings: look at it first")),
+    }
+}

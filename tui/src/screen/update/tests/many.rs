@@ -1,0 +1,192 @@
+//! Several at once: choosing, the list, what is left out, what becomes of each.
+
+use super::*;
+use crate::client::{Decision, Recorded};
+use crate::screen::msg::{Answer, What};
+use openshell_domain::id::Revision;
+
+/// Three asks of which the last has a finding that wants a second key, and one without any finding.
+fn four() -> World {
+    let mut world = World::with_three();
+    world.denied("GET", "/v1/items/a/b", 1);
+    let clean = "endpoints: [{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /v1/items/a/b}}]}]\nbinaries: [{path: /usr/bin/curl}]";
+    world.submit(4, "read_one", rule(clean), "reads one");
+    world
+}
+
+fn sent(world: &World) -> Vec<Decision> {
+    let last = world.effects.iter().rev().find_map(|effect| match effect {
+        Effect::DecideMany(decisions) => Some(decisions.clone()),
+        _ => None,
+    });
+    last.unwrap_or_default()
+}
+
+fn out(world: &World) -> Vec<Option<String>> {
+    match &world.model.overlay {
+        Overlay::Many(many) => many.items.iter().map(|item| item.out.clone()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn space_chooses_and_goes_on_and_escape_ends_it() {
+    let mut world = four();
+    world.press("gg  ");
+    assert_eq!(world.model.selection.chosen, [id(4), id(1)].into());
+    assert_eq!(world.selected(), id(2));
+    world.press("kk ");
+    assert_eq!(world.model.selection.chosen, [id(1)].into(), "not any more");
+    world.press("GV");
+    assert_eq!(world.model.selection.chosen.len(), 4, "all from the last choice to here");
+    world.press("\x1b");
+    assert!(world.model.selection.chosen.is_empty());
+    world.press("a");
+    assert!(matches!(world.model.overlay, Overlay::Accept(_)), "one by one again");
+}
+
+/// Kills: approving in bulk what nobody has looked at, and a second key that is none any more.
+#[test]
+fn what_has_findings_is_left_out_until_it_was_looked_at() {
+    let mut world = four();
+    world.model.selection.seen.clear();
+    world.model.selection.chosen = [id(1), id(2), id(3), id(4)].into();
+    world.press("g");
+    world.model.selection.seen.clear();
+    world.give(What::Drawn);
+    world.after(10);
+    world.model.selection.seen.clear();
+    world.tap('a', true);
+    let why = out(&world);
+    assert!(why[1].as_ref().unwrap().contains("3 findings"), "{why:?}");
+    assert!(why[2].as_ref().unwrap().contains("3 findings"), "{why:?}");
+    assert!(why[3].as_ref().unwrap().contains("second key"), "{why:?}");
+    world.press("n");
+    world.press("jj");
+    world.press("a");
+    let why = out(&world);
+    assert_eq!((why[1].is_some(), why[2].is_some(), why[3].is_some()), (false, false, true), "{why:?}");
+    world.press("y");
+    let ids: Vec<_> = sent(&world).iter().map(|sent| sent.proposal).collect();
+    assert!(ids.contains(&id(1)) && ids.contains(&id(2)) && !ids.contains(&id(3)), "{ids:?}");
+}
+
+#[test]
+fn each_is_bound_to_what_the_list_was_made_of() {
+    let mut world = four();
+    world.press("g  ");
+    world.press("a");
+    let before: Vec<_> = [4, 1].map(|n| world.model.proposal(id(n)).unwrap().digest().unwrap()).into();
+    world.granted(9, "write_all", put("/repos/o/**"));
+    world.reviewed(1);
+    world.press("y");
+    let digests: Vec<_> = sent(&world).iter().map(|sent| sent.digest).collect();
+    assert_eq!(digests, before, "the gateway refuses what is another one now");
+    assert!(sent(&world).iter().all(|sent| sent.verb == Verb::Approve && sent.lease.is_empty()));
+}
+
+#[test]
+fn the_list_wants_its_own_key_and_its_own_time() {
+    for other in ["a", "\n", "\x1b", "x"] {
+        let mut world = four();
+        world.press("g  a");
+        world.press(other);
+        assert!(world.effects.is_empty() && world.model.overlay == Overlay::None, "{other:?}");
+        assert_eq!(world.model.selection.chosen.len(), 2, "what is chosen stays chosen");
+    }
+    let mut world = four();
+    world.press("g  a");
+    world.give(What::Drawn);
+    world.after(200);
+    world.tap('y', true);
+    assert!(world.effects.is_empty() && world.model.note.as_ref().unwrap().contains("too early"));
+    world.press("jky");
+    assert_eq!(sent(&world).len(), 2);
+}
+
+#[test]
+fn one_reason_goes_with_all_rejections() {
+    let mut world = four();
+    world.press("g  r");
+    world.press("\n");
+    assert!(world.effects.is_empty(), "not without words by one enter");
+    world.press("not today, j k y a");
+    world.key(KeyCode::Char('1'), KeyModifiers::ALT);
+    world.paste("!");
+    world.press("\n");
+    let sent = sent(&world);
+    assert_eq!(sent.len(), 2);
+    for one in &sent {
+        assert_eq!((one.verb, one.reason.as_str()), (Verb::Reject, "not today, j k y a!"));
+        assert_eq!(one.hints, ["too_broad"]);
+    }
+}
+
+#[test]
+fn offline_nothing_is_sent_and_words_are_kept() {
+    let mut world = four();
+    world.press("g  rnot today");
+    world.reconnecting();
+    world.press("\n");
+    assert!(world.effects.is_empty() && world.model.note.as_ref().unwrap().contains("away"));
+    world.press("\x1ba");
+    assert!(world.model.overlay == Overlay::None && world.model.note.as_ref().unwrap().contains("away"));
+    world.press("rmore ");
+    assert!(matches!(world.model.overlay, Overlay::Many(_)), "words are words");
+    world.press("\x1b");
+    world.live();
+    for n in 1..=4 {
+        world.reviewed(n);
+    }
+    world.press("r\n");
+    assert_eq!(sent(&world)[0].reason, "not todaymore ");
+}
+
+#[test]
+fn each_outcome_is_told_and_all_of_them_are_undone_together() {
+    let mut world = four();
+    world.press("g  a");
+    world.press("y");
+    let decisions = sent(&world);
+    let recorded = Recorded { seq: 90, revision: Some(Revision(2)), is_attached: true, lease: None };
+    let results = [Ok(recorded), Err(ClientError::Stale(None))];
+    let answers = decisions.iter().cloned().zip(results);
+    let answers = answers.map(|(decision, result)| Answer { decision, result }).collect();
+    world.give(What::Answers(answers));
+    let story = |n| world.model.life(id(n)).unwrap().story();
+    assert!(story(4).contains("revision 2") && story(1).contains("worded anew"), "{} {}", story(4), story(1));
+    assert!(
+        matches!(&world.model.overlay, Overlay::Many(many) if many.is_sent),
+        "it tells what became of them"
+    );
+    world.press("\x1b");
+    assert_eq!(world.model.overlay, Overlay::None);
+    world.approved(id(4), 2, "");
+    world.press("u");
+    assert_eq!(
+        (world.decision(id(4)).verb, sent(&world).len()),
+        (Verb::Undo, 2),
+        "the one that was recorded"
+    );
+    let mut world = four();
+    world.press("g  ay");
+    for n in [4, 1] {
+        let decision = sent(&world).into_iter().find(|sent| sent.proposal == id(n)).unwrap();
+        world.give(What::Answers(vec![Answer { decision, result: Ok(recorded) }]));
+        world.approved(id(n), 2, "");
+    }
+    world.press("\x1bu");
+    let undone = sent(&world);
+    assert_eq!(undone.len(), 2);
+    assert!(undone.iter().all(|sent| sent.verb == Verb::Undo));
+}
+
+#[test]
+fn what_is_decided_elsewhere_is_not_chosen_any_more() {
+    let mut world = four();
+    world.press("g  ");
+    world.rejected(id(4), "no");
+    assert_eq!(world.model.selection.chosen, [id(1)].into());
+    world.press("a");
+    assert_eq!(out(&world).len(), 1);
+}
