@@ -98,7 +98,8 @@ mod tests {
         let rule = copied(&mut world).remove(0);
         assert_eq!(wording::read(&rule).unwrap().1, put("/repos/o/r/contents/demo/run-1.md"), "{rule}");
         world.press("yjy");
-        let ids: Vec<String> = copied(&mut world).iter().map(|text| text.chars().take(36).collect()).collect();
+        let ids: Vec<String> =
+            copied(&mut world).iter().map(|text| text.chars().take(36).collect()).collect();
         assert_eq!(ids, [id(1).to_string(), id(2).to_string()], "another key in between");
     }
 

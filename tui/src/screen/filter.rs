@@ -124,7 +124,8 @@ impl Word {
                         let mut rules = endpoint.rules.iter().map(|rule| &rule.allow);
                         is_fuzzy(&endpoint.host, wanted)
                             || endpoint.ports.iter().any(|port| port.to_string() == wanted)
-                            || rules.any(|rule| is_fuzzy(&rule.path, wanted) || is_fuzzy(&rule.method, wanted))
+                            || rules
+                                .any(|rule| is_fuzzy(&rule.path, wanted) || is_fuzzy(&rule.method, wanted))
                     })
             }
         }

@@ -20,13 +20,13 @@ use super::layout::Areas;
 use super::life::Life;
 use super::listing::Listing;
 use super::log::LogTab;
+pub use super::order::Place;
 use super::policy::PolicyTab;
 use super::reason::Words;
 use super::sandboxes::SandboxesTab;
 use super::selection::Selection;
 use super::sorted::Sorted;
 use super::tab::Tab;
-pub use super::order::Place;
 pub use parts::{Detail, Focus, Overlay, Prompt, Standing};
 
 /// Everything.
@@ -345,8 +345,7 @@ impl Model {
     pub fn is_ticking(&self) -> bool {
         let is_passing =
             self.news.is_some() || super::back::offer(self).is_some() || self.deaf_until.is_some();
-        let is_told =
-            self.tab != Tab::Pending || !self.bell.due.is_empty() || !self.list.hidden.is_empty();
+        let is_told = self.tab != Tab::Pending || !self.bell.due.is_empty() || !self.list.hidden.is_empty();
         is_passing || is_told || !self.rows.is_empty() || matches!(self.link, Link::Lost { .. })
     }
 }

@@ -11,8 +11,8 @@ use super::view::view;
 
 mod acts;
 mod hostile;
-mod reviewer;
 mod narrow;
+mod reviewer;
 mod reviews;
 mod states;
 pub(crate) mod tabs;

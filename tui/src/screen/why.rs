@@ -17,6 +17,9 @@ use crate::client::asks::{Asked, Explained};
 /// The method that stands for bytes that nobody reads.
 const STREAM: &str = "CONNECT";
 
+/// The method that stands for a handshake that opens a WebSocket.
+const WEBSOCKET: &str = "WEBSOCKET";
+
 /// The longest line, in bytes.
 const LONGEST: usize = 4096;
 
@@ -87,14 +90,20 @@ impl Why {
         if !binary.starts_with('/') {
             return Err("the program is wanted as an absolute path: tab goes there".to_owned());
         }
-        let is_stream = method.eq_ignore_ascii_case(STREAM);
+        let is_upgrade = method.eq_ignore_ascii_case(WEBSOCKET);
+        let (method, target) = match () {
+            () if method.eq_ignore_ascii_case(STREAM) => ("", ""),
+            () if is_upgrade => ("GET", target),
+            () => (method, target),
+        };
         Ok(Asked {
             sandbox: self.sandbox.clone(),
             binary,
             host: host.trim_matches(['[', ']']).to_owned(),
             port,
-            method: if is_stream { String::new() } else { method.to_owned() },
-            target: if is_stream { String::new() } else { target.to_owned() },
+            method: method.to_owned(),
+            target: target.to_owned(),
+            is_upgrade,
         })
     }
 }
@@ -103,7 +112,8 @@ impl Why {
 fn request(proposal: &Proposal) -> String {
     let Some(endpoint) = proposal.draft.rule.endpoints.first() else { return String::new() };
     let port = endpoint.ports.first().copied().unwrap_or(443);
-    let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
+    let host =
+        if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
     let place = if port == 443 { host } else { format!("{host}:{port}") };
     match (endpoint.is_l7(), endpoint.rules.first()) {
         (false, _) => format!("{place} {STREAM}"),

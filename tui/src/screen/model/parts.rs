@@ -12,8 +12,8 @@ use crate::screen::back::Revoke;
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
-use crate::screen::why::Why;
 use crate::screen::selection::Many;
+use crate::screen::why::Why;
 
 /// A proposal as it is on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]

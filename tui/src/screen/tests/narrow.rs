@@ -47,7 +47,11 @@ fn a_filter_holds_while_it_is_typed_and_escape_gives_all_back() {
     assert!(screen(&world).contains("10 pending"), "{}", screen(&world));
     world.press("q");
     assert_eq!((ids(&world).len(), world.model.selected()), (0, None));
-    assert!(screen(&world).contains("10 asks await a decision, none of them in the list"), "{}", screen(&world));
+    assert!(
+        screen(&world).contains("10 asks await a decision, none of them in the list"),
+        "{}",
+        screen(&world)
+    );
     world.key(KeyCode::Backspace, KeyModifiers::NONE);
     assert_eq!((ids(&world).len(), world.selected()), (5, chosen), "back to what was chosen");
     world.press("\n");

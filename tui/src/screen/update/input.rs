@@ -6,10 +6,10 @@ use super::{alert, approval, back, many, narrow, prompt, rows, tabs};
 use crate::client::Verb;
 use crate::screen::Exit;
 use crate::screen::keys::{self, Action};
-use crate::screen::{copy, log, why};
 use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::tab::Tab;
+use crate::screen::{copy, log, why};
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if prompt::swallows(model, key) {
@@ -96,7 +96,8 @@ fn switch(model: &mut Model) {
 }
 
 fn leave(model: &mut Model) {
-    if model.tab == Tab::Pending && tabs::focused(model) == Focus::List && !model.selection.chosen.is_empty() {
+    if model.tab == Tab::Pending && tabs::focused(model) == Focus::List && !model.selection.chosen.is_empty()
+    {
         model.selection.chosen.clear();
         model.selection.anchor = None;
     } else if tabs::focused(model) == Focus::List {

@@ -24,9 +24,8 @@ const FEWEST: usize = 24;
 
 pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let (above, below) = model.fresh_around();
-    let edge = pane::stale(model, theme).or_else(|| {
-        (above > 0).then(|| pane::title(&format!("▲ {above} new above"), theme.warn))
-    });
+    let edge = pane::stale(model, theme)
+        .or_else(|| (above > 0).then(|| pane::title(&format!("▲ {above} new above"), theme.warn)));
     let room = usize::from(areas.list.width).saturating_sub(edge.as_ref().map_or(0, Line::width) + 7);
     let is_focused = model.focus == Focus::List;
     let mut block = pane::frame(theme, is_focused, &narrowed::pending(model, room))

@@ -16,8 +16,10 @@ fn it_is_filled_in_from_what_is_shown_and_asks_what_is_typed() {
     let mut world = World::with_three();
     world.press("w\n");
     let first = asked(&world).remove(0);
-    let wanted = ("policy-demo", "/usr/bin/curl", "api.github.com", 443, "PUT", "/repos/o/r/contents/demo/run-1.md");
-    let Asked { sandbox, binary, host, port, method, target } = &first;
+    let wanted =
+        ("policy-demo", "/usr/bin/curl", "api.github.com", 443, "PUT", "/repos/o/r/contents/demo/run-1.md");
+    let Asked { sandbox, binary, host, port, method, target, is_upgrade } = &first;
+    assert!(!is_upgrade);
     assert_eq!((&**sandbox, &**binary, &**host, *port, &**method, &**target), wanted);
     golden("why_asking", &mut world);
     world.serve();
@@ -39,6 +41,17 @@ fn a_stream_is_asked_for_as_one() {
     world.press("jw\n");
     let asked = asked(&world).remove(0);
     assert_eq!((&*asked.host, &*asked.method, &*asked.target), ("pkg.example.net", "", ""));
+}
+
+#[test]
+fn a_websocket_is_asked_for_as_one() {
+    let mut world = World::with_three();
+    world.press("w");
+    world.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    world.press("ws.example.net websocket /chat\n");
+    let asked = asked(&world).remove(0);
+    let told = (&*asked.host, &*asked.method, &*asked.target, asked.is_upgrade);
+    assert_eq!(told, ("ws.example.net", "GET", "/chat", true));
 }
 
 /// Kills: the answer to an earlier question under a later one.

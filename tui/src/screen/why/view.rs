@@ -38,7 +38,10 @@ pub(in crate::screen) fn draw(why: &Why, theme: &Theme, frame: &mut Frame<'_>, a
             cursor = column;
         }
     }
-    lines.push(Line::styled("HOST[:PORT] METHOD PATH; CONNECT asks for bytes that nobody reads", theme.dim));
+    lines.push(Line::styled(
+        "HOST[:PORT] METHOD PATH; CONNECT asks for unread bytes, WEBSOCKET for one",
+        theme.dim,
+    ));
     lines.push(Line::default());
     let answer = answer(why, theme, cells);
     let room = usize::from(area.height).saturating_sub(HEAD + 2);
