@@ -3,7 +3,7 @@
 //! Lines wait in one queue, in their order. Ordinary ones have [`ROOM`] bytes in it and changes of policy
 //! [`RESERVE`] more, so that no flood of requests keeps one out. What finds no room, because the disk does not keep up,
 //! is dropped and counted, and the files say how many after the last line before the gap. Who writes a line wakes nobody
-//! where the thread is awake or about to be: it takes what comes within [`LINGER`] with it. Fed by the log under its lock;
+//! where the thread is awake or about to be: it takes what comes within `LINGER` with it. Fed by the log under its lock;
 //! what is told on stderr is said here.
 
 use std::collections::VecDeque;

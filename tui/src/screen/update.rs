@@ -45,19 +45,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.is_dirty = true;
     match msg.what {
         What::Key(press) => pressed(model, press),
-        What::Paste(text) if model.log.typing.is_some() => {
-            log::paste(model, &text);
-            Vec::new()
-        }
-        What::Paste(text) if matches!(model.overlay, Overlay::Why(_)) => {
-            why::paste(model, &text);
-            Vec::new()
-        }
-        What::Paste(text) if narrow::is_typing(model) => {
-            narrow::paste(model, &text);
-            Vec::new()
-        }
-        What::Paste(text) => prompt::paste(model, &text),
+        What::Paste(text) => pasted(model, &text),
         What::Resize(columns, lines) => {
             model.size = (columns, lines);
             tabs::in_sight(model);
@@ -90,15 +78,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.log.proof = answer.map_or_else(Proof::Failed, Proof::Done);
             Vec::new()
         }
-        What::Tick => {
-            let rate = model.decided.rate;
-            if model.tab == Tab::Decided {
-                decided::count(model);
-            }
-            let is_back = narrow::expire(model);
-            model.is_dirty = is_back || before != Some(face::of(model)) || rate != model.decided.rate;
-            alert::ring(model)
-        }
+        What::Tick => tick(model, before),
         What::Drawn => {
             model.arming.drawn(arming::subjects(model));
             model.is_dirty = false;
@@ -111,6 +91,30 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Signal(number) => vec![Effect::Quit(Exit::Signal(number))],
     }
+}
+
+/// Time has passed: what the screen shows may be another.
+fn tick(model: &mut Model, before: Option<face::Face>) -> Vec<Effect> {
+    let rate = model.decided.rate;
+    if model.tab == Tab::Decided {
+        decided::count(model);
+    }
+    let is_back = narrow::expire(model);
+    model.is_dirty = is_back || before != Some(face::of(model)) || rate != model.decided.rate;
+    alert::ring(model)
+}
+
+fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
+    if model.log.typing.is_some() {
+        log::paste(model, text);
+    } else if matches!(model.overlay, Overlay::Why(_)) {
+        why::paste(model, text);
+    } else if narrow::is_typing(model) {
+        narrow::paste(model, text);
+    } else {
+        return prompt::paste(model, text);
+    }
+    Vec::new()
 }
 
 fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {

@@ -216,7 +216,7 @@ fn decisions_are_filtered_and_the_rate_is_of_all() {
     let mut world = busy();
     world.press("2");
     world.serve();
-    let rate = world.model.decided.rate.clone();
+    let rate = world.model.decided.rate;
     world.press("j/status:reje");
     assert_eq!(world.model.decided.rows.len(), 1);
     assert_eq!(world.model.decided.browse.selected, Some(id(2)));

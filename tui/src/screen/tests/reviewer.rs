@@ -11,7 +11,6 @@ use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openshell_domain::event::{Actor, ActorKind, Envelope, Event};
 use openshell_domain::id::{EventId, ProposalId, RunId, SandboxName, Stream};
-use openshell_domain::inbox::Inbox;
 use openshell_domain::policy::Rule;
 use openshell_domain::proposal::{Draft, Origin};
 use openshell_domain::review::Review;
@@ -132,7 +131,7 @@ impl Desk {
     }
 
     fn connect(&mut self) {
-        let mut inbox = self.model.inbox.clone().unwrap_or_else(Inbox::default);
+        let mut inbox = self.model.inbox.clone().unwrap_or_default();
         inbox.seq = self.seq;
         self.give(What::Feed(Update::Snapshot(Box::new(inbox))));
         self.give(What::Feed(Update::Connection(Connection::Live)));
