@@ -16,6 +16,7 @@ use openshell_wire::door::{DoorError, default_door};
 
 use crate::cli::{self, Options, Output};
 use crate::client::Client;
+use crate::config;
 use crate::demo::{self, DemoArgs, Ending};
 use crate::gateway::{self, GatewayError, start};
 use crate::manual;
@@ -238,7 +239,14 @@ async fn open(gateway: PathBuf, look: Look) -> u8 {
     if let Err(error) = Client::connect(&gateway).await {
         return failed(&VerbError::from(error));
     }
-    let options = ScreenOptions { gateway, title: "openshell-inbox".to_owned(), look, notices: None };
+    let keys = match config::keys() {
+        Ok(keys) => keys,
+        Err(problems) => {
+            return fail(&problems.join("\n"), "without the file the keys are those of the README", USAGE);
+        }
+    };
+    let title = "openshell-inbox".to_owned();
+    let options = ScreenOptions { gateway, title, look, keys, notices: None };
     match screen::run(options).await {
         Ok(Exit::Quit) => DONE,
         Ok(Exit::Signal(number)) => u8::try_from(number).unwrap_or(0).saturating_add(128),

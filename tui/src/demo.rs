@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::client::{Client, ClientError, Decision, Verb};
+use crate::screen::keys::Keymap;
 use crate::screen::{self, Look, Notice, ScreenError, ScreenOptions};
 use agent::step::StepKind;
 use agent::{ClientKind, Step};
@@ -306,6 +307,8 @@ async fn watched(
         gateway: stage.door().to_owned(),
         title: "openshell-inbox demo".to_owned(),
         look,
+        // The hint names them.
+        keys: Keymap::default(),
         notices: Some(inbox),
     };
     let listening = async {

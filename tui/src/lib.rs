@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod compose;
+pub mod config;
 pub mod demo;
 pub mod gateway;
 pub mod isolation;

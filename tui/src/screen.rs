@@ -42,6 +42,8 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+use keys::Keymap;
+
 pub use run::run;
 pub use theme::Look;
 
@@ -57,6 +59,8 @@ pub struct ScreenOptions {
     pub title: String,
     /// What it is to look like.
     pub look: Look,
+    /// Which keys do what.
+    pub keys: Keymap,
     /// Words to show above the footer as they come; the latest replaces the one before.
     pub notices: Option<mpsc::Receiver<Notice>>,
 }

@@ -229,6 +229,7 @@ async fn a_screen_that_panics() {
         gateway: "/nonexistent/gateway.sock".into(),
         title: "panics".to_owned(),
         look: openshell_inbox::screen::Look::default(),
+        keys: openshell_inbox::screen::keys::Keymap::default(),
         notices: Some(notices),
     };
     let exit = openshell_inbox::screen::run(options).await.unwrap();

@@ -19,7 +19,7 @@ use openshell_domain::review::Review;
 
 use crate::review::{self, Section};
 use crate::wording;
-pub(super) use act::{again, is_away, key, open, paste, previewed, revised, written};
+pub(super) use act::{again, is_away, key, open, paste, take_in};
 use area::Area;
 
 /// A wording that is being made.

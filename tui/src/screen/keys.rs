@@ -1,10 +1,19 @@
 //! The keys: one table from which keymap, footer, help and the README's list are made.
 //!
-//! Owns which key does what where. What an action means is `update`'s business.
+//! Owns which key does what where, unless a reviewer says otherwise ([`Keymap`]). What an action means is `update`'s
+//! business. The keys of questions are in no row of it: what confirms is the same for everybody.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+mod chord;
+mod custom;
+mod keymap;
+
+use crossterm::event::KeyCode;
 
 use super::tab::Tab;
+pub use chord::Chord;
+use chord::{ctrl, key, letter};
+pub use custom::{Custom, MAX_FILE};
+pub use keymap::{Bound, Keymap};
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +84,59 @@ pub enum Action {
     Quit,
 }
 
+impl Action {
+    /// What the file of settings calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Top => "top",
+            Self::Bottom => "bottom",
+            Self::PageUp => "page-up",
+            Self::PageDown => "page-down",
+            Self::Open => "open",
+            Self::Switch => "pane",
+            Self::Back => "back",
+            Self::Show(Tab::Pending) => "tab-pending",
+            Self::Show(Tab::Decided) => "tab-decided",
+            Self::Show(Tab::Policy) => "tab-policy",
+            Self::Show(Tab::Sandboxes) => "tab-sandboxes",
+            Self::Show(Tab::Log) => "tab-log",
+            Self::Approve => "approve",
+            Self::Lease => "approve-for",
+            Self::Reject => "reject",
+            Self::Edit => "edit",
+            Self::Undo => "undo",
+            Self::Revoke => "revoke",
+            Self::Choose => "choose",
+            Self::Range => "choose-range",
+            Self::Policy => "policy",
+            Self::Difference => "difference",
+            Self::Verify => "verify",
+            Self::Filter => "filter",
+            Self::Sort => "sort",
+            Self::Hide => "hide",
+            Self::Unhide => "unhide",
+            Self::Copy => "copy",
+            Self::Why => "why",
+            Self::Pause => "pause",
+            Self::Help => "help",
+            Self::Redraw => "redraw",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+        }
+    }
+
+    /// Whether it decides, or opens a question that does.
+    #[must_use]
+    pub fn decides(self) -> bool {
+        matches!(self, Self::Approve | Self::Lease | Self::Reject | Self::Undo | Self::Revoke)
+    }
+}
+
 /// One row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding {
     /// The keys, the one to show first.
     pub keys: &'static [Chord],
@@ -88,22 +148,6 @@ pub struct Binding {
     pub help: &'static str,
     /// What the footer says; empty: nothing.
     pub footer: &'static str,
-}
-
-/// A key with its modifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chord(KeyCode, KeyModifiers);
-
-const fn key(code: KeyCode) -> Chord {
-    Chord(code, KeyModifiers::NONE)
-}
-
-const fn letter(c: char) -> Chord {
-    key(KeyCode::Char(c))
-}
-
-const fn ctrl(c: char) -> Chord {
-    Chord(KeyCode::Char(c), KeyModifiers::CONTROL)
 }
 
 const fn row(keys: &'static [Chord], action: Action, help: &'static str, footer: &'static str) -> Binding {
@@ -182,11 +226,6 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('q'), ctrl('c')], Action::Quit, "quit; nothing is decided by that", "quit"),
 ];
 
-/// The keys of one tab, in the order of the footer.
-pub fn of(tab: Tab) -> impl Iterator<Item = &'static Binding> {
-    TABLE.iter().filter(move |row| row.tabs.contains(&tab))
-}
-
 /// The keys while a filter is typed: label, what the footer says.
 pub const FILTER: &[(&str, &str)] = &[("enter", "keep"), ("esc", "all again")];
 
@@ -201,16 +240,17 @@ pub const WHY: &[(&str, &str)] =
 /// The table as the README has it.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from("| key | where | does |\n|---|---|---|\n");
+    let mut out = String::from("| key | action | where | does |\n|---|---|---|---|\n");
     for row in TABLE {
         let keys: Vec<String> = row.keys.iter().map(|chord| format!("`{}`", chord.label())).collect();
         let tabs: Vec<&str> = row.tabs.iter().map(|tab| tab.name()).collect();
         let tabs = if row.tabs.len() == Tab::ALL.len() { String::new() } else { tabs.join(", ") };
-        out.push_str(&format!("| {} | {tabs} | {} |\n", keys.join(" "), row.help));
+        let action = row.action.name();
+        out.push_str(&format!("| {} | {action} | {tabs} | {} |\n", keys.join(" "), row.help));
     }
     for (when, keys) in MODES {
         for (key, help) in *keys {
-            out.push_str(&format!("| `{key}` | {when} | {help} |\n"));
+            out.push_str(&format!("| `{key}` | | {when} | {help} |\n"));
         }
     }
     out
@@ -267,83 +307,5 @@ const MODES: &[(&str, &[(&str, &str)])] = &[
     ("before several are approved", MANY),
 ];
 
-/// The action of a key on a tab, if it has one.
-#[must_use]
-pub fn action(tab: Tab, event: KeyEvent) -> Option<Action> {
-    // The shift of a capital letter is in the letter.
-    let modifiers = event.modifiers.difference(KeyModifiers::SHIFT);
-    let pressed = Chord(event.code, modifiers);
-    of(tab).find(|row| row.keys.contains(&pressed)).map(|row| row.action)
-}
-
-impl Chord {
-    /// The key as people write it: `a`, `enter`, `ctrl-z`, `↓`.
-    #[must_use]
-    pub fn label(self) -> String {
-        let name = match self.0 {
-            KeyCode::Char(' ') => "space".to_owned(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::Enter => "enter".to_owned(),
-            KeyCode::Tab => "tab".to_owned(),
-            KeyCode::Esc => "esc".to_owned(),
-            KeyCode::Up => "↑".to_owned(),
-            KeyCode::Down => "↓".to_owned(),
-            KeyCode::Home => "home".to_owned(),
-            KeyCode::End => "end".to_owned(),
-            KeyCode::PageUp => "pgup".to_owned(),
-            KeyCode::PageDown => "pgdn".to_owned(),
-            other => other.to_string(),
-        };
-        if self.1.contains(KeyModifiers::CONTROL) { format!("ctrl-{name}") } else { name }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_key_does_two_things_on_one_tab() {
-        for tab in Tab::ALL {
-            let mut seen = Vec::new();
-            for chord in of(tab).flat_map(|row| row.keys) {
-                assert!(!seen.contains(chord), "{}: {}", tab.name(), chord.label());
-                seen.push(*chord);
-            }
-        }
-    }
-
-    #[test]
-    fn keys_find_their_actions() {
-        let press = |tab, code, modifiers| action(tab, KeyEvent::new(code, modifiers));
-        let letter = |tab, c| press(tab, KeyCode::Char(c), KeyModifiers::NONE);
-        assert_eq!(letter(Tab::Pending, 'a'), Some(Action::Approve));
-        assert_eq!(press(Tab::Log, KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Action::Bottom));
-        assert_eq!(press(Tab::Policy, KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Action::Quit));
-        assert_eq!(press(Tab::Pending, KeyCode::Char('a'), KeyModifiers::ALT), None);
-        assert_eq!(press(Tab::Pending, KeyCode::Char('a'), KeyModifiers::CONTROL), None);
-        assert_eq!(
-            [letter(Tab::Pending, 'v'), letter(Tab::Log, 'v')],
-            [Some(Action::Policy), Some(Action::Verify)]
-        );
-        for tab in Tab::ALL {
-            assert_eq!(letter(Tab::Decided, tab.digit()), Some(Action::Show(tab)));
-        }
-    }
-
-    /// Kills: a binding without its tab, by which something would be decided that is not on the screen.
-    #[test]
-    fn nothing_can_be_decided_from_another_tab() {
-        for tab in Tab::ALL.into_iter().filter(|tab| *tab != Tab::Pending) {
-            let decides =
-                |row: &&Binding| matches!(row.action, Action::Approve | Action::Lease | Action::Reject);
-            assert_eq!(of(tab).filter(decides).count(), 0, "{}", tab.name());
-        }
-    }
-
-    #[test]
-    fn the_readme_has_the_table() {
-        let readme = include_str!("../../../README.md");
-        assert!(readme.contains(&markdown()), "README.md, \"Keys\", should be:\n{}", markdown());
-    }
-}
+mod tests;

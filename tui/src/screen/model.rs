@@ -17,6 +17,7 @@ use super::arming::Arming;
 use super::decided::Decided;
 use super::edit::Kept;
 use super::history::History;
+use super::keys::Keymap;
 use super::layout::Areas;
 use super::life::Life;
 use super::listing::Listing;
@@ -83,6 +84,8 @@ pub struct Model {
     pub attached: BTreeMap<SandboxName, bool>,
     /// The asks of which the reviewer will be told, and the burst that they belong to.
     pub bell: Bell,
+    /// Which keys do what.
+    pub keys: Keymap,
     /// Wordings that were typed and not saved.
     pub edits: BTreeMap<ProposalId, Kept>,
     /// Reasons that were typed and not sent.
@@ -180,6 +183,7 @@ impl Model {
             waiting: BTreeMap::new(),
             attached: BTreeMap::new(),
             bell: Bell::default(),
+            keys: Keymap::default(),
             edits: BTreeMap::new(),
             reasons: BTreeMap::new(),
             arming: Arming::default(),

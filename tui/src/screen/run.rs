@@ -57,6 +57,7 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     })?;
     let gateway = options.gateway.display().to_string();
     let mut model = Model::new(options.title, gateway, clock::zone(), clock::now());
+    model.keys = options.keys;
     model.size = terminal.size()?;
     let surroundings = Surroundings::here();
     model.clipboard = copy::doubt(surroundings.term.as_deref());
@@ -166,11 +167,7 @@ impl Screen {
                     });
                 }
                 Effect::Edit(proposal, text) => self.lend(proposal, text),
-                Effect::Reclaim => {
-                    let (asked, inlet) = (Answered::default(), self.inlet.clone());
-                    self.keys.spawn(input::read(inlet, asked, self.watch));
-                    self.retake()?;
-                }
+                Effect::Reclaim => self.reclaim()?,
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Redraw => self.retake()?,
@@ -214,6 +211,12 @@ impl Screen {
             let answer = written.map_err(|error| error.to_string());
             inlet.send(What::Written(proposal, answer)).await.unwrap_or_default();
         });
+    }
+
+    /// Takes terminal and keys again.
+    fn reclaim(&mut self) -> Result<(), ScreenError> {
+        self.keys.spawn(input::read(self.inlet.clone(), Answered::default(), self.watch));
+        self.retake()
     }
 
     /// The terminal may have another size by now.

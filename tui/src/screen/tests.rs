@@ -9,7 +9,7 @@ use super::model::Model;
 use super::theme::Theme;
 use super::view::view;
 
-mod acts;
+pub(crate) mod acts;
 mod edits;
 mod hostile;
 mod narrow;

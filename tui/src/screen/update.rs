@@ -60,15 +60,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             why::answered(model, &asked, answer);
             Vec::new()
         }
-        What::Previewed(of, answer) => {
-            edit::previewed(model, &of, answer);
-            Vec::new()
-        }
-        What::Revised(id, answer) => {
-            edit::revised(model, id, answer);
-            Vec::new()
-        }
-        What::Written(id, answer) => edit::written(model, id, answer),
+        what @ (What::Previewed(..) | What::Revised(..) | What::Written(..)) => edit::take_in(model, what),
         What::Answers(answers) => {
             answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
             Vec::new()

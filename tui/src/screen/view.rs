@@ -64,7 +64,7 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
         Overlay::None => {}
         Overlay::Why(asked) => why::view::draw(asked, theme, frame, &areas),
         Overlay::Edit(edit) => edit::view::draw(model, edit, theme, frame, &areas),
-        Overlay::Help => help::draw(model.tab, theme, frame),
+        Overlay::Help => help::draw((model.tab, &model.keys), theme, frame),
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
         Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),
         Overlay::Accept(accept) => question::accept(model, accept, theme, frame, &areas),

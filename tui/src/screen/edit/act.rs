@@ -12,7 +12,7 @@ use super::{Edit, Kept, Preview, Unknown, in_force, view};
 use crate::client::ClientError;
 use crate::client::asks::Wording;
 use crate::screen::model::{Detail, Link, Model, Overlay};
-use crate::screen::msg::Effect;
+use crate::screen::msg::{Effect, What};
 use crate::screen::update::objection;
 use crate::wording;
 
@@ -140,8 +140,19 @@ pub(in crate::screen) fn again(model: &mut Model, is_stale: bool) -> Vec<Effect>
     ask(model)
 }
 
+/// Takes in what has come back.
+pub(in crate::screen) fn take_in(model: &mut Model, what: What) -> Vec<Effect> {
+    match what {
+        What::Previewed(of, answer) => previewed(model, &of, answer),
+        What::Revised(id, answer) => revised(model, id, answer),
+        What::Written(id, answer) => return written(model, id, answer),
+        _ => {}
+    }
+    Vec::new()
+}
+
 /// Takes in what a wording would change, if it is still the wording.
-pub(in crate::screen) fn previewed(model: &mut Model, of: &Wording, answer: Result<Box<Review>, Unknown>) {
+fn previewed(model: &mut Model, of: &Wording, answer: Result<Box<Review>, Unknown>) {
     let Overlay::Edit(edit) = &mut model.overlay else { return };
     if edit.preview != Preview::Asked || wording_of(edit, of.digest).as_ref() != Some(of) {
         return;
@@ -187,11 +198,7 @@ fn wanted(model: &Model) -> Result<Wording, String> {
 }
 
 /// Takes the gateway's answer to a new draft in: that is what is shown then.
-pub(in crate::screen) fn revised(
-    model: &mut Model,
-    id: ProposalId,
-    answer: Result<Box<(Seq, Proposal)>, ClientError>,
-) {
+fn revised(model: &mut Model, id: ProposalId, answer: Result<Box<(Seq, Proposal)>, ClientError>) {
     let open = match &mut model.overlay {
         Overlay::Edit(edit) if edit.id() == id => Some(edit),
         _ => None,
@@ -230,11 +237,7 @@ pub(in crate::screen) fn is_away(model: &Model) -> bool {
 }
 
 /// Takes in what the reviewer's own editor has left, or why it has left nothing.
-pub(in crate::screen) fn written(
-    model: &mut Model,
-    id: ProposalId,
-    answer: Result<String, String>,
-) -> Vec<Effect> {
+fn written(model: &mut Model, id: ProposalId, answer: Result<String, String>) -> Vec<Effect> {
     let mut effects = vec![Effect::Reclaim];
     let Overlay::Edit(edit) = &mut model.overlay else { return effects };
     edit.is_away = false;

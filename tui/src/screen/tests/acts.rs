@@ -11,7 +11,7 @@ pub(super) fn risky() -> World {
     world
 }
 
-pub(super) fn text(world: &World) -> String {
+pub(crate) fn text(world: &World) -> String {
     super::text(draw(&world.model).backend().buffer())
 }
 

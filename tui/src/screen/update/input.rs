@@ -5,7 +5,7 @@ use crossterm::event::KeyEvent;
 use super::{alert, approval, back, many, narrow, prompt, rows, tabs};
 use crate::client::Verb;
 use crate::screen::Exit;
-use crate::screen::keys::{self, Action};
+use crate::screen::keys::Action;
 use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::tab::Tab;
@@ -15,7 +15,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if prompt::swallows(model, key) {
         return Vec::new();
     }
-    let Some(action) = keys::action(model.tab, key) else {
+    let Some(action) = model.keys.action(model.tab, key) else {
         model.is_dirty = false;
         return Vec::new();
     };

@@ -10,7 +10,7 @@ use crate::client::Verb;
 use crate::screen::arming::{self, Subject};
 use crate::screen::back;
 use crate::screen::keys::{
-    self, ACCEPT, Action, EDIT, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
+    ACCEPT, Action, Bound, EDIT, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
 };
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
@@ -193,9 +193,9 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
         _ => false,
     };
     let seconds = back::seconds_left(model).filter(|_| model.tab == Tab::Pending);
-    let shown = keys::of(model.tab).filter(|row| !row.footer.is_empty());
-    let hint = |row: &'static keys::Binding| {
-        let key = row.keys.first()?.label();
+    let shown = model.keys.of(model.tab).filter(|row| !row.binding.footer.is_empty());
+    let hint = |Bound { keys, binding: row }: Bound<'_>| {
+        let key = keys.first()?.label();
         let style = if is_asleep(row.action) { theme.dim } else { theme.key };
         // An offer that ends is told with how long it stands, and is never left out.
         let left = seconds.filter(|_| row.action == Action::Undo);

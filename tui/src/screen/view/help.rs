@@ -6,19 +6,19 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::pane;
-use crate::screen::keys::{self, Action, Binding};
+use crate::screen::keys::{Action, Bound, Keymap};
 use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
 const WIDTH: u16 = 62;
 
-pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
+pub(super) fn draw((tab, keys): (Tab, &Keymap), theme: &Theme, frame: &mut Frame<'_>) {
     // What moves is told in one line, what goes to a tab in another, what belongs to another key with that; while
     // something is asked the footer has its keys. So all of it fits a screen of 24 lines.
-    let is_own = |binding: &&Binding| {
+    let is_own = |row: &Bound<'_>| {
         !matches!(
-            binding.action,
+            row.binding.action,
             Action::Show(_)
                 | Action::Up
                 | Action::Down
@@ -32,10 +32,12 @@ pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
                 | Action::Suspend
         )
     };
-    let mut lines: Vec<Line<'_>> = keys::of(tab).filter(is_own).map(|binding| row(binding, theme)).collect();
-    lines.push(entry("ctrl-l ctrl-z", "paint again, suspend", theme));
-    lines.push(entry("j k g G", "down, up, first, last; also ↓ ↑ home end pgdn pgup", theme));
-    lines.push(entry("1 2 3 4 5", &Tab::ALL.map(Tab::name).join(", "), theme));
+    let mut lines: Vec<Line<'_>> = keys.of(tab).filter(is_own).map(|bound| row(bound, theme)).collect();
+    let labels = |actions: &[Action]| keys.labels(tab, actions);
+    lines.push(entry(&labels(&[Action::Redraw, Action::Suspend]), "paint again, suspend", theme));
+    let moves = labels(&[Action::Down, Action::Up, Action::Top, Action::Bottom]);
+    lines.push(entry(&moves, "down, up, first, last; also ↓ ↑ home end pgdn pgup", theme));
+    lines.push(entry(&labels(&Tab::ALL.map(Action::Show)), &Tab::ALL.map(Tab::name).join(", "), theme));
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let whole = frame.area();
     let width = (WIDTH + 10).min(whole.width);
@@ -49,9 +51,9 @@ pub(super) fn draw(tab: Tab, theme: &Theme, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-fn row(binding: &Binding, theme: &Theme) -> Line<'static> {
-    let keys: Vec<String> = binding.keys.iter().map(|chord| chord.label()).collect();
-    entry(&keys.join("  "), binding.help, theme)
+fn row(bound: Bound<'_>, theme: &Theme) -> Line<'static> {
+    let keys: Vec<String> = bound.keys.iter().map(|chord| chord.label()).collect();
+    entry(&keys.join("  "), bound.binding.help, theme)
 }
 
 fn entry(keys: &str, help: &str, theme: &Theme) -> Line<'static> {
