@@ -52,7 +52,9 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         What::Resize(columns, lines) => {
             model.size = (columns, lines);
             tabs::in_sight(model);
-            Vec::new()
+            // What moves under the eyes has only just come on the screen.
+            model.arming.forget();
+            vec![Effect::Repaint]
         }
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
