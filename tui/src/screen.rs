@@ -88,3 +88,11 @@ pub enum ScreenError {
     #[error("the terminal failed: {0}")]
     Terminal(#[from] std::io::Error),
 }
+
+impl ScreenError {
+    /// Whether the other end of the terminal was closed: what `EIO` says of one.
+    fn is_gone(&self) -> bool {
+        let gone = rustix::io::Errno::IO.raw_os_error();
+        matches!(self, Self::Terminal(error) if error.raw_os_error() == Some(gone))
+    }
+}

@@ -114,7 +114,9 @@ pub enum Effect {
     Copy(String),
     /// Call the reviewer: this many asks have come.
     Alert(usize),
-    /// Paint everything again.
+    /// Paint everything again with the next frame.
+    Repaint,
+    /// Take the terminal again, and paint everything.
     Redraw,
     /// Give the terminal back and stop until the shell says otherwise.
     Suspend,

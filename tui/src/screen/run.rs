@@ -38,6 +38,9 @@ const MOMENT: Duration = Duration::from_millis(150);
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// What a terminal that went away ends with, whoever notices it first: the signal, the reader of keys or a frame.
+const HUNG_UP: Exit = Exit::Signal(signals::HANG_UP);
+
 /// Shows the inbox of a gateway until the reviewer quits or a signal comes.
 ///
 /// Comes up whether or not the gateway answers, and keeps looking for it. Takes standard input and output; the
@@ -74,7 +77,7 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     keys.spawn(input::read(inlet.clone(), asked, watch));
     let (gateway, preview) = (options.gateway, None);
     let screen = Screen { model, theme, terminal, watch, inlet, tasks, keys, watcher, preview, gateway };
-    screen.run(queue).await
+    screen.run(queue).await.or_else(|error| if error.is_gone() { Ok(HUNG_UP) } else { Err(error) })
 }
 
 struct Screen {
@@ -170,6 +173,7 @@ impl Screen {
                 Effect::Reclaim => self.reclaim()?,
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
+                Effect::Repaint => self.terminal.spoil(),
                 Effect::Redraw => self.retake()?,
                 Effect::Suspend => {
                     self.terminal.suspend()?;
@@ -179,6 +183,13 @@ impl Screen {
             }
         }
         Ok(None)
+    }
+
+    /// Takes the terminal and its keys back from whoever had them.
+    fn reclaim(&mut self) -> Result<(), ScreenError> {
+        let (asked, inlet) = (Answered::default(), self.inlet.clone());
+        self.keys.spawn(input::read(inlet, asked, self.watch));
+        self.retake()
     }
 
     /// Asks the gateway for something beside the inbox; the answer comes back as a message.

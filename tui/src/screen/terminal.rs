@@ -4,6 +4,7 @@
 //! alternate screen, bracketed paste (so that pasted text is never taken for commands), hidden cursor.
 
 use std::io::{self, Stdout, Write};
+use std::mem::{ManuallyDrop, take};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Arc;
 
@@ -16,20 +17,27 @@ use crossterm::terminal::{
 };
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
-use rustix::process::{Signal, getpid, kill_process};
+use ratatui::layout::{Position, Rect};
+use rustix::process::{Signal, kill_current_process_group};
+
+type Inner = ratatui::Terminal<CrosstermBackend<Stdout>>;
 
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static;
 
 /// A terminal in the hands of the screen.
 pub(super) struct Terminal {
-    inner: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    /// Not dropped with this: it complains on standard error where the terminal has gone away, and panics where that is
+    /// gone too. What it would do is done by `give_back`.
+    inner: ManuallyDrop<Inner>,
+    /// Whether the terminal may show something else than what was drawn last.
+    is_spoilt: bool,
     previous: Arc<Hook>,
 }
 
 impl Terminal {
     /// Takes the terminal. `on_panic` is called when any thread panics, after the terminal was given back.
     pub(super) fn take(on_panic: impl Fn() + Sync + Send + 'static) -> io::Result<Self> {
-        let inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let inner = ManuallyDrop::new(ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?);
         let previous: Arc<Hook> = Arc::from(take_hook());
         let chained = Arc::clone(&previous);
         set_hook(Box::new(move |info| {
@@ -37,28 +45,39 @@ impl Terminal {
             chained(info);
             on_panic();
         }));
-        let terminal = Self { inner, previous };
+        let terminal = Self { inner, is_spoilt: false, previous };
         enter()?;
         Ok(terminal)
     }
 
     /// Draws one frame.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if take(&mut self.is_spoilt) {
+            // Not `clear`, which asks where the cursor is: see `claim`.
+            let area = Rect::from((Position::ORIGIN, self.inner.size()?));
+            self.inner.resize(area)?;
+        }
         self.inner.draw(view).map(|_| ())
     }
 
     /// Takes the terminal again, whoever had it meanwhile, and forgets what is on it.
     pub(super) fn retake(&mut self) -> io::Result<()> {
-        enter()?;
-        self.inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        Ok(())
+        self.spoil();
+        enter()
+    }
+
+    /// Forgets what is on the terminal: the next frame paints all of it. A window that was made smaller and as large as
+    /// before between two frames has cut off what the frame did not know to be gone.
+    pub(super) fn spoil(&mut self) {
+        self.is_spoilt = true;
     }
 
     /// Gives the terminal to the shell and stops, until the shell lets the program go on.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        // As the terminal would do it; where no shell waits for that, the kernel ignores it.
-        kill_process(getpid(), Signal::TSTP)?;
+        // As the terminal would do it: what has started this (`cargo run`, a script) stops with it, or no shell would look.
+        // Where no shell waits for that, the kernel ignores it.
+        kill_current_process_group(Signal::TSTP)?;
         self.retake()
     }
 

@@ -49,11 +49,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg.what {
         What::Key(press) => pressed(model, press),
         What::Paste(text) => pasted(model, &text),
-        What::Resize(columns, lines) => {
-            model.size = (columns, lines);
-            tabs::in_sight(model);
-            Vec::new()
-        }
+        What::Resize(columns, lines) => resized(model, (columns, lines)),
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
         What::Explained(asked, answer) => {
@@ -97,6 +93,14 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Signal(number) => vec![Effect::Quit(Exit::Signal(number))],
     }
+}
+
+fn resized(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
+    model.size = size;
+    tabs::in_sight(model);
+    // What moves under the eyes has only just come on the screen.
+    model.arming.forget();
+    vec![Effect::Repaint]
 }
 
 /// Time has passed: what the screen shows may be another.

@@ -1,4 +1,4 @@
-//! Keys, pastes and sizes as messages, with the time at which they were read.
+//! Keys and pastes as messages, with the time at which they were read.
 //!
 //! Says of each key whether it came alone: what is read in one piece was pasted or typed ahead, and may not decide.
 
@@ -38,7 +38,7 @@ pub(super) async fn read(inlet: mpsc::Sender<What>, asked: Answer, watch: Stopwa
                 Event::Key(key) if asked.is_open && !gate.passes(key) => continue,
                 Event::Key(key) => What::Key(Press { key, read, is_alone }),
                 Event::Paste(text) => What::Paste(text),
-                Event::Resize(columns, lines) => What::Resize(columns, lines),
+                // Sizes come with the signals.
                 _ => continue,
             };
             if inlet.send(what).await.is_err() {

@@ -143,6 +143,8 @@ impl World {
         for effect in update(&mut self.model, Msg { at: self.at, uptime: self.uptime, what }) {
             match effect {
                 Effect::Alert(asks) => self.alerts.push(asks),
+                // Of the terminal alone; the test in a pty sees what it is for.
+                Effect::Repaint => {}
                 other => self.effects.push(other),
             }
         }

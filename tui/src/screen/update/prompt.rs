@@ -40,7 +40,8 @@ pub(super) fn swallows(model: &mut Model, key: KeyEvent) -> bool {
     if model.deaf_until.take().is_none() {
         return false;
     }
-    if key.code == KeyCode::Esc {
+    // Words end with enter.
+    if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
         model.note = None;
         return true;
     }

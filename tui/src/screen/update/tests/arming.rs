@@ -31,6 +31,25 @@ fn a_key_decides_once_its_subject_has_been_on_the_screen_for_300_ms() {
     assert_eq!(decisions(&world), [(1, Verb::Approve, String::new())]);
 }
 
+/// Kills: a key that was meant for what stood there before the lines moved, and one for what came back into sight.
+#[test]
+fn a_resize_begins_anew() {
+    let mut world = World::with_three();
+    for (columns, lines) in [(200, 60), (40, 10), (80, 24)] {
+        world.give(What::Drawn);
+        world.after(1_000);
+        world.give(What::Resize(columns, lines));
+        world.tap('a', true);
+        world.give(What::Drawn);
+        world.after(299);
+        world.tap('a', true);
+        assert!(decisions(&world).is_empty(), "{columns}×{lines}: {}", note(&world));
+    }
+    world.after(751);
+    world.tap('a', true);
+    assert_eq!(decisions(&world).len(), 1);
+}
+
 /// Kills: arming by the row or the id alone, or once for the whole screen.
 #[test]
 fn a_new_wording_under_the_same_id_begins_anew() {

@@ -7,103 +7,16 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod resize;
+#[path = "../stage/mod.rs"]
 mod stage;
+mod suspend;
+mod terminal;
 
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::process::{Child, ExitStatus};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
-
-use pty_process::Size;
-use pty_process::blocking::{Command, Pty, open};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{LocalModes, tcgetattr};
-use stage::{DEADLINE, Stage};
-
-struct Screen {
-    child: Child,
-    pty: Arc<Pty>,
-    parser: Arc<Mutex<vt100::Parser>>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
-fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_true() {
-        assert!(begun.elapsed() < DEADLINE, "{what}");
-        std::thread::yield_now();
-    }
-}
-
-impl Screen {
-    fn open(stage: &Stage, columns: u16, lines: u16) -> Self {
-        let program = Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
-        Self::run(program.arg("--gateway").arg(stage.door()), columns, lines)
-    }
-
-    fn run(program: Command, columns: u16, lines: u16) -> Self {
-        let (pty, pts) = open().unwrap();
-        pty.resize(Size::new(lines, columns)).unwrap();
-        let child = program.env("TERM", "xterm-256color").spawn(pts).unwrap();
-        let pty = Arc::new(pty);
-        let parser = vt100::Parser::new(lines.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        let parser = Arc::new(Mutex::new(parser));
-        let (reader, sink) = (Arc::clone(&pty), Arc::clone(&parser));
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = (&*reader).read(&mut bytes) {
-                sink.lock().unwrap().process(&bytes[..count]);
-            }
-        });
-        Self { child, pty, parser }
-    }
-
-    fn text(&self) -> String {
-        self.parser.lock().unwrap().screen().contents()
-    }
-
-    fn shows(&self, text: &str) {
-        wait_until(&format!("{text:?} is not shown:\n{}", self.text()), || self.text().contains(text));
-    }
-
-    /// Waits until what is shown can be approved: the key in the footer stands out then.
-    fn is_armed(&self) {
-        wait_until("nothing can be approved", || {
-            let parser = self.parser.lock().unwrap();
-            let screen = parser.screen();
-            let (lines, columns) = screen.size();
-            let footer = screen.rows(0, columns.into()).last().unwrap_or_default();
-            footer.starts_with(" a approve")
-                && screen.cell(u16::from(lines) - 1, 1).is_some_and(vt100::Cell::bold)
-        });
-    }
-
-    fn press(&self, keys: &str) {
-        (&*self.pty).write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits for the end, and for the terminal to be as it was.
-    fn ends(mut self) -> ExitStatus {
-        let mut status = None;
-        wait_until("it does not end", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        wait_until("the alternate screen is left", || {
-            let parser = self.parser.lock().unwrap();
-            !parser.screen().alternate_screen() && !parser.screen().hide_cursor()
-        });
-        assert!(!self.parser.lock().unwrap().screen().bracketed_paste());
-        let modes = tcgetattr(self.pty.as_fd()).unwrap().local_modes;
-        assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "raw mode is left");
-        status.unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-}
+use pty_process::blocking::Command;
+use rustix::process::Signal;
+use stage::Stage;
+use terminal::{Screen, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_a_proposal_to_a_loaded_policy() {
@@ -222,7 +135,7 @@ async fn a_screen_that_panics() {
     let (say, notices) = tokio::sync::mpsc::channel(1);
     say.send(openshell_inbox::screen::Notice("the screen is open".to_owned())).await.unwrap();
     std::thread::spawn(move || {
-        wait_until("the test never said so", || folder.join("now").exists());
+        wait_until(|| "the test never said so".to_owned(), || folder.join("now").exists());
         panic!("as it was told");
     });
     let options = openshell_inbox::screen::ScreenOptions {
@@ -244,7 +157,7 @@ fn a_panic_gives_the_terminal_back() {
         .env("SCREEN_THAT_PANICS", folder.path());
     let screen = Screen::run(program, 100, 30);
     screen.shows("the screen is open");
-    assert!(screen.parser.lock().unwrap().screen().alternate_screen());
+    assert!(screen.has_screen());
     std::fs::write(folder.path().join("now"), "").unwrap();
     screen.shows("as it was told");
     screen.shows("the screen ended: Signal(6)");

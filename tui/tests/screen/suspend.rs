@@ -1,0 +1,85 @@
+//! ctrl-z and what the shell does then; a terminal that goes away.
+
+use pty_process::blocking::Command;
+use rustix::process::Signal;
+
+use crate::stage::Stage;
+use crate::terminal::{Screen, wait_until};
+
+const PROMPT: &str = "ready> ";
+
+/// A shell with jobs. bash puts the modes of the terminal right by itself, sh leaves them as the program did.
+fn shell(name: &str, columns: u16, lines: u16) -> Screen {
+    let command = Command::new(name).env("PS1", PROMPT).env_remove("ENV").env_remove("HISTFILE");
+    let command = match name {
+        "bash" => command.args(["--norc", "--noprofile", "--noediting", "-i"]),
+        _ => command.arg("-i"),
+    };
+    let screen = Screen::run(command, columns, lines);
+    screen.shows(PROMPT.trim_end());
+    screen
+}
+
+fn inbox(stage: &Stage) -> String {
+    format!("{} --gateway {}", env!("CARGO_BIN_EXE_openshell-inbox"), stage.door().display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_screen_leaves_the_terminal_to_the_shell_and_comes_back() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    for name in ["bash", "sh"] {
+        let screen = shell(name, 80, 24);
+        screen.press(&format!("{}\n", inbox(&stage)));
+        let path = format!("/v1/{name}-before");
+        supervisor.submit(&path, "").await;
+        screen.shows(&format!("allow PUT {path}]"));
+        screen.press("\u{1a}");
+        screen.shows("Stopped");
+        screen.is_given_back();
+        screen.press("echo al''ive\n");
+        screen.shows("alive");
+        // What is decided by somebody else, and how large the window is, has changed meanwhile.
+        screen.resize(120, 40);
+        screen.press("fg\n");
+        screen.shows("1 pending");
+        screen.is_armed();
+        assert!(screen.has_screen() && !screen.text().contains("alive"), "{}", screen.text());
+        screen.press("a");
+        screen.shows("loaded by demo in");
+        screen.press("q");
+        // Until the shell asks again, what is typed may still go to the program.
+        let asked = || screen.text().matches(PROMPT.trim_end()).count();
+        wait_until(|| format!("no prompt:\n{}", screen.text()), || asked() == 4);
+        screen.is_given_back();
+        screen.press("exit\n");
+        assert!(screen.ends().success());
+    }
+}
+
+/// As under `cargo run` and in scripts. Kills: a stop of this process alone, for which no shell looks: the terminal
+/// is nobody's then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_started_the_screen_is_suspended_with_it() {
+    let stage = Stage::new().await;
+    let screen = shell("bash", 100, 30);
+    screen.press(&format!("sh -c '{}; echo o''ver'\n", inbox(&stage)));
+    screen.shows("No agent is waiting");
+    screen.press("\u{1a}");
+    screen.shows("Stopped");
+    screen.is_given_back();
+    screen.press("fg\n");
+    screen.shows("No agent is waiting");
+    screen.press("q");
+    screen.shows("over");
+    screen.press("exit\n");
+    assert!(screen.ends().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_goes_away_ends_the_screen() {
+    let stage = Stage::new().await;
+    let screen = Screen::open(&stage, 80, 24);
+    screen.shows("No agent is waiting");
+    assert_eq!(screen.hangs_up().code(), Some(128 + Signal::HUP.as_raw()));
+}
