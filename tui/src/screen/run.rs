@@ -224,12 +224,6 @@ impl Screen {
         });
     }
 
-    /// Takes terminal and keys again.
-    fn reclaim(&mut self) -> Result<(), ScreenError> {
-        self.keys.spawn(input::read(self.inlet.clone(), Answered::default(), self.watch));
-        self.retake()
-    }
-
     /// The terminal may have another size by now.
     fn retake(&mut self) -> Result<(), ScreenError> {
         self.terminal.retake()?;

@@ -221,6 +221,21 @@ fn the_reviewers_own_editor_has_the_text_and_the_terminal_until_it_ends() {
     assert!(matches!(world.effects.last(), Some(Effect::Quit(_))));
 }
 
+/// Kills: a bell and an escape sequence in the midst of what the reviewer's own editor draws.
+#[test]
+fn nobody_is_called_while_the_editor_has_the_terminal_and_once_when_it_has_ended() {
+    let mut world = changed();
+    world.alerts.clear();
+    world.pass(60);
+    control(&mut world, 'e');
+    world.submit_put(9, "/repos/o/r/contents/late.md", "late");
+    world.pass(2);
+    assert!(world.alerts.is_empty(), "{:?}", world.alerts);
+    world.give(What::Written(id(1), Ok("x".to_owned())));
+    world.pass(2);
+    assert_eq!(world.alerts, [1]);
+}
+
 /// Kills: an agent's control characters in the file of an editor or on the terminal.
 #[test]
 fn what_an_agent_has_written_reaches_no_editor_raw() {

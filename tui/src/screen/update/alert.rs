@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use openshell_domain::id::ProposalId;
 
+use crate::screen::edit;
 use crate::screen::model::Model;
 use crate::screen::msg::Effect;
 
@@ -30,6 +31,10 @@ pub(super) fn pause(model: &mut Model) {
 
 /// Calls the reviewer for what has come and still awaits a decision.
 pub(super) fn ring(model: &mut Model) -> Vec<Effect> {
+    // The terminal is another program's: what is written there would be in the midst of what that writes.
+    if edit::is_away(model) {
+        return Vec::new();
+    }
     let due = std::mem::take(&mut model.bell.due);
     let is_wanted = |id: &&ProposalId| model.proposal(**id).is_some_and(|proposal| model.awaits(proposal));
     let asks = due.iter().filter(is_wanted).count();
