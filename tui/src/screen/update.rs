@@ -11,6 +11,7 @@ mod face;
 mod feed;
 mod input;
 mod many;
+pub(super) mod mouse;
 mod narrow;
 mod prompt;
 mod rows;
@@ -45,6 +46,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.is_dirty = true;
     match msg.what {
         What::Key(press) => pressed(model, press),
+        What::Mouse(event) => mouse::pointed(model, event),
         What::Paste(text) => pasted(model, &text),
         What::Resize(columns, lines) => {
             model.size = (columns, lines);
