@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 mod list;
 mod log;
+mod preview;
 mod proof;
 mod revisions;
 mod sandboxes;
@@ -39,11 +40,14 @@ pub(crate) struct InboxService {
     shared: Shared,
     /// One place for whoever has the log verified.
     verifying: Arc<Semaphore>,
+    /// The places for wordings that are tried out.
+    previewing: Arc<Semaphore>,
 }
 
 impl InboxService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, verifying: Arc::new(Semaphore::new(1)) }
+        let (verifying, previewing) = (Semaphore::new(1), Semaphore::new(preview::PLACES));
+        Self { shared, verifying: Arc::new(verifying), previewing: Arc::new(previewing) }
     }
 }
 
@@ -110,6 +114,13 @@ impl Inbox for InboxService {
     ) -> Result<Response<pb::ReviseDraftResponse>, Status> {
         let reviewer = reviewer(&request)?;
         decide::revise(&self.shared, reviewer, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn preview_draft(
+        &self,
+        request: Request<pb::PreviewDraftRequest>,
+    ) -> Result<Response<pb::PreviewDraftResponse>, Status> {
+        preview::draft(&self.shared, &self.previewing, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_sandboxes(

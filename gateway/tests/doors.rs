@@ -179,6 +179,11 @@ impl World {
                 let request = pb::ReviseDraftRequest { id, digest, rule_name, rule, idempotency_key };
                 client.revise_draft(request).await?;
             }
+            "PreviewDraft" => {
+                let (rule_name, rule) = ("narrow".to_owned(), Some(put("/n")));
+                let request = pb::PreviewDraftRequest { id: pending.id, rule_name, rule };
+                client.preview_draft(request).await?;
+            }
             _ => self.look(rpc, sandbox).await?,
         }
         Ok("OK".to_owned())

@@ -1,4 +1,5 @@
-//! `ExplainVerdict`: the verdict of the policy in force, where it comes from, and what is missing.
+//! What is asked without any effect: why a request would pass (`ExplainVerdict`), what a wording would change
+//! (`PreviewDraft`).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -6,6 +7,7 @@ mod common;
 
 use common::*;
 use openshell_wire::pb::inbox::{self as pb, Verb};
+use openshell_wire::pb::sandbox::{NetworkEndpoint, NetworkPolicyRule};
 use serde_json::Value;
 use tonic::Code;
 
@@ -72,4 +74,37 @@ async fn a_question_that_makes_no_sense_is_refused_with_what_is_wrong() {
         assert!(status.message().starts_with(what), "{}", status.message());
     }
     running.stop().await;
+}
+
+/// Kills: a preview that says something else than what a decision is then bound to, or that leaves anything behind.
+#[tokio::test]
+async fn a_wording_is_tried_out_as_it_would_be_reviewed_and_nothing_stays_of_it() {
+    let place = Place::new();
+    let running = place.start().await;
+    let mut agent = place.run("demo", 1).await;
+    let asked = agent.submit("/a/**").await;
+    let mut inbox = place.inbox().await;
+    let rule_name = "narrow".to_owned();
+    let preview = pb::PreviewDraftRequest { id: asked.id.clone(), rule_name, rule: Some(put("/a/b")) };
+    let told = inbox.preview_draft(preview.clone()).await.unwrap().into_inner().review;
+    let request = pb::GetProposalRequest { id: asked.id.clone() };
+    let now = inbox.get_proposal(request).await.unwrap().into_inner().proposal;
+    assert_eq!(now, Some(asked.clone()));
+    let pb::PreviewDraftRequest { id, rule_name, rule } = preview.clone();
+    let digest = asked.digest.clone();
+    let request = pb::ReviseDraftRequest { id, digest, rule_name, rule, ..Default::default() };
+    let revised = inbox.revise_draft(request).await.unwrap().into_inner().proposal.unwrap();
+    assert_eq!(told, revised.review);
+    let host = vec![pb_endpoint(&preview, "")];
+    let rule = preview.rule.clone().map(|rule| NetworkPolicyRule { endpoints: host, ..rule });
+    let error = inbox.preview_draft(pb::PreviewDraftRequest { rule, ..preview.clone() }).await.unwrap_err();
+    assert_eq!((error.code(), error.message().contains("host")), (Code::InvalidArgument, true), "{error}");
+    inbox.decide(decision(&revised, Verb::Reject, "no")).await.unwrap();
+    let error = inbox.preview_draft(preview).await.unwrap_err();
+    assert_eq!((error.code(), word(&error)), (Code::FailedPrecondition, "already_decided"));
+    running.stop().await;
+}
+
+fn pb_endpoint(of: &pb::PreviewDraftRequest, host: &str) -> NetworkEndpoint {
+    NetworkEndpoint { host: host.into(), ..of.rule.as_ref().unwrap().endpoints[0].clone() }
 }

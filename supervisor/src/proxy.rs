@@ -22,6 +22,7 @@ mod tunnel;
 mod upgrade;
 mod watched;
 mod websocket;
+mod workers;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ use busy::Busy;
 use guard::{After, Guarded};
 use limits::{Limits, Room};
 use pool::Pool;
+use workers::Seat;
+pub use workers::Workers;
 
 /// How long a client may take to begin what a tunnel is for, its TLS handshake included.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -72,6 +75,16 @@ pub(crate) struct Session {
     pub(crate) limits: Arc<Limits>,
     /// Its place among the connections, kept by its tunnel too.
     _room: Room,
+    _seat: Seat,
+}
+
+/// A client that has just come, and what it takes up.
+#[derive(Debug)]
+struct Arrival {
+    stream: std::net::TcpStream,
+    client: SocketAddr,
+    room: Room,
+    seat: Seat,
 }
 
 /// How many descriptors this process may have.
@@ -90,8 +103,8 @@ pub fn make_room_for_connections() {
     }
 }
 
-/// Accepts connections until the run ends; then nobody listens any more, and what is under way is answered.
-pub async fn serve(context: Arc<Context>, listener: TcpListener) {
+/// Accepts connections until the run ends; then nobody listens any more, and what is under way is answered by the workers.
+pub async fn serve(context: Arc<Context>, listener: TcpListener, workers: Arc<Workers>) {
     let (limits, refusals) = (Arc::new(Limits::new()), Arc::new(Semaphore::new(MAX_REFUSALS)));
     let Ok(own) = listener.local_addr() else { return };
     let mut has_complained = false;
@@ -103,9 +116,12 @@ pub async fn serve(context: Arc<Context>, listener: TcpListener) {
         match accepted {
             Ok((stream, client)) => match limits.client() {
                 Some(room) => {
-                    let serving =
-                        connection(Arc::clone(&context), (stream, client), own, (Arc::clone(&limits), room));
-                    context.clients.spawn(serving);
+                    let Some((worker, seat)) = workers.seat() else { return };
+                    // Its events come to the worker that it is given to.
+                    let Ok(stream) = stream.into_std() else { continue };
+                    let arrival = Arrival { stream, client, room, seat };
+                    let serving = connection(Arc::clone(&context), arrival, own, Arc::clone(&limits));
+                    context.clients.spawn_on(serving, worker);
                 }
                 None => {
                     if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
@@ -127,12 +143,12 @@ pub async fn serve(context: Arc<Context>, listener: TcpListener) {
     }
 }
 
-async fn connection(
-    context: Arc<Context>,
-    (stream, client): (TcpStream, SocketAddr),
-    listener: SocketAddr,
-    (limits, room): (Arc<Limits>, Room),
-) {
+async fn connection(context: Arc<Context>, arrival: Arrival, listener: SocketAddr, limits: Arc<Limits>) {
+    let Arrival { stream, client, room, seat } = arrival;
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!("taking a connection: {error}"),
+    };
     // Only latency is at stake.
     let _ = stream.set_nodelay(true);
     let asking = Arc::clone(&context);
@@ -141,7 +157,8 @@ async fn connection(
     drop(turn);
     let holders = identified.unwrap_or_else(|error| Err(IdentityError::NoSocket(error.to_string())));
     let pool = Arc::new(Pool::new(Arc::clone(&limits)));
-    let session = Arc::new(Session { context, holders: holders.map(Arc::new), pool, limits, _room: room });
+    let holders = holders.map(Arc::new);
+    let session = Arc::new(Session { context, holders, pool, limits, _room: room, _seat: seat });
     let serving = Arc::clone(&session);
     serve_http(&session, stream, move |request| Arc::clone(&serving).handle(request)).await;
 }

@@ -33,7 +33,7 @@ use crate::link::{self, Gateway, LinkError};
 use crate::log::Log;
 use crate::log::ocsf::Source;
 use crate::proposals::Proposals;
-use crate::proxy;
+use crate::proxy::{self, Workers};
 use crate::resolve::{Pin, Resolver};
 use crate::settings::InForce;
 
@@ -209,7 +209,11 @@ async fn begin(
         .map_err(|_| RunError::NotInForce("the gateway sent none in time".to_owned()))?
         .map_err(RunError::NotInForce)?;
     tell_programs(context)?;
-    tokio::spawn(proxy::serve(Arc::clone(context), listener));
+    let workers =
+        Workers::start().map_err(|error| RunError::System("starting the proxy's threads", error))?;
+    // Kept to the end: what is under way then is answered on them.
+    let workers = Arc::new(workers);
+    tokio::spawn(proxy::serve(Arc::clone(context), listener, Arc::clone(&workers)));
     let last = begin_mapping(context, args)?;
     // Without isolation, the files of the run go away with the command.
     let ended = match start.command(&args.command) {

@@ -8,6 +8,7 @@ pub mod back;
 pub mod browse;
 pub mod copy;
 pub mod decided;
+pub mod edit;
 pub mod editor;
 pub mod filter;
 pub mod hidden;

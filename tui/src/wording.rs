@@ -3,10 +3,13 @@
 //! One way to write it and one to read it, for the verb `edit` and for the screen. What is read goes through the
 //! reader of proposals, so that every mistake has its line. Nothing hidden is in what is written.
 
+pub mod editor;
+
 use openshell_domain::id::{IdError, RuleName};
 use openshell_domain::node::{Node, Value, from_yaml};
 use openshell_domain::policy::Rule;
 use openshell_domain::policy::read::{MAX_FILE, Problem, Problems, Source, rule_from_node};
+use openshell_domain::proposal::Proposal;
 
 use crate::printer::to_yaml;
 
@@ -15,6 +18,14 @@ use crate::printer::to_yaml;
 pub fn text(name: &RuleName, rule: &Rule) -> String {
     let rule = serde_json::to_value(rule).unwrap_or_default();
     to_yaml(&serde_json::Value::Object([(name.to_string(), rule)].into_iter().collect()))
+}
+
+/// What stands above a wording in an editor: what it is about, and what to do about it. The agent's own words are not
+/// in it: editors obey some of what stands in a comment.
+#[must_use]
+pub fn head(proposal: &Proposal, id: &str) -> String {
+    let sandbox = &proposal.sandbox;
+    format!("# Proposal {id} of sandbox {sandbox}. Word it anew and save; left as it is, nothing is sent.\n")
 }
 
 /// Reads what [`text`] writes.

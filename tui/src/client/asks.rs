@@ -5,6 +5,7 @@ use std::time::Duration;
 use openshell_domain::id::{Digest, ProposalId, Revision, RuleName, Seq};
 use openshell_domain::policy::Rule;
 use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 use openshell_wire::WireError;
 use openshell_wire::pb::inbox::{self as pb, decide_result};
 use tonic::Streaming;
@@ -107,6 +108,20 @@ impl Client {
             None => Err(WireError::Missing("result").into()),
         };
         Ok(answer.results.into_iter().map(one).collect())
+    }
+
+    /// What a pending proposal would change if it were worded like this.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn preview(&mut self, wording: &Wording) -> Result<Review, ClientError> {
+        let ask = pb::PreviewDraftRequest {
+            id: wording.proposal.to_string(),
+            rule_name: wording.rule_name.to_string(),
+            rule: Some((&wording.rule).into()),
+        };
+        let answer = within(THOROUGH, self.inbox.preview_draft(ask)).await?;
+        Ok(openshell_wire::proposal::review(&answer.review)?)
     }
 
     /// Why a request would pass, or not. Nobody resolves or dials anything for it.

@@ -132,7 +132,8 @@ const EARLY: &str = "too early: this has only just come on the screen, look and 
 /// What is on the screen of which a key can decide, whenever that is drawn.
 #[must_use]
 pub fn subjects(model: &Model) -> Vec<Subject> {
-    if model.areas().is_none() || matches!(model.overlay, Overlay::Help | Overlay::Why(_)) {
+    let is_covered = matches!(model.overlay, Overlay::Help | Overlay::Why(_) | Overlay::Edit(_));
+    if model.areas().is_none() || is_covered {
         return Vec::new();
     }
     let asked = match &model.overlay {

@@ -8,6 +8,7 @@ pub(super) mod view;
 
 use std::cmp::Reverse;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use openshell_domain::event::Event;
 use openshell_domain::id::ProposalId;
 use openshell_domain::proposal::Proposal;
@@ -35,6 +36,8 @@ pub struct Decided {
     pub browse: Browse<ProposalId>,
     /// How fast decisions are made, as of the last look.
     pub rate: Rate,
+    /// When that was, and what the latest decision was then.
+    pub counted: Option<(DateTime<Utc>, Option<Key>)>,
 }
 
 fn key(proposal: &Proposal) -> Option<Key> {
@@ -94,8 +97,14 @@ pub(super) fn follow(model: &mut Model) {
     keep_in_sight(model);
 }
 
-/// Counts the rate again.
+/// Counts the rate again, once a second at most: it looks at hundreds of decisions.
 pub(super) fn count(model: &mut Model) {
+    let is_fresh = |at| (TimeDelta::zero()..TimeDelta::seconds(1)).contains(&(model.now - at));
+    let newest = model.decided.all.get(0);
+    if model.decided.counted.is_some_and(|(at, known)| known == newest && is_fresh(at)) {
+        return;
+    }
+    model.decided.counted = Some((model.now, newest));
     let latest = model.decided.all.iter_from(0).take(rate::SAMPLE);
     let rate = Rate::of(latest.filter_map(|(_, id)| model.proposal(id)), model.now);
     model.decided.rate = rate;

@@ -20,6 +20,14 @@ impl Editor {
         Self { before: text, after: String::new() }
     }
 
+    /// An editor with `text`, the cursor before its byte `at`, or behind all of it.
+    #[must_use]
+    pub fn at(mut text: String, at: usize) -> Self {
+        let at = if text.is_char_boundary(at) { at } else { text.len() };
+        let after = text.split_off(at);
+        Self { before: text, after }
+    }
+
     /// The whole text.
     #[must_use]
     pub fn text(&self) -> String {

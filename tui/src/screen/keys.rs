@@ -35,6 +35,8 @@ pub enum Action {
     Lease,
     /// Refuse what is shown.
     Reject,
+    /// Word what is shown anew.
+    Edit,
     /// Take back the last decision, or the one that is shown.
     Undo,
     /// End a grant.
@@ -134,6 +136,8 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('A')], Action::Lease, "approve what is shown, for how long you choose", "for…")
         .on(&[Tab::Pending]),
     row(&[letter('r')], Action::Reject, "reject what is shown, with a reason", "reject").on(&[Tab::Pending]),
+    row(&[letter('e')], Action::Edit, "word it anew, beside what that would change", "edit")
+        .on(&[Tab::Pending]),
     row(&[letter('u')], Action::Undo, "undo the last decision, for 10 s", "undo").on(&[Tab::Pending]),
     row(&[letter('u')], Action::Undo, "undo the decision that is shown", "undo").on(&[Tab::Decided]),
     row(&[letter('x')], Action::Revoke, "revoke the grant", "revoke").on(&[Tab::Decided, Tab::Policy]),
@@ -223,6 +227,15 @@ pub const PROMPT: &[(&str, &str)] = &[
     ("ctrl-u", "clear"),
 ];
 
+/// The keys while an ask is worded anew.
+pub const EDIT: &[(&str, &str)] = &[
+    ("ctrl-s", "save as a new draft"),
+    ("esc", "close, keep the text"),
+    ("ctrl-e", "your editor"),
+    ("ctrl-r", "wording in force, and back"),
+    ("pgup pgdn", "scroll what it would change"),
+];
+
 /// The keys while a lease is chosen.
 pub const LEASE: &[(&str, &str)] =
     &[("1 … 5", "approve for that"), ("enter", "approve for the marked one"), ("esc", "back")];
@@ -245,6 +258,7 @@ pub const SENT: &[(&str, &str)] = &[("j k", "scroll"), ("any other key", "close"
 /// What has keys of its own, and when.
 const MODES: &[(&str, &[(&str, &str)])] = &[
     ("while a reason is typed", PROMPT),
+    ("while an ask is worded anew", EDIT),
     ("while it is asked why", WHY),
     ("while a lease is chosen", LEASE),
     ("while a risk is named", ACCEPT),

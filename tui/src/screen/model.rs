@@ -15,6 +15,7 @@ use openshell_domain::proposal::Proposal;
 
 use super::arming::Arming;
 use super::decided::Decided;
+use super::edit::Kept;
 use super::history::History;
 use super::layout::Areas;
 use super::life::Life;
@@ -82,6 +83,8 @@ pub struct Model {
     pub attached: BTreeMap<SandboxName, bool>,
     /// The asks of which the reviewer will be told, and the burst that they belong to.
     pub bell: Bell,
+    /// Wordings that were typed and not saved.
+    pub edits: BTreeMap<ProposalId, Kept>,
     /// Reasons that were typed and not sent.
     pub reasons: BTreeMap<ProposalId, Words>,
     /// What has been on the screen for long enough to be decided, and how the last key came.
@@ -177,6 +180,7 @@ impl Model {
             waiting: BTreeMap::new(),
             attached: BTreeMap::new(),
             bell: Bell::default(),
+            edits: BTreeMap::new(),
             reasons: BTreeMap::new(),
             arming: Arming::default(),
             copied: None,

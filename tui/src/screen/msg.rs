@@ -5,11 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use crossterm::event::MouseEvent;
 use openshell_domain::event::Envelope;
-use openshell_domain::id::{SandboxName, Seq};
+use openshell_domain::id::{ProposalId, SandboxName, Seq};
+use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 
 use super::arming::Press;
+use super::edit::Unknown;
 use super::{Exit, Notice};
-use crate::client::asks::{Asked, Explained};
+use crate::client::asks::{Asked, Explained, Wording};
 use crate::client::watch::Update;
 use crate::client::{ClientError, Decision, Effective, Recorded, Verified};
 
@@ -49,6 +52,12 @@ pub enum What {
     Proven(Result<Verified, String>),
     /// The gateway has answered why a request would pass, or not.
     Explained(Asked, Result<Explained, String>),
+    /// The gateway has answered what a wording would change, or it is not known.
+    Previewed(Box<Wording>, Result<Box<Review>, Unknown>),
+    /// The gateway has answered a new wording of a proposal.
+    Revised(ProposalId, Result<Box<(Seq, Proposal)>, ClientError>),
+    /// The reviewer's own editor has ended, and has left this.
+    Written(ProposalId, Result<String, String>),
     /// Whoever opened the screen has something to say.
     Notice(Notice),
     /// A second has passed.
@@ -95,6 +104,15 @@ pub enum Effect {
     VerifyLog,
     /// Ask why a request would pass, or not; [`What::Explained`] comes back.
     Explain(Box<Asked>),
+    /// Ask what a wording would change, once nothing else was asked for a moment; [`What::Previewed`] comes back for
+    /// the latest one.
+    Preview(Box<Wording>),
+    /// Send a new wording; [`What::Revised`] comes back.
+    Revise(Box<Wording>),
+    /// Give the terminal to the reviewer's own editor with this text; [`What::Written`] comes back.
+    Edit(ProposalId, String),
+    /// Take the terminal again.
+    Reclaim,
     /// Give a text to the clipboard of the terminal.
     Copy(String),
     /// Call the reviewer: this many asks have come.

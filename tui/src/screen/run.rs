@@ -7,18 +7,21 @@ use std::io::{IsTerminal, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use openshell_domain::id::ProposalId;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::copy;
 use super::model::Model;
 use super::msg::{Answer, Effect, Msg, What};
 use super::terminal::Terminal;
 use super::theme::{Surroundings, Theme};
 use super::{Exit, Notice, ScreenError, ScreenOptions};
+use super::{copy, edit};
+use crate::client::asks::Wording;
 use crate::client::{Client, Decision, watch};
 use crate::clock::{self, Stopwatch};
+use crate::wording::editor;
 use background::Answer as Answered;
 
 mod background;
@@ -28,6 +31,9 @@ mod signals;
 
 /// How many messages may wait: a gateway that is faster than the screen waits for it.
 const QUEUE: usize = 256;
+
+/// For how long nothing must be typed before it is asked what that would change.
+const MOMENT: Duration = Duration::from_millis(150);
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -61,13 +67,15 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
         if options.look.needs_background(&surroundings) { background::ask()? } else { Answered::default() };
     let theme = options.look.theme(&surroundings, asked.background);
     let (mut tasks, watch) = (JoinSet::new(), Stopwatch::start());
-    tasks.spawn(input::read(inlet.clone(), asked, watch));
     tasks.spawn(signals::watch(inlet.clone()));
     if let Some(notices) = options.notices {
         tasks.spawn(pass_on(notices, inlet.clone()));
     }
     let watcher = tasks.spawn(watch::follow(options.gateway.clone(), inlet.clone()));
-    let screen = Screen { model, theme, terminal, watch, inlet, tasks, watcher, gateway: options.gateway };
+    let mut keys = JoinSet::new();
+    keys.spawn(input::read(inlet.clone(), asked, watch));
+    let (gateway, preview) = (options.gateway, None);
+    let screen = Screen { model, theme, terminal, watch, inlet, tasks, keys, watcher, preview, gateway };
     screen.run(queue).await.or_else(|error| if error.is_gone() { Ok(HUNG_UP) } else { Err(error) })
 }
 
@@ -79,7 +87,11 @@ struct Screen {
     inlet: mpsc::Sender<What>,
     /// Ends with the screen.
     tasks: JoinSet<()>,
+    /// Who reads the keys; nobody while somebody else has the terminal.
+    keys: JoinSet<()>,
     watcher: AbortHandle,
+    /// What finds out what the latest wording would change.
+    preview: Option<AbortHandle>,
     gateway: PathBuf,
 }
 
@@ -89,7 +101,7 @@ impl Screen {
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(QUEUE);
         loop {
-            if std::mem::take(&mut self.model.is_dirty) {
+            if !edit::is_away(&self.model) && std::mem::take(&mut self.model.is_dirty) {
                 let (model, theme) = (&self.model, &self.theme);
                 self.terminal.draw(|frame| super::view::view(model, theme, frame))?;
                 self.take_in(What::Drawn)?;
@@ -150,6 +162,18 @@ impl Screen {
                         What::Explained(*asked, answer)
                     });
                 }
+                Effect::Preview(wording) => self.preview(*wording),
+                Effect::Revise(wording) => {
+                    self.look_up(move |gateway: PathBuf| async move {
+                        What::Revised(wording.proposal, reads::revise(&gateway, &wording).await)
+                    });
+                }
+                Effect::Edit(proposal, text) => self.lend(proposal, text),
+                Effect::Reclaim => {
+                    let (asked, inlet) = (Answered::default(), self.inlet.clone());
+                    self.keys.spawn(input::read(inlet, asked, self.watch));
+                    self.retake()?;
+                }
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Repaint => self.terminal.spoil(),
@@ -168,6 +192,32 @@ impl Screen {
     fn look_up<F: Future<Output = What> + Send + 'static>(&mut self, ask: impl FnOnce(PathBuf) -> F) {
         let (answer, inlet) = (ask(self.gateway.clone()), self.inlet.clone());
         self.tasks.spawn(async move { inlet.send(answer.await).await.unwrap_or_default() });
+    }
+
+    /// Asks what a wording would change once nothing else was asked for a moment: whoever types is not waited for.
+    fn preview(&mut self, wording: Wording) {
+        let (gateway, inlet) = (self.gateway.clone(), self.inlet.clone());
+        let ask = self.tasks.spawn(async move {
+            sleep(MOMENT).await;
+            let answer = reads::preview(&gateway, &wording).await;
+            inlet.send(What::Previewed(Box::new(wording), answer)).await.unwrap_or_default();
+        });
+        if let Some(earlier) = self.preview.replace(ask) {
+            earlier.abort();
+        }
+    }
+
+    /// Gives the terminal and its keys to the reviewer's own editor.
+    fn lend(&mut self, proposal: ProposalId, text: String) {
+        let (mut keys, inlet) = (std::mem::take(&mut self.keys), self.inlet.clone());
+        self.terminal.lend();
+        self.tasks.spawn(async move {
+            // Two who read the same keys would each get some of them.
+            keys.shutdown().await;
+            let written = editor::open(&text).await.map(|written| written.text);
+            let answer = written.map_err(|error| error.to_string());
+            inlet.send(What::Written(proposal, answer)).await.unwrap_or_default();
+        });
     }
 
     /// The terminal may have another size by now.

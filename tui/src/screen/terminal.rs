@@ -89,6 +89,11 @@ impl Terminal {
         self.retake()
     }
 
+    /// Gives the terminal to another program, until [`Terminal::retake`].
+    pub(super) fn lend(&mut self) {
+        give_back();
+    }
+
     /// Calls the reviewer: the bell, and a notification where the terminal has them (OSC 9).
     pub(super) fn alert(&mut self, asks: usize) -> io::Result<()> {
         call(&mut io::stdout(), asks)

@@ -10,6 +10,7 @@ use super::theme::Theme;
 use super::view::view;
 
 mod acts;
+mod edits;
 mod hostile;
 mod narrow;
 mod reviewer;

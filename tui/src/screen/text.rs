@@ -9,22 +9,26 @@ use unicode_width::UnicodeWidthStr;
 /// How many cells `text` needs.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    if is_plain(text) {
-        return text.len();
-    }
-    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+    simple(text).unwrap_or_else(|| text.graphemes(true).map(UnicodeWidthStr::width).sum())
 }
 
-/// Whether each byte is one cell: nearly every text, and a screen is made of thousands of them.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, 0x20..0x7f))
+/// How many cells `text` needs where each character is one: nearly every text, and a screen is made of thousands of them.
+fn simple(text: &str) -> Option<usize> {
+    let is_plain = |byte| matches!(byte, 0x20..0x7f_u8);
+    if text.bytes().all(is_plain) {
+        return Some(text.len());
+    }
+    // The marks of our own words, none of which joins with what stands beside it.
+    let is_mark = |c| matches!(c, ' '..='~' | '·' | '–' | '…' | '→' | '│' | '▌');
+    text.chars().all(is_mark).then(|| text.chars().count())
 }
 
 /// The longest beginning of `text` that fits into `cells`, and the rest.
 #[must_use]
 pub fn split(text: &str, cells: usize) -> (&str, &str) {
-    if is_plain(text) {
-        return text.split_at_checked(cells).unwrap_or((text, ""));
+    if simple(text).is_some() {
+        let at = text.char_indices().nth(cells).map_or(text.len(), |(at, _)| at);
+        return text.split_at_checked(at).unwrap_or((text, ""));
     }
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
@@ -139,6 +143,10 @@ fn elide_after(text: &str, cells: usize, head: usize) -> String {
     let room = cells.saturating_sub(1);
     let (head, rest) = split(text, head);
     let mut used = width(head);
+    if let Some(all) = simple(rest) {
+        let (_, tail) = split(rest, all.saturating_sub(room.saturating_sub(used)));
+        return elide(&format!("{head}…{tail}"), cells);
+    }
     let mut tail: Vec<&str> = Vec::new();
     for grapheme in rest.graphemes(true).rev() {
         used += grapheme.width();
@@ -178,6 +186,12 @@ pub fn wrap_at(text: &str, mark: &str, cells: usize) -> Vec<String> {
             lines.extend(parts);
             continue;
         }
+        if let (Some(need), Some(line)) = (simple(unit).filter(|need| used + need <= cells), lines.last_mut())
+        {
+            line.push_str(unit);
+            used += need;
+            continue;
+        }
         for grapheme in unit.graphemes(true) {
             let step = grapheme.width();
             let hangs = grapheme == " " && need > 0 && used == cells;
@@ -205,6 +219,8 @@ fn behind_slash(line: &mut String, cells: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -244,6 +260,27 @@ mod tests {
     fn columns_are_exact() {
         assert_eq!((left("漢", 4), right("12s", 4)), ("漢  ".into(), " 12s".into()));
         assert_eq!(width(&left("漢字漢字", 5)), 5);
+    }
+
+    proptest! {
+        /// Kills: a mark that joins with its neighbour counted as a cell of its own.
+        #[test]
+        fn simple_text_is_measured_like_any_other(
+            text in "[a-c /·–…→│▌漢e\u{301}\u{200d}\u{fe0f}👩]{0,24}",
+            cells in 0_usize..30,
+        ) {
+            let slow = text.graphemes(true).map(UnicodeWidthStr::width).sum::<usize>();
+            prop_assert_eq!(width(&text), slow);
+            let (head, rest) = split(&text, cells);
+            prop_assert_eq!(format!("{head}{rest}"), &*text);
+            prop_assert!(width(head) <= cells);
+            let next = rest.graphemes(true).next().map_or(usize::MAX, UnicodeWidthStr::width);
+            prop_assert!(next.saturating_add(width(head)) > cells);
+            prop_assert!(width(&elide_middle(&text, cells)) <= cells);
+            let lines = wrap(&text, cells.max(2));
+            prop_assert_eq!(lines.concat(), &*text);
+            prop_assert!(lines.iter().all(|line| width(line.trim_end()) <= cells.max(2)), "{:?}", lines);
+        }
     }
 
     #[test]

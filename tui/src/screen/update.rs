@@ -23,10 +23,13 @@ use super::log::Proof;
 use super::model::{Model, Overlay};
 use super::msg::{Effect, Msg, What};
 use super::tab::Tab;
-use super::{decided, log, policy, why};
+use super::{decided, edit, log, policy, why};
 use crate::shown;
 
 pub use decision::{away, objection, objection_to_approval};
+
+/// The number of the signal that ctrl-c sends to all programs on a terminal.
+const INTERRUPT: i32 = 2;
 
 /// Takes one message in and says what is to be done outside.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -61,6 +64,15 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             why::answered(model, &asked, answer);
             Vec::new()
         }
+        What::Previewed(of, answer) => {
+            edit::previewed(model, &of, answer);
+            Vec::new()
+        }
+        What::Revised(id, answer) => {
+            edit::revised(model, id, answer);
+            Vec::new()
+        }
+        What::Written(id, answer) => edit::written(model, id, answer),
         What::Answers(answers) => {
             answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
             Vec::new()
@@ -89,6 +101,8 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         What::Armed => Vec::new(),
+        // Whoever has the terminal was stopped and goes on together with this program.
+        What::Resumed | What::Signal(INTERRUPT) if edit::is_away(model) => Vec::new(),
         What::Resumed => {
             model.arming.forget();
             vec![Effect::Redraw]
@@ -105,7 +119,9 @@ fn tick(model: &mut Model, before: Option<face::Face>) -> Vec<Effect> {
     }
     let is_back = narrow::expire(model);
     model.is_dirty = is_back || before != Some(face::of(model)) || rate != model.decided.rate;
-    alert::ring(model)
+    let mut effects = alert::ring(model);
+    effects.extend(edit::again(model, false));
+    effects
 }
 
 fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
@@ -113,6 +129,8 @@ fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
         log::paste(model, text);
     } else if matches!(model.overlay, Overlay::Why(_)) {
         why::paste(model, text);
+    } else if matches!(model.overlay, Overlay::Edit(_)) {
+        return edit::paste(model, text);
     } else if narrow::is_typing(model) {
         narrow::paste(model, text);
     } else {
@@ -135,6 +153,7 @@ fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
             Vec::new()
         }
         Overlay::Why(_) => why::key(model, key),
+        Overlay::Edit(_) => edit::key(model, key),
         Overlay::None if narrow::is_typing(model) => narrow::key(model, key),
         Overlay::None | Overlay::Help => input::key(model, key),
     }

@@ -15,19 +15,20 @@ pub(super) mod narrowed;
 pub(super) mod pane;
 mod question;
 mod reject;
+pub(super) mod typed;
 mod unverified;
 
-pub(super) use detail::fact;
+pub(super) use detail::{fact, whole};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::Paragraph;
-pub(super) use reject::typed;
+pub(super) use typed::typed;
 
 use super::layout::{Areas, SMALLEST};
 use super::model::{Model, Overlay};
 use super::tab::Tab;
 use super::theme::Theme;
-use super::{decided, log, policy, sandboxes, why};
+use super::{decided, edit, log, policy, sandboxes, why};
 
 /// Draws everything.
 pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
@@ -63,6 +64,7 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
     match &model.overlay {
         Overlay::None => {}
         Overlay::Why(asked) => why::view::draw(asked, theme, frame, &areas),
+        Overlay::Edit(edit) => edit::view::draw(model, edit, theme, frame, &areas),
         Overlay::Help => help::draw(model.tab, theme, frame),
         Overlay::Reject(prompt) => reject::draw(model, prompt, theme, frame, &areas),
         Overlay::Lease(menu) => question::lease(model, menu, theme, frame, &areas),

@@ -4,8 +4,6 @@
 //! reader of proposals here, so that every mistake has its line, and again in the gateway. Bound to the digest of what
 //! was shown; nothing that was typed is lost when it is refused.
 
-mod editor;
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +21,7 @@ use crate::client::asks::Wording;
 use crate::client::{Client, ClientError, Shown};
 use crate::printer::Printer;
 use crate::review;
-use crate::wording;
-use editor::Written;
+use crate::wording::{self, editor};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -45,9 +42,8 @@ pub(super) async fn run(client: &mut Client, ask: &Edit, printer: &mut Printer<'
         }
         None => {
             let written = editor::open(&page(&found.proposal)).await?;
-            let Written { text, .. } = &written;
-            let done = revise(client, &found, (text, "the new wording"), printer).await;
-            done.map_err(|cause| written.keep(cause, &quoted(&found.proposal)))
+            let done = revise(client, &found, (&written.text, "the new wording"), printer).await;
+            done.map_err(|cause| keep(written, cause, &quoted(&found.proposal)))
         }
     }
 }
@@ -103,9 +99,17 @@ fn answer(found: &Shown, seq: Option<u64>, printer: &mut Printer<'_>) -> Result<
 /// The wording in force, with what to do about it.
 fn page(proposal: &Proposal) -> String {
     let rule = wording::text(&proposal.draft.rule_name, &proposal.draft.rule);
-    format!(
-        "# Proposal {} of sandbox {}. Word it anew and save; left as it is, nothing is sent.\n{rule}",
-        quoted(proposal),
-        proposal.sandbox,
-    )
+    wording::head(proposal, &quoted(proposal)) + &rule
+}
+
+/// The same error, and where the text is.
+fn keep(written: editor::Written, cause: VerbError, id: &str) -> VerbError {
+    if matches!(cause, VerbError::Output(_)) {
+        return cause;
+    }
+    let id = id.split('@').next().unwrap_or(id).to_owned();
+    match written.keep() {
+        Some(path) => VerbError::Kept { cause: Box::new(cause), id, path },
+        None => cause,
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::target::{FEWEST, QUOTED};
 use crate::client::ClientError;
+use crate::wording::editor::EditorError;
 
 /// Why a verb was not done.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,8 @@ pub enum VerbError {
     #[error("{0}")]
     NoRule(String),
     /// The editor did not end well.
-    #[error("the editor {0}, so nothing was sent")]
-    Editor(String),
+    #[error("{0}, so nothing was sent")]
+    Editor(#[from] EditorError),
     /// A file of the reviewer's that cannot be used.
     #[error("{}: {cause}", .path.display())]
     File {

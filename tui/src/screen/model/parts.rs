@@ -9,6 +9,7 @@ use openshell_domain::proposal::Proposal;
 
 use crate::review::{self, Section};
 use crate::screen::back::Revoke;
+use crate::screen::edit::Edit;
 use crate::screen::lease::Menu;
 use crate::screen::reason::Reason;
 use crate::screen::risk::Accept;
@@ -72,6 +73,8 @@ pub enum Overlay {
     Reject(Prompt),
     /// For how long?
     Lease(Menu),
+    /// How is it to be worded?
+    Edit(Box<Edit>),
     /// Why?
     Why(Box<Why>),
     /// Although?
@@ -89,6 +92,7 @@ impl Overlay {
         match self {
             Self::None | Self::Help | Self::Why(_) | Self::Many(_) => None,
             Self::Reject(prompt) => Some(prompt.proposal),
+            Self::Edit(edit) => Some(edit.id()),
             Self::Lease(menu) => Some(menu.proposal),
             Self::Accept(accept) => Some(accept.proposal),
             Self::Revoke(revoke) => revoke.grant().map(|grant| grant.proposal),

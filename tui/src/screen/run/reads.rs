@@ -5,9 +5,12 @@ use std::path::Path;
 
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{SandboxName, Seq};
+use openshell_domain::proposal::Proposal;
+use openshell_domain::review::Review;
 
-use crate::client::asks::{Asked, Explained};
+use crate::client::asks::{Asked, Explained, Wording};
 use crate::client::{Client, ClientError, Decision, Effective, Verified};
+use crate::screen::edit::Unknown;
 use crate::screen::msg::Answer;
 
 pub(super) async fn policy(gateway: &Path, sandbox: &SandboxName) -> Result<Box<Effective>, String> {
@@ -28,6 +31,19 @@ pub(super) async fn prove(gateway: &Path) -> Result<Verified, String> {
 pub(super) async fn explain(gateway: &Path, asked: &Asked) -> Result<Explained, String> {
     let read = async { Client::connect(gateway).await?.explain(asked).await };
     read.await.map_err(|error: ClientError| error.to_string())
+}
+
+/// What a wording would change.
+pub(super) async fn preview(gateway: &Path, wording: &Wording) -> Result<Box<Review>, Unknown> {
+    let ask = async { Client::connect(gateway).await?.preview(wording).await };
+    ask.await.map(Box::new).map_err(|error: ClientError| Unknown {
+        is_passing: matches!(error, ClientError::Refused(_) | ClientError::Broken(_)),
+        why: error.to_string(),
+    })
+}
+
+pub(super) async fn revise(gateway: &Path, wording: &Wording) -> Result<Box<(Seq, Proposal)>, ClientError> {
+    Client::connect(gateway).await?.revise(wording).await.map(Box::new)
 }
 
 /// What has become of each; whatever is wrong with all of them is wrong with each.

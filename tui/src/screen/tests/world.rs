@@ -316,6 +316,13 @@ impl World {
                     let told = Explained { revision, loaded, text, explanation };
                     self.give(What::Explained(*asked, Ok(told)));
                 }
+                Effect::Preview(wording) => {
+                    let known = self.model.proposal(wording.proposal).unwrap().draft.clone();
+                    let (rule_name, rule) = (wording.rule_name.clone(), wording.rule.clone());
+                    let draft = Draft { number: known.number + 1, rule_name, rule, ..known };
+                    let review = Review::of(&self.ground, wording.proposal, &draft, &[]);
+                    self.give(What::Previewed(wording, Ok(Box::new(review))));
+                }
                 Effect::VerifyLog => {
                     let head = "2f95b3a6d1c4".repeat(5);
                     let found = Verified { seq: self.seq, head, signed: self.seq - 1, problems: Vec::new() };
@@ -375,6 +382,18 @@ impl World {
         let draft = self.model.proposal(id(n)).unwrap().draft.clone();
         let review = self.look(n, &draft);
         self.feed(Update::Reviewed(id(n), Box::new(review)));
+    }
+
+    /// Somebody words a proposal anew.
+    pub(crate) fn reworded(&mut self, n: u128, rule: Rule) -> Proposal {
+        let mut proposal = self.model.proposal(id(n)).unwrap().clone();
+        let number = proposal.draft.number + 1;
+        proposal.draft = Draft { number, rule, ..proposal.draft };
+        proposal.review = Some(self.look(n, &proposal.draft).into());
+        let (draft, validation_result) = (proposal.draft.clone(), String::new());
+        self.event(ActorKind::Reviewer, Event::DraftRevised { proposal: id(n), draft, validation_result });
+        self.reviewed(n);
+        proposal
     }
 
     /// A denial before the next ask.

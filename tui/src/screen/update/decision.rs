@@ -23,7 +23,7 @@ const MEMORY: usize = 250;
 #[must_use]
 pub fn objection(model: &Model) -> Option<String> {
     let text = |text: &str| Some(text.to_owned());
-    let is_asked = matches!(model.overlay, Overlay::Reject(_));
+    let is_asked = matches!(model.overlay, Overlay::Reject(_) | Overlay::Edit(_));
     let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
     let Some(detail) = &model.detail else { return text("there is nothing to decide") };
     if let Some(away) = away(model) {

@@ -10,14 +10,18 @@ use crate::client::watch::{Connection, Update};
 use crate::screen::log::Before;
 use crate::screen::model::{Detail, Link, Model};
 use crate::screen::msg::Effect;
-use crate::screen::{decided, log, policy, sandboxes};
+use crate::screen::{decided, edit, log, policy, sandboxes};
 
 pub(super) fn apply(model: &mut Model, update: Update) -> Vec<Effect> {
     match update {
         Update::Connection(connection) => return link(model, connection),
         Update::Snapshot(inbox) => snapshot(model, *inbox),
         Update::Event(envelope) => return event(model, &envelope),
-        Update::Reviewed(proposal, review) => reviewed(model, proposal, *review),
+        Update::Reviewed(proposal, review) => {
+            reviewed(model, proposal, *review);
+            let is_edited = model.overlay.asks_about() == Some(proposal);
+            return if is_edited { edit::again(model, true) } else { Vec::new() };
+        }
         Update::Waiting(sandbox, waiting) => {
             if model.waiting.get(&sandbox) == Some(&waiting) {
                 model.is_dirty = false;
@@ -56,7 +60,9 @@ fn link(model: &mut Model, connection: Connection) -> Vec<Effect> {
     let (retry_in, why, is_offline) = match connection {
         Connection::Live => {
             model.link = Link::Live;
-            return tabs::look(model);
+            let mut effects = tabs::look(model);
+            effects.extend(edit::again(model, true));
+            return effects;
         }
         Connection::Reconnecting { retry_in, why } => (retry_in, why, false),
         Connection::Offline { retry_in, why } => (retry_in, why, true),

@@ -9,7 +9,7 @@ use crate::screen::keys::{self, Action};
 use crate::screen::model::{Focus, Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::tab::Tab;
-use crate::screen::{copy, log, why};
+use crate::screen::{copy, edit, log, why};
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if prompt::swallows(model, key) {
@@ -43,6 +43,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Approve => return approval::approve(model, ""),
         Action::Lease => approval::choose(model),
         Action::Reject => prompt::open(model),
+        Action::Edit => return edit::open(model),
         Action::Undo => return back::undo(model),
         Action::Revoke => back::revoke(model),
         Action::Quit => return vec![Effect::Quit(Exit::Quit)],

@@ -24,7 +24,7 @@ use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
 use plan::{Place, Plan};
-pub(in crate::screen) use told::fact;
+pub(in crate::screen) use told::{fact, whole};
 
 /// From this width on the upper edge has room for everything.
 const ROOMY: u16 = 66;

@@ -10,7 +10,7 @@ use crate::client::Verb;
 use crate::screen::arming::{self, Subject};
 use crate::screen::back;
 use crate::screen::keys::{
-    self, ACCEPT, Action, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
+    self, ACCEPT, Action, EDIT, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
 };
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
@@ -151,6 +151,7 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
             fixed(ACCEPT, &|key| !is_ready && key == "y")
         }
         Overlay::Why(_) => fixed(WHY, &|_| false),
+        Overlay::Edit(edit) => fixed(EDIT, &|key| key == "ctrl-s" && (is_stuck || !edit.is_changed())),
         Overlay::Revoke(revoke) if !revoke.is_chosen => fixed(GRANTS, &|_| false),
         Overlay::Revoke(revoke) => {
             let is_ready =

@@ -61,6 +61,11 @@ pub(in crate::screen) fn fact(
     labels.zip(wrapped).map(line).collect()
 }
 
+/// Every entry of a section, each with an example.
+pub(in crate::screen) fn whole(section: &Section, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    Page { theme, cells }.list(section, |_| 1)
+}
+
 struct Page<'t> {
     theme: &'t Theme,
     cells: usize,

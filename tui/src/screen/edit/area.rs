@@ -1,0 +1,182 @@
+//! A text of several lines under a cursor. Moves by grapheme and by line; a new line begins where the one above does.
+//!
+//! Holds what was typed as it is; what of it is shown is the view's business. Pure.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::screen::editor::Editor;
+
+/// The most that is typed, in bytes: far more than a rule, and read anew at every key.
+pub const MOST: usize = 32 * 1024;
+
+/// One level of YAML.
+const INDENT: &str = "  ";
+
+/// A text and a place in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Area {
+    editor: Editor,
+    /// The column that is wished for while the cursor goes over shorter lines.
+    wish: Option<usize>,
+}
+
+impl Area {
+    /// A text, with the cursor before it.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        let mut editor = Editor::new(text);
+        editor.move_home();
+        Self { editor, wish: None }
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.editor.text()
+    }
+
+    /// The line and the column of the cursor, in graphemes; both begin with 0.
+    #[must_use]
+    pub fn cursor(&self) -> (usize, usize) {
+        let (before, _) = self.editor.parts();
+        (before.matches('\n').count(), self.before().graphemes(true).count())
+    }
+
+    /// What stands before the cursor on its line.
+    #[must_use]
+    pub fn before(&self) -> &str {
+        let (before, _) = self.editor.parts();
+        before.rsplit('\n').next().unwrap_or_default()
+    }
+
+    /// What stands behind the cursor on its line.
+    fn behind(&self) -> &str {
+        let (_, after) = self.editor.parts();
+        after.split('\n').next().unwrap_or_default()
+    }
+
+    /// Puts a text in at the cursor, where there is room for all of it.
+    pub fn insert(&mut self, text: &str) -> bool {
+        let fits = self.editor.len() + text.len() <= MOST;
+        if fits {
+            self.wish = None;
+            self.editor.insert(text);
+        }
+        fits
+    }
+
+    /// Does what a key asks for; `false` where there is no room for it.
+    pub fn press(&mut self, key: KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let is_bare = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+        match key.code {
+            KeyCode::Up => self.walk(-1),
+            KeyCode::Down => self.walk(1),
+            KeyCode::Enter => return self.insert(&self.line_break()),
+            KeyCode::Tab => return self.insert(INDENT),
+            KeyCode::Char(c) if is_bare => return self.insert(c.encode_utf8(&mut [0; 4])),
+            code => {
+                self.wish = None;
+                self.edit(code, control);
+            }
+        }
+        true
+    }
+
+    fn edit(&mut self, code: KeyCode, control: bool) {
+        let (line, _) = self.cursor();
+        let is_indent = self.before().ends_with(INDENT) && self.before().trim_matches(' ').is_empty();
+        match (code, control) {
+            (KeyCode::Home, true) => self.go(0, 0),
+            (KeyCode::End, true) => self.editor.move_end(),
+            (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.go(line, 0),
+            (KeyCode::End, _) => self.go(line, usize::MAX),
+            (KeyCode::Char('u'), true) => self.repeat(self.cursor().1, Editor::backspace),
+            (KeyCode::Char('k'), true) => {
+                self.repeat(self.behind().graphemes(true).count().max(1), Editor::delete);
+            }
+            (KeyCode::Backspace, false) if is_indent => self.repeat(INDENT.len(), Editor::backspace),
+            (KeyCode::BackTab, _) if is_indent => self.repeat(INDENT.len(), Editor::backspace),
+            (code, control) => drop(self.editor.press(code, control)),
+        }
+    }
+
+    fn repeat(&mut self, times: usize, step: impl Fn(&mut Editor)) {
+        (0..times).for_each(|_| step(&mut self.editor));
+    }
+
+    /// A line break and the spaces that the next line begins with: one level more below a key.
+    fn line_break(&self) -> String {
+        let before = self.before();
+        let spaces: String = before.chars().take_while(|c| *c == ' ').collect();
+        let more = if before.trim_end().ends_with(':') { INDENT } else { "" };
+        format!("\n{spaces}{more}")
+    }
+
+    fn walk(&mut self, by: isize) {
+        let (line, column) = self.cursor();
+        let wish = self.wish.unwrap_or(column);
+        let last = self.text().matches('\n').count();
+        self.go(line.saturating_add_signed(by).min(last), wish);
+        self.wish = Some(wish);
+    }
+
+    /// To a line, and as far into it as it goes.
+    fn go(&mut self, line: usize, column: usize) {
+        let text = self.text();
+        let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+        let rest = text.get(start..).unwrap_or_default();
+        let wanted = rest.split('\n').next().unwrap_or_default();
+        let into: usize = wanted.graphemes(true).take(column).map(str::len).sum();
+        self.editor = Editor::at(text, start + into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn area(text: &str, keys: &[(KeyCode, KeyModifiers)]) -> Area {
+        let mut area = Area::new(text.to_owned());
+        for (code, modifiers) in keys {
+            area.press(KeyEvent::new(*code, *modifiers));
+        }
+        area
+    }
+
+    const BARE: KeyModifiers = KeyModifiers::NONE;
+    const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+
+    #[test]
+    fn the_cursor_goes_over_short_lines_and_keeps_its_column() {
+        let down = (KeyCode::Down, BARE);
+        let text = "漢字e\u{301}\n\nabcdef\n";
+        assert_eq!(area(text, &[(KeyCode::End, BARE)]).cursor(), (0, 3));
+        assert_eq!(area(text, &[(KeyCode::End, BARE), down]).cursor(), (1, 0));
+        assert_eq!(area(text, &[(KeyCode::End, BARE), down, down]).cursor(), (2, 3));
+        assert_eq!(area(text, &[down, down, down, down, (KeyCode::Up, BARE)]).cursor(), (2, 0));
+        assert_eq!(area(text, &[(KeyCode::End, CONTROL), (KeyCode::Home, CONTROL)]).cursor(), (0, 0));
+        assert_eq!(area(text, &[down, down, (KeyCode::Left, BARE)]).cursor(), (1, 0));
+    }
+
+    #[test]
+    fn lines_are_broken_indented_and_cut() {
+        let (end, enter) = ((KeyCode::End, BARE), (KeyCode::Enter, BARE));
+        assert_eq!(area("a:", &[end, enter, (KeyCode::Char('b'), BARE)]).text(), "a:\n  b");
+        assert_eq!(area("  b: 1", &[end, enter]).text(), "  b: 1\n  ");
+        assert_eq!(area("  b: 1", &[end, enter, (KeyCode::Backspace, BARE)]).text(), "  b: 1\n");
+        assert_eq!(area("one\ntwo", &[end, (KeyCode::Char('u'), CONTROL)]).text(), "\ntwo");
+        assert_eq!(area("one\ntwo", &[(KeyCode::Char('k'), CONTROL)]).text(), "\ntwo");
+        assert_eq!(area("\ntwo", &[(KeyCode::Char('k'), CONTROL)]).text(), "two");
+        assert_eq!(area("a\nb", &[end, (KeyCode::Delete, BARE)]).text(), "ab");
+        assert_eq!(area("a", &[(KeyCode::Tab, BARE), (KeyCode::BackTab, BARE)]).text(), "a");
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_put_in() {
+        let mut area = area(&"x".repeat(MOST), &[]);
+        assert!(!area.insert("y") && !area.press(KeyEvent::new(KeyCode::Enter, BARE)));
+        assert_eq!(area.text().len(), MOST);
+    }
+}
