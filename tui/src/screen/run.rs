@@ -178,10 +178,7 @@ impl Screen {
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Repaint => self.terminal.spoil(),
                 Effect::Redraw => self.retake()?,
-                Effect::Suspend => {
-                    self.terminal.suspend()?;
-                    self.retake()?;
-                }
+                Effect::Suspend => self.suspend()?,
                 Effect::Quit(exit) => return Ok(Some(exit)),
             }
         }
@@ -218,6 +215,11 @@ impl Screen {
             let answer = written.map_err(|error| error.to_string());
             inlet.send(What::Written(proposal, answer)).await.unwrap_or_default();
         });
+    }
+
+    fn suspend(&mut self) -> Result<(), ScreenError> {
+        self.terminal.suspend()?;
+        self.retake()
     }
 
     /// The terminal may have another size by now.

@@ -51,13 +51,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         What::Key(press) => pressed(model, press),
         What::Mouse(event) => mouse::pointed(model, event),
         What::Paste(text) => pasted(model, &text),
-        What::Resize(columns, lines) => {
-            model.size = (columns, lines);
-            tabs::in_sight(model);
-            // What moves under the eyes has only just come on the screen.
-            model.arming.forget();
-            vec![Effect::Repaint]
-        }
+        What::Resize(columns, lines) => resized(model, (columns, lines)),
         What::Feed(update) => feed::apply(model, update),
         What::Answer(answer) => decision::answered(model, *answer),
         What::Explained(asked, answer) => {
@@ -77,11 +71,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
             Vec::new()
         }
-        What::Notice(notice) => {
-            model.notice = shown::visible_lines(notice.0.trim_end()).into_iter().take(3).collect();
-            tabs::in_sight(model);
-            Vec::new()
-        }
+        What::Notice(notice) => noticed(model, &notice.0),
         What::Policy(sandbox, answer) => {
             policy::answered(model, sandbox, answer);
             Vec::new()
@@ -109,6 +99,20 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Signal(number) => vec![Effect::Quit(Exit::Signal(number))],
     }
+}
+
+fn noticed(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.notice = shown::visible_lines(text.trim_end()).into_iter().take(3).collect();
+    tabs::in_sight(model);
+    Vec::new()
+}
+
+/// What moves under the eyes has only just come on the screen.
+fn resized(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
+    model.size = size;
+    tabs::in_sight(model);
+    model.arming.forget();
+    vec![Effect::Repaint]
 }
 
 /// Time has passed: what the screen shows may be another.
