@@ -70,8 +70,8 @@ mod tests {
     #[tokio::test]
     async fn work_has_its_place_until_it_is_done_also_when_nobody_waits_for_it() {
         let places = Arc::new(Semaphore::new(1));
-        let (begun, has_begun) = mpsc::channel();
-        let (go, may_end) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::sync_channel(1);
+        let (go, may_end) = mpsc::sync_channel::<()>(1);
         let held = places.clone();
         let asker = tokio::spawn(async move {
             let work = move || (begun.send(()).unwrap(), may_end.recv().unwrap());

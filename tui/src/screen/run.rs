@@ -169,11 +169,7 @@ impl Screen {
                     });
                 }
                 Effect::Edit(proposal, text) => self.lend(proposal, text),
-                Effect::Reclaim => {
-                    let (asked, inlet) = (Answered::default(), self.inlet.clone());
-                    self.keys.spawn(input::read(inlet, asked, self.watch));
-                    self.retake()?;
-                }
+                Effect::Reclaim => self.reclaim()?,
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Repaint => self.terminal.spoil(),
@@ -183,6 +179,13 @@ impl Screen {
             }
         }
         Ok(None)
+    }
+
+    /// Takes the terminal and its keys back from whoever had them.
+    fn reclaim(&mut self) -> Result<(), ScreenError> {
+        let (asked, inlet) = (Answered::default(), self.inlet.clone());
+        self.keys.spawn(input::read(inlet, asked, self.watch));
+        self.retake()
     }
 
     /// Asks the gateway for something beside the inbox; the answer comes back as a message.

@@ -18,7 +18,7 @@ fn a_connection_goes_to_the_thread_with_the_fewest_and_leaves_its_place() {
 fn what_is_spawned_on_a_thread_stays_there_and_ends_with_it() {
     let workers = Workers::start().unwrap();
     let (handle, _seat) = workers.seat().unwrap();
-    let (told, tells) = std::sync::mpsc::channel();
+    let (told, tells) = std::sync::mpsc::sync_channel(2);
     let inner = told.clone();
     handle.spawn(async move {
         told.send(std::thread::current().id()).unwrap();
