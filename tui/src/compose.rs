@@ -60,7 +60,7 @@ pub fn dispatch(cli: Cli) -> u8 {
             on_runtime(reviewing(gateway, Start::Never, move |door| show_policy(ask, output, door)))
         }
         Some(Verb::Run(args)) => run(gateway, *args),
-        Some(Verb::Doctor) => doctor::print(std::io::stdout()).unwrap_or(REFUSED),
+        Some(Verb::Doctor) => examine(output),
         Some(Verb::Gateway { verb }) => of_gateway(verb, gateway, output),
         Some(Verb::Demo(args)) => on_runtime(play(args)),
         Some(Verb::Completions { shell }) => {
@@ -107,6 +107,22 @@ fn of_gateway(verb: GatewayVerb, door: Option<PathBuf>, output: Output) -> u8 {
         })),
         GatewayVerb::Config { verb: ConfigVerb::Show(args) } => show_config(&args, output),
     }
+}
+
+/// Says what this machine can isolate; 1 where it cannot.
+fn examine(output: Output) -> u8 {
+    if output == Output::Table {
+        return doctor::print(std::io::stdout()).unwrap_or(REFUSED);
+    }
+    let found = doctor::examine();
+    let facts: serde_json::Map<String, serde_json::Value> =
+        found.facts().map(|(name, fact)| (name.to_owned(), fact.into())).collect();
+    let (failure, remedy) = found.failure().unzip();
+    let told = serde_json::json!({
+        "isolates": found.is_supported(), "facts": facts, "failure": failure, "remedy": remedy,
+    });
+    let code = written(Printer::new(output, None, &mut std::io::stdout()).data(&told));
+    code.max(if found.is_supported() { DONE } else { REFUSED })
 }
 
 fn show_config(args: &ServeArgs, output: Output) -> u8 {

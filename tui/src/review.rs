@@ -9,12 +9,34 @@ mod evidence;
 mod findings;
 mod programs;
 
-use openshell_domain::proposal::{Closure, Proposal, Status};
+use openshell_domain::proposal::{Closure, Origin, Proposal, Status};
+
+use crate::shown;
 
 pub use changes::{later, newly, taken};
 pub use evidence::evidence;
 pub use findings::{codes, findings, weight};
 pub use programs::programs;
+
+/// Which program asks: what the mapper drafts from denials nobody has asked for.
+#[must_use]
+pub fn asker(proposal: &Proposal) -> String {
+    match (proposal.submitted_by.as_str(), proposal.origin) {
+        ("", Origin::Mechanistic) => "nobody: drafted from denials".to_owned(),
+        ("", _) => "unknown".to_owned(),
+        (path, _) => shown::visible(path),
+    }
+}
+
+/// Whose the words beside a rule are. The mapper's name what agents have asked for, and are no more to be trusted.
+#[must_use]
+pub fn teller(proposal: &Proposal) -> &'static str {
+    match proposal.origin {
+        Origin::Mechanistic => "Mapper says",
+        Origin::AgentAuthored => "Agent says",
+        Origin::Reviewer => "Reviewer says",
+    }
+}
 
 /// How a line is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

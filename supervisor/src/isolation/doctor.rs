@@ -27,6 +27,17 @@ impl Findings {
     pub fn is_supported(&self) -> bool {
         self.failure.is_none()
     }
+
+    /// What was looked at and how it is, in the order of the table.
+    pub fn facts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.facts.iter().map(|(name, fact)| (*name, fact.as_str()))
+    }
+
+    /// Why `run` cannot isolate here, and what helps.
+    #[must_use]
+    pub fn failure(&self) -> Option<(String, String)> {
+        self.failure.as_ref().map(|failure| (failure.to_string(), failure.remedy().to_string()))
+    }
 }
 
 /// Looks at this machine as the user that asks.

@@ -108,3 +108,16 @@ fn nothing_raw_leaves() {
         assert!(!text.chars().any(is_hidden), "{text:?}");
     }
 }
+
+/// Kills: an agent that is named where none has asked, and words of the mapper that are given to an agent.
+#[test]
+fn what_the_mapper_drafts_is_not_an_agents() {
+    let mut drafted = proposal("endpoints: [{host: a.example.net, port: 443}]\nbinaries: [{path: /bin/a}]");
+    assert_eq!(teller(&drafted), "Agent says");
+    drafted.submitted_by = "/bin/\u{1b}a".to_owned();
+    assert_eq!(asker(&drafted), "/bin/\\u{1b}a");
+    drafted.submitted_by.clear();
+    assert_eq!(asker(&drafted), "unknown");
+    drafted.origin = Origin::Mechanistic;
+    assert_eq!((asker(&drafted).as_str(), teller(&drafted)), ("nobody: drafted from denials", "Mapper says"));
+}

@@ -29,9 +29,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     let (text, what, next) = if again == Some(proposal.id) {
         (wording::text(&proposal.draft.rule_name, &proposal.draft.rule), "the rule as YAML".to_owned(), None)
     } else {
-        let name = name(&proposal);
-        let what = format!("{name} (y again: its rule)");
-        (name, what, Some(proposal.id))
+        (name(&proposal), "its id (y again: its rule)".to_owned(), Some(proposal.id))
     };
     let text = clean(&text);
     if text.len() > MOST {
@@ -68,10 +66,10 @@ fn clean(text: &str) -> String {
 pub fn doubt(term: Option<&str>) -> Option<&'static str> {
     let term = term.unwrap_or_default();
     if matches!(term, "" | "dumb" | "linux" | "vt100" | "vt220") {
-        return Some("but this terminal has no clipboard that programs can reach");
+        return Some("but this terminal has no clipboard");
     }
     if term.starts_with("screen") || term.starts_with("tmux") {
-        return Some("if tmux passes it on (set -g set-clipboard on)");
+        return Some("if tmux passes it on (set-clipboard on)");
     }
     None
 }

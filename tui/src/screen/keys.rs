@@ -212,7 +212,7 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('G'), key(KeyCode::End)], Action::Bottom, "to the last", ""),
     row(&[key(KeyCode::PageUp), ctrl('b')], Action::PageUp, "a page up", ""),
     row(&[key(KeyCode::PageDown), ctrl('f')], Action::PageDown, "a page down", ""),
-    row(&[key(KeyCode::Esc)], Action::Back, "back to the list; there: nothing is chosen, then all rows", "")
+    row(&[key(KeyCode::Esc)], Action::Back, "to the list; there: choose nothing, then all rows", "")
         .on(PANES),
     row(&[key(KeyCode::Esc)], Action::Back, "all lines again, and the latest", "").on(&[Tab::Log]),
     row(&[letter('1')], Action::Show(Tab::Pending), "what awaits a decision", ""),

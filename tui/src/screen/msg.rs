@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use crossterm::event::MouseEvent;
 use openshell_domain::event::Envelope;
 use openshell_domain::id::{ProposalId, SandboxName, Seq};
 use openshell_domain::proposal::Proposal;
@@ -31,6 +32,8 @@ pub struct Msg {
 pub enum What {
     /// A key was pressed.
     Key(Press),
+    /// The mouse was clicked, or its wheel turned.
+    Mouse(MouseEvent),
     /// A text was pasted in one piece.
     Paste(String),
     /// The terminal has this many columns and rows now.

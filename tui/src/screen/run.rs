@@ -175,10 +175,7 @@ impl Screen {
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Repaint => self.terminal.spoil(),
                 Effect::Redraw => self.retake()?,
-                Effect::Suspend => {
-                    self.terminal.suspend()?;
-                    self.retake()?;
-                }
+                Effect::Suspend => self.suspend()?,
                 Effect::Quit(exit) => return Ok(Some(exit)),
             }
         }
@@ -222,6 +219,11 @@ impl Screen {
             let answer = written.map_err(|error| error.to_string());
             inlet.send(What::Written(proposal, answer)).await.unwrap_or_default();
         });
+    }
+
+    fn suspend(&mut self) -> Result<(), ScreenError> {
+        self.terminal.suspend()?;
+        self.retake()
     }
 
     /// The terminal may have another size by now.

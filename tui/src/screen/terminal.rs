@@ -1,7 +1,8 @@
 //! The terminal: taken on entry and given back on every way out.
 //!
 //! Given back by `Drop`, by the panic hook (before the message is printed) and around a suspend. Raw mode,
-//! alternate screen, bracketed paste (so that pasted text is never taken for commands), hidden cursor.
+//! alternate screen, bracketed paste (so that pasted text is never taken for commands), hidden cursor, and the mouse:
+//! clicks and the wheel alone, because each movement of it would wake the program. With shift the terminal keeps it.
 
 use std::io::{self, Stdout, Write};
 use std::mem::{ManuallyDrop, take};
@@ -12,6 +13,7 @@ use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
+use crossterm::style::Print;
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -19,6 +21,12 @@ use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use rustix::process::{Signal, kill_current_process_group};
+
+/// Buttons and wheel (1000), told in the form that has room for every column (1006).
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+
+/// The mouse as it was.
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
 type Inner = ratatui::Terminal<CrosstermBackend<Stdout>>;
 
@@ -121,7 +129,7 @@ fn enter() -> io::Result<()> {
 /// paints only what is not empty. Not `Terminal::clear`: it asks the terminal where its cursor is and waits for
 /// the answer, which the reader of keys takes for itself.
 fn claim(out: &mut impl Write) -> io::Result<()> {
-    execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
+    execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, Print(MOUSE_ON))
 }
 
 /// No word of an agent is in it: what a terminal does with a notification is not known here.
@@ -138,7 +146,7 @@ fn hand_over(out: &mut impl Write, text: &str) -> io::Result<()> {
 /// As much of it as can be done: what fails here has no one left to tell.
 fn give_back() {
     let mut out = io::stdout();
-    execute!(out, DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
+    execute!(out, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
     out.flush().unwrap_or_default();
     disable_raw_mode().unwrap_or_default();
 }
@@ -151,7 +159,10 @@ mod tests {
     fn the_alternate_screen_is_cleared_on_entry() {
         let mut sent = Vec::new();
         claim(&mut sent).unwrap();
-        assert_eq!(String::from_utf8(sent).unwrap(), "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h");
+        assert_eq!(
+            String::from_utf8(sent).unwrap(),
+            "\u{1b}[?1049h\u{1b}[2J\u{1b}[?2004h\u{1b}[?1000h\u{1b}[?1006h"
+        );
     }
 
     #[test]

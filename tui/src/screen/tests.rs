@@ -21,7 +21,7 @@ pub(crate) mod world;
 
 use world::World;
 
-fn draw(model: &Model) -> Terminal<TestBackend> {
+pub(super) fn draw(model: &Model) -> Terminal<TestBackend> {
     let (columns, lines) = model.size;
     let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
     terminal.draw(|frame| view(model, &Theme::dark(), frame)).unwrap();
@@ -257,7 +257,7 @@ fn a_line_that_is_cut_says_so() {
     assert!(screen.contains("approved 3f0c5c2e PUT api.github.com/repo…own/notes.md │"), "{screen}");
 }
 
-fn rows(buffer: &Buffer) -> Vec<String> {
+pub(super) fn rows(buffer: &Buffer) -> Vec<String> {
     let area = *buffer.area();
     (0..area.height).map(|y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect()).collect()
 }

@@ -11,6 +11,7 @@ mod face;
 mod feed;
 mod input;
 mod many;
+pub(super) mod mouse;
 mod narrow;
 mod prompt;
 mod rows;
@@ -48,6 +49,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.is_dirty = true;
     match msg.what {
         What::Key(press) => pressed(model, press),
+        What::Mouse(event) => mouse::pointed(model, event),
         What::Paste(text) => pasted(model, &text),
         What::Resize(columns, lines) => resized(model, (columns, lines)),
         What::Feed(update) => feed::apply(model, update),
@@ -61,11 +63,7 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
             answers.into_iter().for_each(|answer| drop(decision::answered(model, answer)));
             Vec::new()
         }
-        What::Notice(notice) => {
-            model.notice = shown::visible_lines(notice.0.trim_end()).into_iter().take(3).collect();
-            tabs::in_sight(model);
-            Vec::new()
-        }
+        What::Notice(notice) => noticed(model, &notice.0),
         What::Policy(sandbox, answer) => {
             policy::answered(model, sandbox, answer);
             Vec::new()
@@ -95,10 +93,16 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
     }
 }
 
+fn noticed(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.notice = shown::visible_lines(text.trim_end()).into_iter().take(3).collect();
+    tabs::in_sight(model);
+    Vec::new()
+}
+
+/// What moves under the eyes has only just come on the screen.
 fn resized(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
     model.size = size;
     tabs::in_sight(model);
-    // What moves under the eyes has only just come on the screen.
     model.arming.forget();
     vec![Effect::Repaint]
 }

@@ -20,6 +20,7 @@ mod unverified;
 
 pub(super) use detail::{fact, whole};
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::widgets::Paragraph;
 pub(super) use typed::typed;
 
@@ -76,6 +77,13 @@ fn picture(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
 /// The parts of the frame's own area, which is the model's size but for the moment of a resize.
 fn areas(model: &Model, frame: &Frame<'_>) -> Option<Areas> {
     model.areas_at(frame.area().width, frame.area().height)
+}
+
+/// The line in which the names of the tabs stand, if they do.
+#[must_use]
+pub fn tabs_line(model: &Model, areas: &Areas) -> Option<Rect> {
+    let is_said = model.note.is_some() || model.latest_life().is_some();
+    if areas.tabs.height > 0 { Some(areas.tabs) } else { (!is_said).then_some(areas.status) }
 }
 
 /// How far the detail of the open tab can be scrolled.

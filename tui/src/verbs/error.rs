@@ -106,7 +106,9 @@ impl VerbError {
             Self::Client(ClientError::Broken(_)) => {
                 "whether anything was done is not known: openshell-inbox show ID tells"
             }
-            Self::Client(ClientError::NotFound(_)) => "openshell-inbox list shows the ids",
+            Self::Client(ClientError::NotFound(_)) => {
+                "openshell-inbox list shows the ids, openshell-inbox sandboxes the names"
+            }
             Self::NoDigest(_) => "openshell-inbox show ID tells ID@digest",
             Self::Client(ClientError::Invalid(_)) | Self::NoId(_) | Self::ShortId(_) => {
                 "give an id as openshell-inbox list shows it, or more of its digits"

@@ -33,8 +33,7 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     page.lines("binaries", review::programs(proposal).into_iter());
     page.line("rule", &shown::visible(draft.rule_name.as_str()));
     page.line("origin", proposal.origin.as_str());
-    let asker = if proposal.submitted_by.is_empty() { "unknown" } else { &proposal.submitted_by };
-    page.line("asked by", &shown::visible(asker));
+    page.line("asked by", &review::asker(proposal));
     let age = clock::brief(clock::between(proposal.submitted_at, now));
     page.line("asked", &format!("{age} ago, {}", proposal.submitted_at.to_rfc3339()));
     if let Some(decision) = proposal.status.decision() {
@@ -46,7 +45,7 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     page.text(&told(&review::sections(proposal)));
     page.text("\n");
     page.lines("prover", shown::visible_lines(&proposal.validation_result).into_iter());
-    page.text("\nAgent says (unverified):\n");
+    page.text(&format!("\n{} (unverified):\n", review::teller(proposal)));
     for line in shown::visible_lines(&draft.rationale) {
         page.text(&format!("  | {line}\n"));
     }

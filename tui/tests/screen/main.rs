@@ -80,6 +80,28 @@ async fn a_pasted_reason_goes_out_as_it_is() {
     assert_eq!(proposal.status.decision().unwrap().reason, "use \"release/*\",\nnot üq");
 }
 
+/// As terminals send it (SGR 1006): press and release, columns and rows from one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_chooses_and_a_key_decides() {
+    let stage = Stage::new().await;
+    let mut supervisor = stage.supervisor().await;
+    supervisor.submit("/v1/one", "").await;
+    let screen = Screen::open(&stage, 80, 24);
+    screen.shows("allow PUT /v1/one]");
+    supervisor.submit("/v1/two", "").await;
+    let row = |path: &str| screen.text().lines().position(|line| line.contains(path));
+    wait_until(|| screen.text(), || row("api.example.com /v1/two").is_some());
+    let line = row("api.example.com /v1/two").unwrap() + 1;
+    screen.press(&format!("\u{1b}[<0;20;{line}M\u{1b}[<0;20;{line}m"));
+    screen.shows("allow PUT /v1/two]");
+    screen.is_armed();
+    screen.press("a");
+    screen.shows("api.example.com/v1/two → loaded by demo in");
+    screen.shows("allow PUT /v1/one]");
+    screen.press("q");
+    assert!(screen.ends().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_comes_back_by_itself_and_knows_what_it_missed() {
     let mut stage = Stage::new().await;

@@ -2,6 +2,10 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::inbox;
+
 fn made(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_openshell-inbox")).args(args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -72,4 +76,18 @@ fn there_is_a_man_page_for_each_verb() {
         let page = std::fs::read_to_string(folder.path().join(format!("man1/openshell-inbox-{verb}.1")));
         assert!(page.unwrap().contains(".SH SYNOPSIS"), "{verb}");
     }
+}
+
+/// Kills: a verb that takes `--output` and does not do it.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_as_data_what_its_table_says() {
+    let nowhere = std::path::Path::new("/nonexistent/gateway.sock");
+    let table = inbox(nowhere, &["doctor"]).await;
+    let told = inbox(nowhere, &["doctor", "--output", "json"]).await;
+    let told_as_data: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told.code, table.code);
+    assert_eq!(told_as_data["isolates"], Value::from(table.code == 0));
+    assert_eq!(told_as_data["failure"].is_null(), table.code == 0);
+    let kernel = told_as_data["facts"]["kernel"].as_str().unwrap();
+    assert!(table.out.contains(kernel), "{}", table.out);
 }

@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::selected_row;
 use crate::clock;
+use crate::review;
 use crate::screen::history::{Course, who};
 use crate::screen::layout::Areas;
 use crate::screen::model::Model;
@@ -130,7 +131,7 @@ pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<L
     }
     lines.extend(fact("Life", &course(model, now), theme.text, page));
     lines.extend(fact("Sandbox", now.sandbox.as_str(), theme.text, page));
-    lines.extend(fact("Asked by", &asker(now), theme.text, page));
+    lines.extend(fact("Asked by", &review::asker(now), theme.text, page));
     for endpoint in &now.draft.rule.endpoints {
         let style = if endpoint.is_l7() { theme.l7 } else { theme.l4 };
         for port in &endpoint.ports {
@@ -142,13 +143,6 @@ pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<L
     lines.push(Line::default());
     lines.extend(rate);
     lines
-}
-
-fn asker(now: &Proposal) -> String {
-    match now.submitted_by.as_str() {
-        "" => "nobody: drafted from denials".to_owned(),
-        path => shown::visible(path),
-    }
 }
 
 /// `recorded as event 12 → revision 3 → loaded in 4 ms`, or why not; as far as it is known here.

@@ -1,4 +1,4 @@
-//! Keys and pastes as messages, with the time at which they were read.
+//! Keys, the mouse and pastes as messages, with the time at which they were read.
 //!
 //! Says of each key whether it came alone: what is read in one piece was pasted or typed ahead, and may not decide.
 
@@ -14,6 +14,7 @@ use super::signals;
 use crate::clock::Stopwatch;
 use crate::screen::arming::Press;
 use crate::screen::msg::What;
+use crate::screen::update::mouse;
 
 /// The most events that are looked at as one piece.
 const PIECE: usize = 256;
@@ -37,6 +38,7 @@ pub(super) async fn read(inlet: mpsc::Sender<What>, asked: Answer, watch: Stopwa
                 Event::Key(key) if key.kind == KeyEventKind::Release => continue,
                 Event::Key(key) if asked.is_open && !gate.passes(key) => continue,
                 Event::Key(key) => What::Key(Press { key, read, is_alone }),
+                Event::Mouse(event) if mouse::is_of_use(event.kind) => What::Mouse(event),
                 Event::Paste(text) => What::Paste(text),
                 // Sizes come with the signals.
                 _ => continue,

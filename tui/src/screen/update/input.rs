@@ -111,7 +111,7 @@ fn leave(model: &mut Model) {
     }
 }
 
-fn step(model: &mut Model, by: isize) -> Vec<Effect> {
+pub(super) fn step(model: &mut Model, by: isize) -> Vec<Effect> {
     if model.tab != Tab::Pending {
         return tabs::step(model, by);
     }

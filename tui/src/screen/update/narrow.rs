@@ -127,7 +127,7 @@ pub(super) fn hide(model: &mut Model) {
     };
     model.list.hidden.put(&proposal, now);
     rows::select_next(model);
-    let text = "hidden here for 15 m, nothing is decided: Z shows it, so does a new wording or a new wait";
+    let text = "hidden here for 15 m, nothing is decided: Z, a new wording or wait shows it";
     model.say(text.to_owned());
 }
 

@@ -9,7 +9,7 @@ mod plan;
 mod told;
 
 use openshell_domain::policy::render::endpoint_line;
-use openshell_domain::proposal::{Proposal, Status};
+use openshell_domain::proposal::{Origin, Proposal, Status};
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
@@ -91,7 +91,7 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     plan.put(Place::Ask, vec![asked]);
     told::put(&mut plan, detail, theme, cells);
     facts::put(&mut plan, model, &detail.proposal, (theme, cells));
-    let words = |room| unverified::lines(&detail.proposal.draft.rationale, theme, cells, room);
+    let words = |room| unverified::lines(&detail.proposal, theme, cells, room);
     // What stands above the agent's words, and how much of it, must not depend on them: their frame stays in its
     // place whatever stands in it.
     let room = areas.detail_lines();
@@ -126,10 +126,10 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
 }
 
 fn headline(proposal: &Proposal, waiting: u32, theme: &Theme) -> Line<'static> {
-    let who = if proposal.submitted_by.is_empty() {
-        "Somebody".to_owned()
-    } else {
-        summary::basename(&proposal.submitted_by)
+    let who = match (proposal.submitted_by.as_str(), proposal.origin) {
+        ("", Origin::Mechanistic) => "What was denied".to_owned(),
+        ("", _) => "Somebody".to_owned(),
+        (path, _) => summary::basename(path),
     };
     let verb = match proposal.status {
         Status::Pending => " asks for",

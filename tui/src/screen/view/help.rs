@@ -59,3 +59,19 @@ fn row(bound: Bound<'_>, theme: &Theme) -> Line<'static> {
 fn entry(keys: &str, help: &str, theme: &Theme) -> Line<'static> {
     Line::from(vec![Span::styled(text::left(keys, 16), theme.key), Span::styled(help.to_owned(), theme.text)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kills: words that are cut on a terminal of 80 columns, where nobody sees that there are more.
+    #[test]
+    fn every_line_fits() {
+        for tab in Tab::ALL {
+            for binding in keys::of(tab) {
+                let line = row(binding, &Theme::plain());
+                assert!(line.width() <= usize::from(WIDTH + 10 - 4), "{}", binding.help);
+            }
+        }
+    }
+}

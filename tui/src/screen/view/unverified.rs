@@ -3,13 +3,13 @@
 //! The only place where a rationale is drawn. Every line is wrapped to the frame and closed by it, so that no
 //! text reaches the last column; what does not fit in height is counted inside the frame.
 
+use openshell_domain::proposal::Proposal;
 use ratatui::text::{Line, Span};
 
+use crate::review;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
-
-const TITLE: &str = " Agent says (unverified) ";
 
 /// The most bytes of a text that are shown: four times the longest that a gateway takes.
 const MOST: usize = 16 * 1024;
@@ -18,12 +18,12 @@ const MOST: usize = 16 * 1024;
 pub(super) const FEWEST: usize = 4;
 
 /// The frame with the text in it, in at most `room` lines (but never less than one line of text).
-pub(super) fn lines(rationale: &str, theme: &Theme, cells: usize, room: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(proposal: &Proposal, theme: &Theme, cells: usize, room: usize) -> Vec<Line<'static>> {
     let inside = cells.saturating_sub(4);
-    let words = words(rationale, inside);
+    let words = words(&proposal.draft.rationale, inside);
     let fits = room.saturating_sub(2).max(1);
     let mut out = Vec::with_capacity(words.len().min(fits) + 2);
-    out.push(edge("┌", TITLE, "┐", theme, cells));
+    out.push(edge("┌", &format!(" {} (unverified) ", review::teller(proposal)), "┐", theme, cells));
     let is_cut = words.len() > fits;
     let shown = if is_cut { fits.saturating_sub(1) } else { words.len() };
     for line in words.iter().take(shown) {

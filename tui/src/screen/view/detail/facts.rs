@@ -21,10 +21,7 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
         Place::Binaries,
         vec![Vec::new(), fact("Binaries", &review::programs(proposal).join(", "), style, page)],
     );
-    let asker = match proposal.submitted_by.as_str() {
-        "" => "unknown".to_owned(),
-        path => shown::visible(path),
-    };
+    let asker = review::asker(proposal);
     let asked_by = fact("Asked by", &asker, style, page);
     // Where it goes without saying, other things are said first.
     let forms =
