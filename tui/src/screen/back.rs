@@ -134,11 +134,20 @@ fn is_granted(model: &Model, made: Made) -> bool {
     matches!(status, Some(Status::Approved { .. })) && is_in_force(model, made)
 }
 
+fn has_ended(model: &Model, id: ProposalId) -> bool {
+    model.proposal(id).is_some_and(|proposal| matches!(proposal.status, Status::Expired { .. }))
+}
+
 /// Why a decision of this kind cannot be taken back where it is not in force.
 #[must_use]
 pub fn why_not(model: &Model, verb: Verb) -> String {
     let selected = model.decided.browse.selected.filter(|_| model.tab == Tab::Decided);
+    let last = model.lives.iter().rev().find(|life| life.is_decision() && life.is_recorded());
+    let last = last.map(|life| Made { proposal: life.decision.proposal, digest: life.decision.digest });
     match (model.tab, selected.and_then(|id| model.proposal(id)), verb) {
+        (Tab::Pending, ..) if last.is_some_and(|last| has_ended(model, last.proposal)) => {
+            "the last grant has ended with its lease or its run: there is nothing to undo".to_owned()
+        }
         (Tab::Pending, ..) if model.lives.iter().any(Life::is_recorded) => {
             "the 10 s for that are over: 2 shows what was decided, u takes it back there".to_owned()
         }
@@ -147,6 +156,9 @@ pub fn why_not(model: &Model, verb: Verb) -> String {
         }
         (_, Some(proposal), Verb::Revoke) => {
             format!("it is {}: there is no grant to revoke", proposal.status.as_str())
+        }
+        (_, Some(proposal), _) if has_ended(model, proposal.id) => {
+            "the grant has ended with its lease or its run: there is nothing to undo".to_owned()
         }
         (_, Some(proposal), _) => format!("it is {}: there is nothing to undo", proposal.status.as_str()),
         (_, None, Verb::Revoke) => "there is no grant to revoke".to_owned(),

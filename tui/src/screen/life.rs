@@ -231,6 +231,7 @@ pub fn outcome(proposal: &Proposal) -> String {
         return format!("{word}: {why}");
     }
     match (&proposal.status, proposal.status.decision()) {
+        (Status::Superseded { by, .. }, _) => format!("{word} by {}", by.short()),
         (Status::Pending | Status::Expired { .. }, _) | (_, None) => word.to_owned(),
         (_, Some(decision)) => format!("{word} by {}", decision.by.id),
     }

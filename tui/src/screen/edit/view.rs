@@ -47,7 +47,7 @@ pub(in crate::screen) fn draw(
     let column = column.min(inner.width.saturating_sub(1));
     frame.set_cursor_position(Position::new(inner.x + column, inner.y + row));
     let cells = usize::from(right.width).saturating_sub(4);
-    let name = if edit.read.is_err() { "Cannot be read yet" } else { "What it would change" };
+    let name = if edit.read.is_err() { "Not a valid rule yet" } else { "What it would change" };
     let mut block = pane::frame(theme, false, name);
     let lines = told(model, edit, theme, cells);
     let inner = block.inner(right);

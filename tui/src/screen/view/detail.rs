@@ -113,9 +113,11 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
     let words = match model.standing(detail) {
         Standing::Current | Standing::Unseen => return Vec::new(),
         Standing::Decided(_) if ours => return Vec::new(),
-        Standing::Decided(now) => {
-            format!("Decided elsewhere: {}. {way_out}", life::outcome(now))
+        // Replaced, taken back or covered: nobody has decided it.
+        Standing::Decided(now) if now.status.decision().is_none() => {
+            format!("It awaits no decision any more: {}. {way_out}", life::outcome(now))
         }
+        Standing::Decided(now) => format!("Decided elsewhere: {}. {way_out}", life::outcome(now)),
         Standing::Changed => format!("Changed since it was shown. {way_out}"),
         Standing::Gone => "The gateway does not have it any more.".to_owned(),
     };

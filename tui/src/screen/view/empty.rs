@@ -59,7 +59,7 @@ fn first_steps<'a>(theme: &Theme) -> Vec<Line<'a>> {
         Line::styled("No agent is waiting for a decision.", theme.text),
         Line::default(),
         Line::styled("Start a sandbox whose agent may propose:", theme.dim),
-        Line::styled("  openshell-supervisor run --advisor …", theme.text),
+        Line::styled("  openshell-inbox run --advisor …", theme.text),
         Line::styled("or see it all at work, here and now:", theme.dim),
         Line::styled("  openshell-inbox demo", theme.text),
         Line::default(),

@@ -1,7 +1,10 @@
 //! Undo and revoke: journeys.
 
+use openshell_domain::event::{ActorKind, Event};
+
 use super::*;
 use crate::screen::msg::What;
+use crate::screen::tests::acts::text;
 use crate::screen::tests::tabs::busy;
 
 /// Three proposals, of which the first was approved here: recorded, loaded, and gone from the list.
@@ -209,4 +212,31 @@ fn an_undo_whose_answer_was_missed_is_looked_up() {
     world.feed(Update::Snapshot(Box::new(inbox)));
     assert_eq!(world.model.life(id(1)).unwrap().headline(), "undone");
     assert_eq!(world.model.pending(), 3);
+}
+
+/// Kills: "the 10 s for that are over" a moment after a grant that its run took along.
+#[test]
+fn a_grant_that_ended_with_its_run_is_told_as_that_on_both_tabs() {
+    let mut world = approved();
+    world.event(ActorKind::System, Event::GrantExpired { proposal: id(1) });
+    world.press("u");
+    assert!(
+        note(&world).starts_with("the last grant has ended with its lease or its run"),
+        "{}",
+        note(&world)
+    );
+    world.press("2u");
+    assert!(note(&world).starts_with("the grant has ended with its lease or its run"), "{}", note(&world));
+    assert_eq!(decisions(&world).len(), 1);
+}
+
+/// Kills: a decision that nobody has made.
+#[test]
+fn what_another_ask_replaced_was_not_decided_elsewhere() {
+    let mut world = World::with_three();
+    world.event(ActorKind::System, Event::ProposalSuperseded { proposal: id(1), by: id(2) });
+    let text = text(&world);
+    assert!(text.contains("It awaits no decision any more"), "{text}");
+    assert!(text.contains(&format!("superseded by {}", id(2).short())), "{text}");
+    assert!(!text.contains("Decided elsewhere"), "{text}");
 }
