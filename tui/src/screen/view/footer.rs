@@ -176,7 +176,7 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_barred = is_stuck || objection_to_approval(model).is_some();
     let is_away = away(model).is_some();
     let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
-    let has_chosen = !model.selection.chosen.is_empty();
+    let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
     let is_asleep = |action| match action {
         Action::Approve | Action::Reject if has_chosen => is_away,
         Action::Approve => is_barred || is_new,
@@ -199,7 +199,15 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
         let style = if is_asleep(row.action) { theme.dim } else { theme.key };
         // An offer that ends is told with how long it stands, and is never left out.
         let left = seconds.filter(|_| row.action == Action::Undo);
-        let what = left.map_or_else(|| row.footer.to_owned(), |left| format!("{} {left} s", row.footer));
+        let chosen = model.selection.chosen.len();
+        let what = match (left, row.action) {
+            (Some(left), _) => format!("{} {left} s", row.footer),
+            // What is shown may be another one than what is decided then.
+            (None, Action::Approve | Action::Reject) if has_chosen => {
+                format!("{} {chosen} chosen", row.footer)
+            }
+            (None, _) => row.footer.to_owned(),
+        };
         let is_last = left.is_some() || matches!(row.action, Action::Help | Action::Quit);
         Some(Hint { key, what, style, is_last })
     };
