@@ -154,7 +154,13 @@ impl<'a> Facts<'a> {
         let request = self.question.traffic.request()?;
         let question = &Question { traffic: Traffic::Request(request), ..*self.question };
         let plain = Facts { question, ..*self };
-        plain.allowing(rule).or_else(|| plain.auditing(rule))
+        // Where it may be dialled is asked later, and may be refused as well.
+        let reads = |site: &Site<'_>| {
+            let judged = site.alone(question, |endpoint| endpoint.deny_rules.clear());
+            matches!(judged, Some(Judged::Denied(Refused::Destination(..))))
+        };
+        let undialled = || plain.sites_of(rule).find(reads).map(|site| plain.ruling(site, None));
+        plain.allowing(rule).or_else(|| plain.auditing(rule)).or_else(undialled)
     }
 
     pub(super) fn auditing(&self, rule: &str) -> Option<Ruling> {

@@ -321,3 +321,11 @@ fn only_a_written_get_opens_a_websocket() {
     let opened = by(&composition, "WebSocket api.github.com:443/ws");
     assert!(opened.starts_with("allowed\n  by ws: ") && opened.contains("by its allow GET /ws"), "{opened}");
 }
+
+/// Kills: a refusal that names no rule because the host resolves to what no rule may dial, which is asked later.
+#[test]
+fn a_websocket_that_nothing_writes_out_names_its_rule_also_where_nobody_may_dial() {
+    let told = explain(&base(), CURL, "WebSocket api.github.com:443/ws", Some("10.9.9.9"));
+    assert_eq!((told.verdict, told.missing), (Answer::Denied, Some(Missing::NotWritten)));
+    assert_eq!(told.decided.map(|ruling| ruling.rule.to_string()).as_deref(), Some("github"));
+}
