@@ -24,6 +24,7 @@ pub mod msg;
 pub mod order;
 pub mod policy;
 pub mod reason;
+pub mod repeats;
 pub mod risk;
 mod run;
 pub mod sandboxes;

@@ -135,7 +135,7 @@ impl Rule {
 }
 
 /// One item of `binaries`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binary {
     /// An absolute path, or a glob over absolute paths (separator `/`).
@@ -143,7 +143,7 @@ pub struct Binary {
 }
 
 /// One item of `endpoints`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// A canonical host or a host glob; empty only beside `allowed_ips`.
@@ -189,7 +189,7 @@ impl Endpoint {
 }
 
 /// How deep the proxy looks into the bytes of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Protocol {
     /// Host and port only.
     #[default]
@@ -208,7 +208,7 @@ impl Protocol {
 }
 
 /// What happens to the TLS of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
     /// Opened where requests are judged, and only there.
@@ -226,7 +226,7 @@ impl Tls {
 }
 
 /// What happens to a request that no rule allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
     /// Forwarded, and marked in every log line.
@@ -236,7 +236,7 @@ pub enum Enforcement {
 }
 
 /// A preset of allow rules over every path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// GET, HEAD, OPTIONS.
@@ -270,7 +270,7 @@ impl Access {
 }
 
 /// One item of `rules`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllowRule {
     /// What is allowed.
@@ -278,7 +278,7 @@ pub struct AllowRule {
 }
 
 /// The requests that a rule is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestPattern {
     /// A method in upper case, or `*`. `GET` stands for `GET` and `HEAD`.

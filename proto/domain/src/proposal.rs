@@ -21,7 +21,7 @@ pub use hint::Hint;
 pub use lease::{Lease, LeaseAsk, LeaseError, Moment};
 
 /// Who drafted a proposal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// An agent, through `policy.local`. Never deduplicated.

@@ -43,8 +43,8 @@ pub enum Subject {
     Decision(Made),
     /// The question whether a grant is to end.
     Revoke(Made),
-    /// The list of several proposals, by its number.
-    Many(u32),
+    /// The list of several proposals, by its number, and how many of them have been in sight.
+    Many(u32, usize),
 }
 
 /// What has been on the screen since when, and how the last key came.
@@ -139,7 +139,7 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     let asked = match &model.overlay {
         Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
         Overlay::Revoke(revoke) if revoke.is_chosen => revoke.grant().map(Subject::Revoke),
-        Overlay::Many(many) if !many.is_sent => Some(Subject::Many(many.serial)),
+        Overlay::Many(many) if !many.is_sent => Some(many.subject()),
         _ => None,
     };
     // The list lies over the detail.

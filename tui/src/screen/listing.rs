@@ -24,6 +24,8 @@ pub struct Listing {
     pub hidden: Hidden,
     /// What awaits a decision and has no row.
     pub apart: BTreeSet<ProposalId>,
+    /// What awaits a decision and is in the row of the same ask.
+    pub folded: BTreeSet<ProposalId>,
 }
 
 /// How many of those that await a decision have no row, and why.
@@ -38,7 +40,7 @@ pub struct Apart {
 }
 
 impl Model {
-    /// Whether a proposal has a row, as far as the reviewer says.
+    /// Whether a proposal has a row, or a part in one, as far as the reviewer says.
     #[must_use]
     pub fn passes(&self, proposal: &Proposal) -> bool {
         !self.list.hidden.has(proposal) && self.list.filter.passes(proposal, self.agents_waiting(proposal))

@@ -25,6 +25,7 @@ use super::log::LogTab;
 pub use super::order::Place;
 use super::policy::PolicyTab;
 use super::reason::Words;
+use super::repeats::Repeats;
 use super::sandboxes::SandboxesTab;
 use super::selection::Selection;
 use super::sorted::Sorted;
@@ -64,6 +65,8 @@ pub struct Model {
     pub rows: Sorted<Place>,
     /// What the reviewer has made of the list.
     pub list: Listing,
+    /// Which asks are the same.
+    pub repeats: Repeats,
     /// The first row in sight.
     pub top: usize,
     /// Rows that came since the reviewer last moved.
@@ -173,6 +176,7 @@ impl Model {
             history: History::default(),
             rows: Sorted::default(),
             list: Listing::default(),
+            repeats: Repeats::default(),
             top: 0,
             fresh: Sorted::default(),
             detail: None,
@@ -283,13 +287,13 @@ impl Model {
         Some(self.list.order.place(proposal, self.agents_waiting(proposal)))
     }
 
-    /// How many proposals await a decision: those without a row, and all rows but for one that is there only because
-    /// it is shown.
+    /// How many proposals await a decision: those without a row of their own, and all rows but for one that is there
+    /// only because it is shown.
     #[must_use]
     pub fn pending(&self) -> usize {
         let shown = self.selected_row().and_then(|_| self.proposal(self.selected()?));
         let left_over = shown.is_some_and(|proposal| !self.awaits(proposal));
-        self.rows.len() + self.list.apart.len() - usize::from(left_over)
+        self.rows.len() + self.list.apart.len() + self.list.folded.len() - usize::from(left_over)
     }
 
     /// For how many proposals agents wait.

@@ -1,13 +1,14 @@
 //! Several proposals at once: which are chosen, which were looked at, and the list that is confirmed.
 //!
 //! Pure. Each item keeps the digest that it had when the list was opened: the list is what is decided, whatever
-//! comes meanwhile. What has findings is in it only once its detail was on the screen as it is now.
+//! comes meanwhile. What has findings is approved with others only once its detail was on the screen as it is now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
+use super::arming::Subject;
 use super::life::Life;
 use super::model::{Model, Place};
 use super::reason::{Reason, Words};
@@ -60,6 +61,8 @@ pub struct Many {
     pub items: Vec<Item>,
     /// The first item in sight.
     pub top: usize,
+    /// How many of them, from the first on, have been in sight.
+    pub seen: usize,
     /// One reason for all.
     pub reason: Reason,
     /// Whether it was sent: then it tells what becomes of each.
@@ -80,12 +83,22 @@ pub struct Item {
 }
 
 impl Many {
-    /// The list of what is chosen.
+    /// The list of what is chosen, else of what is shown. A rejection is of all that is the same; of these an
+    /// approval closes what it covers.
     #[must_use]
     pub fn of(model: &Model, verb: Verb) -> Self {
         // What is chosen stays so where a filter takes its row away: the list shows it nevertheless.
-        let chosen = model.selection.chosen.iter().filter_map(|id| model.place(*id));
-        let places: BTreeSet<Place> = chosen.collect();
+        let mut chosen = model.selection.chosen.clone();
+        if chosen.is_empty() {
+            chosen.extend(model.selected());
+        }
+        if verb == Verb::Reject {
+            let named = chosen.iter().filter_map(|id| model.proposal(*id));
+            let same: Vec<ProposalId> =
+                named.flat_map(|proposal| model.same(proposal)).map(|same| same.id).collect();
+            chosen.extend(same);
+        }
+        let places: BTreeSet<Place> = chosen.into_iter().filter_map(|id| model.place(id)).collect();
         let chosen = places.iter().filter_map(|place| model.proposal(place.id()));
         let mut items: Vec<Item> = chosen.map(|proposal| item(model, proposal, verb)).collect();
         for item in items.iter_mut().filter(|item| item.out.is_none()).skip(MOST) {
@@ -96,9 +109,30 @@ impl Many {
             serial: model.selection.opened,
             items,
             top: 0,
+            seen: 0,
             reason: Reason::new(model.selection.words.clone()),
             is_sent: false,
         }
+    }
+
+    /// Takes in that as many items as there is room for were drawn.
+    pub fn drawn(&mut self, room: usize) {
+        let top = self.top.min(self.items.len().saturating_sub(room));
+        if top <= self.seen {
+            self.seen = self.seen.max(top + room).min(self.items.len());
+        }
+    }
+
+    /// Whether all of them have been in sight.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.seen >= self.items.len()
+    }
+
+    /// What a key decides about: more of the list in sight is another question.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::Many(self.serial, self.seen)
     }
 
     /// What is not left out.
@@ -137,6 +171,8 @@ fn objection(model: &Model, proposal: &Proposal, verb: Verb) -> Option<String> {
     }
     let is_seen = model.selection.seen.get(&proposal.id) == Some(&review.digest);
     match review.findings.len() {
+        // What is refused widens nothing.
+        _ if verb == Verb::Reject => None,
         0 => None,
         _ if is_seen => None,
         1 => Some("it has a finding: look at it first".to_owned()),

@@ -13,6 +13,7 @@ pub(crate) mod acts;
 mod edits;
 mod hostile;
 mod narrow;
+mod repeats;
 mod reviewer;
 mod reviews;
 mod states;

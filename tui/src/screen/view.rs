@@ -86,6 +86,15 @@ pub fn tabs_line(model: &Model, areas: &Areas) -> Option<Rect> {
     if areas.tabs.height > 0 { Some(areas.tabs) } else { (!is_said).then_some(areas.status) }
 }
 
+/// How many items of the list of several proposals are in sight; 0 where it is not.
+#[must_use]
+pub fn many_room(model: &Model) -> usize {
+    match (&model.overlay, model.areas()) {
+        (Overlay::Many(list), Some(areas)) => many::items(list, &areas),
+        _ => 0,
+    }
+}
+
 /// How far the detail of the open tab can be scrolled.
 #[must_use]
 pub fn detail_overflow(model: &Model) -> usize {

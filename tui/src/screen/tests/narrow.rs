@@ -21,10 +21,12 @@ fn screen(world: &World) -> String {
 fn ten() -> World {
     let mut world = World::new();
     world.live();
-    let l4 = "endpoints: [{host: pkg.example.net, port: 443}]\nbinaries: [{path: /usr/bin/pip}]";
     for n in 1..=10 {
         if n % 2 == 0 {
-            world.submit(n, "install_packages", rule(l4), "");
+            let l4 = format!(
+                "endpoints: [{{host: pkg.example.net, port: {n}}}]\nbinaries: [{{path: /usr/bin/pip}}]"
+            );
+            world.submit(n, "install_packages", rule(&l4), "");
         } else {
             world.submit_put(n, &format!("/repos/o/r/contents/file-{n}.md"), "one more");
         }

@@ -21,13 +21,15 @@ use super::world::{World, put, rule};
 use crate::client::watch::{Connection, Update};
 use crate::client::{Decision, Recorded, Verb};
 use crate::screen::arming::Press;
-use crate::screen::model::Model;
+use crate::screen::model::{Model, Overlay};
 use crate::screen::msg::{Answer, Effect, Msg, What};
 use crate::screen::update::update;
 
 const SANDBOXES: u64 = 50;
-/// What reviewers press, one key after the other in their own time; `\n` is enter, `\x1b` escape, `\t` tab, and `.` a
-/// look at the screen.
+/// After that many the reviewer is as busy for as long again.
+const ASKS: u64 = 10_000;
+/// What reviewers press, one key after the other in their own time; `\n` is enter, `\x1b` escape, `\t` tab, `.` a
+/// look at the screen, `:` a long one.
 const HABITS: &[&str] = &[
     "a",
     "aa",
@@ -57,6 +59,11 @@ const HABITS: &[&str] = &[
     "s",
     "z\x1b",
     " j .a",
+    "\x1b\x1b: : a:y\x1b\x1b",
+    "\x1b\x1bG: :a:y\x1b\x1b",
+    "V:rno:\n\x1b\x1b",
+    "\x1b\x1bj:rno:\n\x1b",
+    "\x1b\x1bG:rno:\n\x1b",
     "V.\x1b",
     "/a.\x1b",
     "rno\x1b",
@@ -99,8 +106,12 @@ struct Desk {
     keys: VecDeque<char>,
     /// How long the reviewer looks before the next key.
     look: TimeDelta,
+    /// What of the list that is confirmed has been in sight, and since when.
+    listed: (u32, BTreeMap<ProposalId, DateTime<Utc>>),
     /// Approvals and rejections.
     decided: [usize; 2],
+    /// The same of several at once.
+    batches: [usize; 2],
     /// Asks that were worded anew or decided by others while they stood on the screen.
     moved: usize,
 }
@@ -123,7 +134,9 @@ impl Desk {
             open: Vec::new(),
             keys: VecDeque::new(),
             look: TimeDelta::zero(),
+            listed: (0, BTreeMap::new()),
             decided: [0; 2],
+            batches: [0; 2],
             moved: 0,
         };
         desk.connect();
@@ -151,6 +164,7 @@ impl Desk {
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Decide(decision) => self.decides(decision),
+                Effect::DecideMany(decisions) => self.decides_many(decisions),
                 Effect::Resync => self.connect(),
                 _ => {}
             }
@@ -165,6 +179,7 @@ impl Desk {
         self.drawn = self.now;
         let screen = super::text(draw(&self.model).backend().buffer());
         self.take(What::Drawn);
+        self.read_list(&screen);
         let Some((id, digest)) = subject(&screen) else {
             // A prompt or a list of keys may lie on top: what it is about stood there before.
             return;
@@ -172,6 +187,26 @@ impl Desk {
         let same = self.shown.as_ref().is_some_and(|shown| shown.id == id && shown.digest == digest);
         if !same {
             self.shown = Some(Shown { id, digest, since: self.now });
+        }
+    }
+
+    /// Which items of the list that is confirmed stand on the screen, and since when.
+    fn read_list(&mut self, screen: &str) {
+        let Overlay::Many(many) = &self.model.overlay else { return self.listed.1.clear() };
+        if self.listed.0 != many.serial {
+            self.listed = (many.serial, BTreeMap::new());
+        }
+        for item in many.items.iter().filter(|item| screen.contains(&format!("+ {} ", item.id.short()))) {
+            self.listed.1.entry(item.id).or_insert(self.now);
+        }
+    }
+
+    fn decides_many(&mut self, decisions: Vec<Decision>) {
+        self.batches[usize::from(decisions[0].verb != Verb::Approve)] += 1;
+        for decision in decisions {
+            let since = self.listed.1.get(&decision.proposal).expect("it was on the list, and in sight");
+            assert!(self.now - *since >= ARMED, "decided {} after it came", self.now - *since);
+            self.record(decision);
         }
     }
 
@@ -185,6 +220,10 @@ impl Desk {
         assert!(self.now - shown.since >= ARMED, "decided {} after it came", self.now - shown.since);
         let is_approval = decision.verb == Verb::Approve;
         self.decided[usize::from(!is_approval)] += 1;
+        self.record(decision);
+    }
+
+    fn record(&mut self, decision: Decision) {
         self.open.retain(|id| *id != decision.proposal);
         let recorded = Recorded { seq: self.seq + 1, revision: None, is_attached: true, lease: None };
         self.give(What::Answer(Box::new(Answer { decision, result: Ok(recorded) })));
@@ -211,11 +250,18 @@ impl Desk {
         self.give(What::Feed(Update::Event(Box::new(envelope))));
     }
 
+    /// Some ask for what others have asked for.
     fn rule(&mut self) -> Rule {
-        match self.dice.below(3) {
+        match self.dice.below(12) {
             0 => rule("endpoints: [{host: pkg.example.net, port: 443}]\nbinaries: [{path: /usr/bin/pip}]"),
             1 => put("/repos/*/contents/**"),
-            n => put(&format!("/repos/o/r/{}", n + self.dice.below(1000))),
+            2..=4 => {
+                let port = 1 + self.dice.below(60_000);
+                rule(&format!(
+                    "endpoints: [{{host: pkg.example.net, port: {port}}}]\nbinaries: [{{path: /usr/bin/pip}}]"
+                ))
+            }
+            _ => put(&format!("/repos/o/r/{}", self.dice.below(100_000))),
         }
     }
 
@@ -279,8 +325,9 @@ impl Desk {
             self.keys.extend(HABITS[at].chars());
             return self.key();
         };
-        if c == '.' {
-            self.look = TimeDelta::milliseconds(i64::try_from(self.dice.below(900)).unwrap());
+        if let '.' | ':' = c {
+            let least = if c == ':' { 250 } else { 0 };
+            self.look = TimeDelta::milliseconds(i64::try_from(least + self.dice.below(900 - least)).unwrap());
             return;
         }
         let code = match c {
@@ -308,26 +355,29 @@ fn subject(screen: &str) -> Option<(String, String)> {
 /// Kills: a decision on what came a moment ago, on what is not on the screen, or with the digest of another wording.
 #[test]
 fn no_decision_hits_anything_but_what_was_on_the_screen() {
-    let mut desk = Desk::new(7);
+    let mut desk = Desk::new(9);
     let (mut next_key, mut next_disturbance) = (desk.now, desk.now);
-    for n in 1..=10_000 {
+    for n in 1..=20_000 {
         desk.now += TimeDelta::milliseconds(5);
-        desk.submit(n);
+        if n <= ASKS {
+            desk.submit(n);
+        }
         while desk.now >= next_key {
             desk.key();
             // Hasty, at ease, or away for a moment.
-            let most = [12, 60, 250][usize::try_from(desk.dice.below(3)).unwrap()];
+            let most = [12, 40, 120][usize::try_from(desk.dice.below(3)).unwrap()];
             next_key += TimeDelta::milliseconds(i64::try_from(1 + desk.dice.below(most)).unwrap());
             next_key += std::mem::take(&mut desk.look);
         }
         if desk.now >= next_disturbance {
             desk.disturb();
-            next_disturbance += TimeDelta::milliseconds(i64::try_from(200 + desk.dice.below(800)).unwrap());
+            next_disturbance += TimeDelta::milliseconds(i64::try_from(500 + desk.dice.below(2_000)).unwrap());
         }
         if n % 200 == 0 {
             desk.give(What::Tick);
         }
     }
     assert!(desk.decided.iter().all(|count| *count >= 1), "{:?} of {} moves", desk.decided, desk.moved);
+    assert!(desk.batches.iter().all(|count| *count >= 1), "{:?}", desk.batches);
     assert!(desk.moved >= 20, "{}", desk.moved);
 }

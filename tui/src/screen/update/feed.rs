@@ -80,6 +80,7 @@ fn snapshot(model: &mut Model, inbox: Inbox) {
     model.history.restart();
     decided::rebuild(model);
     sandboxes::follow(model);
+    rows::compare(model);
     rows::rebuild(model);
     let (Some(known), Some(now)) = (known, &model.inbox) else { return };
     let fresh: Vec<ProposalId> = now
@@ -89,8 +90,7 @@ fn snapshot(model: &mut Model, inbox: Inbox) {
         .map(|proposal| proposal.id)
         .collect();
     for id in fresh {
-        rows::announce(model, id);
-        alert::arrived(model, id);
+        arrived(model, id);
     }
 }
 
@@ -107,10 +107,7 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
         rows::touch(model, id);
         decided::touch(model, id, &envelope.event);
         match &envelope.event {
-            Event::ProposalSubmitted { .. } => {
-                rows::announce(model, id);
-                alert::arrived(model, id);
-            }
+            Event::ProposalSubmitted { .. } => arrived(model, id),
             Event::DecisionUndone { .. } => {
                 rows::announce(model, id);
                 decision::decided(model, envelope);
@@ -126,6 +123,14 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
     }
     sandboxes::follow(model);
     policy::touch(model, envelope)
+}
+
+/// A new ask: what is in the row of the same ask calls nobody again.
+fn arrived(model: &mut Model, id: ProposalId) {
+    rows::announce(model, id);
+    if !model.list.folded.contains(&id) {
+        alert::arrived(model, id);
+    }
 }
 
 /// Takes in whether a supervisor enforces a revision.

@@ -37,7 +37,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
     match action {
         Action::Approve if has_chosen => many::open(model, Verb::Approve),
-        Action::Reject if has_chosen => many::open(model, Verb::Reject),
+        Action::Reject if has_chosen || many::is_repeated(model) => many::open(model, Verb::Reject),
         Action::Choose => many::toggle(model),
         Action::Range => many::range(model),
         Action::Approve => return approval::approve(model, ""),

@@ -12,6 +12,8 @@ use crate::screen::model::{Model, Overlay, Place};
 use crate::screen::msg::Effect;
 use crate::screen::risk;
 use crate::screen::selection::Many;
+use crate::screen::tab::Tab;
+use crate::screen::view;
 
 /// Takes in that what is in the detail has been on the screen for long enough.
 pub(super) fn look(model: &mut Model) {
@@ -53,6 +55,13 @@ fn awaits(model: &Model, id: ProposalId) -> bool {
     model.proposal(id).is_some_and(|proposal| model.awaits(proposal))
 }
 
+/// Whether the same as what is shown was asked for several times.
+pub(super) fn is_repeated(model: &Model) -> bool {
+    let shown = model.tab == Tab::Pending;
+    let shown = shown.then(|| model.selected()).flatten().and_then(|id| model.proposal(id));
+    shown.is_some_and(|proposal| model.repeated(proposal).0 > 1)
+}
+
 /// Opens the list of what is chosen. Words behind an `r` are words, whatever stands against sending them.
 pub(super) fn open(model: &mut Model, verb: Verb) {
     if model.areas().is_none() && verb == Verb::Reject {
@@ -61,17 +70,31 @@ pub(super) fn open(model: &mut Model, verb: Verb) {
     if let Some(objection) = decision::away(model).filter(|_| verb != Verb::Reject) {
         return model.say(objection);
     }
+    let many = Many::of(model, verb);
+    if verb == Verb::Reject && many.included().next().is_none() {
+        let first = many.items.first().and_then(|item| item.out.clone()).unwrap_or_default();
+        return prompt::ignore(model, &format!("all of them are left out: {first}"));
+    }
     model.news = None;
     model.selection.opened = model.selection.opened.wrapping_add(1);
-    model.overlay = Overlay::Many(Many::of(model, verb));
+    model.overlay = Overlay::Many(Many { serial: model.selection.opened, ..many });
+}
+
+/// Takes in that the list was drawn, if it is open.
+pub(super) fn drawn(model: &mut Model) {
+    let room = view::many_room(model);
+    if let Overlay::Many(many) = &mut model.overlay {
+        many.drawn(room);
+    }
 }
 
 /// A key while the list is open.
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    let page = isize::try_from(view::many_room(model)).unwrap_or(1);
     let Overlay::Many(many) = &mut model.overlay else { return Vec::new() };
     let by = match key.code {
-        KeyCode::PageDown => 10,
-        KeyCode::PageUp => -10,
+        KeyCode::PageDown => page,
+        KeyCode::PageUp => -page,
         KeyCode::Down | KeyCode::Char('j') if many.is_sent || many.verb == Verb::Approve => 1,
         KeyCode::Up | KeyCode::Char('k') if many.is_sent || many.verb == Verb::Approve => -1,
         _ => 0,
@@ -119,9 +142,10 @@ fn send(model: &mut Model) -> Vec<Effect> {
     let Overlay::Many(many) = model.overlay.clone() else { return Vec::new() };
     let nothing = many.included().next().is_none();
     let nothing = nothing.then(|| "all of them are left out: there is nothing to send".to_owned());
-    let pull =
-        |model: &mut Model| model.arming.pull(Some(Subject::Many(many.serial))).err().map(str::to_owned);
-    let objection = decision::away(model).or(nothing).or_else(|| pull(model));
+    let unseen = many.items.len().saturating_sub(many.seen);
+    let unseen = (unseen > 0).then(|| format!("{unseen} more were not in sight: pgdn shows them"));
+    let pull = |model: &mut Model| model.arming.pull(Some(many.subject())).err().map(str::to_owned);
+    let objection = decision::away(model).or(nothing).or(unseen).or_else(|| pull(model));
     if let Some(objection) = objection {
         model.say(objection);
         return Vec::new();

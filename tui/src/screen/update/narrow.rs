@@ -4,6 +4,7 @@
 //! the filter is given up.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use openshell_domain::proposal::Proposal;
 
 use super::{input, rows};
 use crate::screen::decided;
@@ -125,28 +126,33 @@ pub(super) fn hide(model: &mut Model) {
     let Some(proposal) = shown else {
         return model.say("only what awaits a decision can be hidden".to_owned());
     };
-    model.list.hidden.put(&proposal, now);
+    let same: Vec<Proposal> = model.same(&proposal).cloned().collect();
+    for one in same.iter().chain([&proposal]) {
+        model.list.hidden.put(one, now);
+    }
     rows::select_next(model);
+    for one in &same {
+        rows::touch(model, one.id);
+    }
     let text = "hidden here for 15 m, nothing is decided: Z, a new wording or wait shows it";
     model.say(text.to_owned());
 }
 
 /// Takes back everything that was put aside.
 pub(super) fn unhide(model: &mut Model) {
-    let all = model.list.hidden.take_all();
-    if all.is_empty() {
+    if model.list.hidden.take_all().is_empty() {
         return model.say("nothing is hidden".to_owned());
     }
-    for id in all {
-        rows::touch(model, id);
-    }
+    rows::rebuild(model);
 }
 
 /// Takes back that whose time is over; says whether there was any.
 pub(super) fn expire(model: &mut Model) -> bool {
     let due = model.list.hidden.take_due(model.now);
+    if !due.is_empty() {
+        rows::rebuild(model);
+    }
     for id in &due {
-        rows::touch(model, *id);
         rows::announce(model, *id);
     }
     !due.is_empty()

@@ -21,10 +21,8 @@ const DEAF: Duration = Duration::from_millis(1_500);
 /// pressed `r` types words, and words must never be taken for commands about another proposal.
 pub(super) fn open(model: &mut Model) {
     let Some(detail) = model.detail.as_ref().filter(|_| model.areas().is_some()) else {
-        model.deaf_until = Some(model.now + DEAF);
         let objection = decision::objection(model).unwrap_or_default();
-        model.say(format!("{objection}: what is typed now does nothing, esc ends that"));
-        return;
+        return ignore(model, &objection);
     };
     let id = detail.proposal.id;
     model.news = None;
@@ -33,6 +31,12 @@ pub(super) fn open(model: &mut Model) {
         digest: detail.digest,
         reason: Reason::new(model.reasons.get(&id).cloned().unwrap_or_default()),
     });
+}
+
+/// Lets the words that follow an `r` be words where there is nothing to type them into.
+pub(super) fn ignore(model: &mut Model, objection: &str) {
+    model.deaf_until = Some(model.now + DEAF);
+    model.say(format!("{objection}: what is typed now does nothing, esc ends that"));
 }
 
 /// Whether a key is a part of the words that follow an `r` without a prompt: nothing is done then.

@@ -3,9 +3,10 @@
 //! Kept one by one, not made anew: a list of 100,000 rows takes in an event as fast as a short one. What is selected
 //! stays selected, and stays where it is on the screen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openshell_domain::id::{ProposalId, SandboxName};
+use openshell_domain::proposal::Proposal;
 
 use crate::screen::model::{Detail, Focus, Model, Place};
 
@@ -18,11 +19,12 @@ pub(super) fn rebuild(model: &mut Model) {
         let ids = inbox.proposals.keys().copied();
         let (listed, others): (Vec<_>, Vec<_>) =
             ids.partition(|id| selected == Some(*id) || is_listed(model, *id));
-        let apart = others.into_iter().filter(|id| is_pending(model, *id)).collect();
+        let others = others.into_iter().filter(|id| is_pending(model, *id));
+        let (folded, apart) = others.partition(|id| passes(model, *id));
         let fresh = fresh.into_iter().filter(|id| is_listed(model, *id));
         let fresh = fresh.filter_map(|id| model.place(id)).collect();
         model.rows = listed.into_iter().filter_map(|id| model.place(id)).collect();
-        (model.list.apart, model.fresh) = (apart, fresh);
+        (model.list.apart, model.list.folded, model.fresh) = (apart, folded, fresh);
         let mut chosen = std::mem::take(&mut model.selection.chosen);
         chosen.retain(|id| is_pending(model, *id));
         model.selection.chosen = chosen;
@@ -51,7 +53,35 @@ pub(super) fn touch(model: &mut Model, id: ProposalId) {
     if model.proposal(id).is_some_and(|now| !model.list.hidden.has(now)) {
         model.list.hidden.take(id);
     }
-    keeping_place(model, |model| settle(model, id));
+    keeping_place(model, |model| regroup(model, id));
+}
+
+/// After a snapshot: which asks are the same.
+pub(super) fn compare(model: &mut Model) {
+    let mut repeats = std::mem::take(&mut model.repeats);
+    repeats.clear();
+    for proposal in model.inbox.iter().flat_map(|inbox| inbox.proposals.values()) {
+        if model.awaits(proposal) {
+            repeats.put(proposal, model.agents_waiting(proposal));
+        }
+    }
+    model.repeats = repeats;
+}
+
+/// Settles one to which something has happened, and whoever has the row of the same asks before and after that.
+fn regroup(model: &mut Model, id: ProposalId) {
+    let mut others = model.repeats.first(id, |other| passes(model, other));
+    let mut repeats = std::mem::take(&mut model.repeats);
+    match model.proposal(id).filter(|now| model.awaits(now)) {
+        Some(now) => repeats.put(now, model.agents_waiting(now)),
+        None => repeats.take(id),
+    }
+    model.repeats = repeats;
+    others.extend(model.repeats.first(id, |other| passes(model, other)));
+    for other in others.into_iter().filter(|other| *other != id) {
+        settle(model, other);
+    }
+    settle(model, id);
 }
 
 fn settle(model: &mut Model, id: ProposalId) {
@@ -60,6 +90,7 @@ fn settle(model: &mut Model, id: ProposalId) {
     if is_listed(model, id) {
         model.rows.insert(place);
         model.list.apart.remove(&id);
+        model.list.folded.remove(&id);
         return;
     }
     model.fresh.remove(&place);
@@ -70,11 +101,12 @@ fn settle(model: &mut Model, id: ProposalId) {
     if !awaits {
         model.selection.forget(id);
     }
-    if awaits && !is_selected {
-        model.list.apart.insert(id);
-    } else {
-        model.list.apart.remove(&id);
-    }
+    let is_folded = passes(model, id);
+    let mut stand = |is_there: bool, ids: fn(&mut Model) -> &mut BTreeSet<ProposalId>| {
+        if is_there { ids(model).insert(id) } else { ids(model).remove(&id) }
+    };
+    stand(awaits && !is_selected && !is_folded, |model| &mut model.list.apart);
+    stand(awaits && !is_selected && is_folded, |model| &mut model.list.folded);
 }
 
 /// Takes a row from where it was before something happened to its proposal.
@@ -103,7 +135,8 @@ pub(super) fn announce(model: &mut Model, id: ProposalId) {
 }
 
 /// Takes in for which proposals of a sandbox agents wait: these come first.
-pub(super) fn wait(model: &mut Model, sandbox: SandboxName, waiting: BTreeMap<ProposalId, u32>) {
+pub(super) fn wait(model: &mut Model, sandbox: SandboxName, mut waiting: BTreeMap<ProposalId, u32>) {
+    waiting.retain(|_, agents| *agents > 0);
     let before = model.waiting.get(&sandbox).cloned().unwrap_or_default();
     let moved: Vec<ProposalId> = waiting
         .keys()
@@ -120,7 +153,7 @@ pub(super) fn wait(model: &mut Model, sandbox: SandboxName, waiting: BTreeMap<Pr
             if model.proposal(place.id()).is_some_and(|now| model.agents_waiting(now) > 0) {
                 model.list.hidden.take(place.id());
             }
-            settle(model, place.id());
+            regroup(model, place.id());
         }
     });
 }
@@ -210,7 +243,13 @@ fn is_pending(model: &Model, id: ProposalId) -> bool {
     model.proposal(id).is_some_and(|proposal| model.awaits(proposal))
 }
 
+/// Whether the reviewer lets it have a row, or a part in one.
+fn passes(model: &Model, id: ProposalId) -> bool {
+    model.proposal(id).is_some_and(|proposal| model.passes(proposal))
+}
+
 /// Whether it has a row of its own accord.
 fn is_listed(model: &Model, id: ProposalId) -> bool {
-    is_pending(model, id) && model.proposal(id).is_some_and(|proposal| model.passes(proposal))
+    let has_row = |proposal: &Proposal| model.passes(proposal) && model.stands_for(proposal).is_none();
+    is_pending(model, id) && model.proposal(id).is_some_and(has_row)
 }

@@ -86,7 +86,7 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     let is_full = model.focus == Focus::Detail;
     let mut plan = Plan::default();
     plan.put(Place::Standing, vec![standing(model, detail, theme, cells)]);
-    let mut asked = vec![headline(&detail.proposal, model.agents_waiting(&detail.proposal), theme)];
+    let mut asked = vec![headline(&detail.proposal, model.repeated(&detail.proposal), theme)];
     asked.extend(ask(&detail.proposal, theme, cells));
     plan.put(Place::Ask, vec![asked]);
     told::put(&mut plan, detail, theme, cells);
@@ -127,7 +127,7 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
         .collect()
 }
 
-fn headline(proposal: &Proposal, waiting: u32, theme: &Theme) -> Line<'static> {
+fn headline(proposal: &Proposal, (asks, waiting): (usize, u32), theme: &Theme) -> Line<'static> {
     let who = match (proposal.submitted_by.as_str(), proposal.origin) {
         ("", Origin::Mechanistic) => "What was denied".to_owned(),
         ("", _) => "Somebody".to_owned(),
@@ -142,7 +142,9 @@ fn headline(proposal: &Proposal, waiting: u32, theme: &Theme) -> Line<'static> {
         1 => "  ◔ an agent waits".to_owned(),
         many => format!("  ◔ {many} agents wait"),
     };
-    let words = [(who, theme.strong), (verb.to_owned(), theme.dim), (waiting, theme.warn)];
+    let times = if asks > 1 { format!("  ×{asks}") } else { String::new() };
+    let words =
+        [(who, theme.strong), (verb.to_owned(), theme.dim), (times, theme.warn), (waiting, theme.warn)];
     let said = words.into_iter().filter(|(word, _)| !word.is_empty());
     Line::from(said.map(|(word, style)| Span::styled(word, style)).collect::<Vec<_>>())
 }

@@ -160,7 +160,7 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
         }
         Overlay::Many(many) if many.is_sent => fixed(SENT, &|_| false),
         Overlay::Many(many) => {
-            let is_ready = away(model).is_none() && is_armed(Subject::Many(many.serial));
+            let is_ready = away(model).is_none() && many.is_seen() && is_armed(many.subject());
             let keys = if many.verb == Verb::Reject { PROMPT } else { MANY };
             fixed(keys, &|key| !is_ready && (key == "y" || key == "enter"))
         }

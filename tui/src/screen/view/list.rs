@@ -88,7 +88,7 @@ fn one_line<'a>(model: &Model, now: &Proposal, theme: &Theme, cells: usize, is_s
     let mut spans = front(model, now, theme, is_selected);
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let (mark, room) = weight(now, theme, cells.saturating_sub(used + who + sandbox + 5));
-    spans.extend(ask(&summary, &repeats(now), theme, room));
+    spans.extend(ask(&summary, &repeats(model, now), theme, room));
     spans.extend(mark);
     spans.push(Span::raw("  "));
     spans.push(Span::raw(text::left(&summary::basename(now.draft.binary()), who)));
@@ -107,7 +107,7 @@ fn two_lines<'a>(
     let mut first = front(model, now, theme, is_selected);
     let used: usize = first.iter().map(|span| text::width(&span.content)).sum();
     let room = cells.saturating_sub(used + 1);
-    first.extend(ask(&summary, &repeats(now), theme, room));
+    first.extend(ask(&summary, &repeats(model, now), theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
     let mark = review::weight(now);
@@ -152,10 +152,15 @@ fn weight<'a>(now: &Proposal, theme: &Theme, room: usize) -> (Option<Span<'a>>, 
     (Some(Span::styled(mark, theme.warn)), left)
 }
 
-/// ` ×12`: how many denials one row stands for, where the mapper has drafted it from them.
-fn repeats(now: &Proposal) -> String {
-    let denials = now.evidence.iter().fold(0_u64, |sum, seen| sum.saturating_add(seen.count));
-    if now.origin == Origin::Mechanistic && denials > 1 { format!(" ×{denials}") } else { String::new() }
+/// ` ×12`: for how many of the same asks one row stands, or for how many denials where the mapper has drafted it from
+/// them.
+fn repeats(model: &Model, now: &Proposal) -> String {
+    let denials = || now.evidence.iter().fold(0_u64, |sum, seen| sum.saturating_add(seen.count));
+    let times = match now.origin {
+        Origin::Mechanistic => denials(),
+        Origin::AgentAuthored | Origin::Reviewer => model.repeated(now).0 as u64,
+    };
+    if times > 1 { format!(" ×{times}") } else { String::new() }
 }
 
 /// `L7 PUT        api.github.com:443 /repos/…+12`, in exactly `cells`.

@@ -20,7 +20,7 @@ const SANDBOX: usize = 14;
 pub(super) fn draw(model: &Model, many: &Many, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let cells = usize::from(areas.body.width).saturating_sub(4);
     let (head, column) = head(many, theme, cells);
-    let room = usize::from(areas.body.height.saturating_sub(3)).saturating_sub(head.len()).max(1);
+    let room = room(head.len(), areas);
     let top = many.top.min(many.items.len().saturating_sub(room));
     let mut lines = head;
     lines.extend(many.items.iter().skip(top).take(room).map(|item| line(model, many, item, (theme, cells))));
@@ -34,6 +34,16 @@ pub(super) fn draw(model: &Model, many: &Many, theme: &Theme, frame: &mut Frame<
     if let Some(column) = column {
         frame.set_cursor_position(Position::new(inner.x + column, inner.y));
     }
+}
+
+/// How many items there is room for.
+pub(super) fn items(many: &Many, areas: &Areas) -> usize {
+    let cells = usize::from(areas.body.width).saturating_sub(4);
+    room(head(many, &Theme::plain(), cells).0.len(), areas)
+}
+
+fn room(head: usize, areas: &Areas) -> usize {
+    usize::from(areas.body.height.saturating_sub(3)).saturating_sub(head).max(1)
 }
 
 /// What the keys do, or the reason that is typed and where its cursor is.

@@ -190,3 +190,40 @@ fn what_is_decided_elsewhere_is_not_chosen_any_more() {
     world.press("a");
     assert_eq!(out(&world).len(), 1);
 }
+
+/// Kills: approving with one key what stands below the edge of a list that nobody has scrolled.
+#[test]
+fn what_was_not_in_sight_is_not_decided() {
+    for (open, send) in [("a", "y"), ("r", "\n")] {
+        let mut world = World::new();
+        world.live();
+        for n in 1..=40 {
+            let path = format!("/v1/items/a/{n}");
+            let clean = format!(
+                "endpoints: [{{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: GET, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+            );
+            world.submit(n, "read_one", rule(&clean), "reads one");
+        }
+        world.press("g GV");
+        for id in world.model.selection.chosen.clone() {
+            let digest = world.model.proposal(id).unwrap().digest().unwrap();
+            world.model.selection.seen.insert(id, digest);
+        }
+        world.press(open);
+        assert_eq!(out(&world), vec![None; 40]);
+        world.paste("not now");
+        world.press(send);
+        let note = world.model.note.clone().unwrap_or_default();
+        assert!(world.effects.is_empty() && note.contains("more were not in sight: pgdn"), "{note}");
+        for _ in 0..2 {
+            world.key(KeyCode::PageDown, KeyModifiers::NONE);
+        }
+        world.give(What::Drawn);
+        world.after(100);
+        let key = if send == "y" { KeyCode::Char('y') } else { KeyCode::Enter };
+        world.strike(crossterm::event::KeyEvent::new(key, KeyModifiers::NONE), true);
+        assert!(world.effects.is_empty(), "the last of them have only just come");
+        world.press(send);
+        assert_eq!(sent(&world).len(), 40);
+    }
+}

@@ -23,9 +23,10 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     );
     let asker = review::asker(proposal);
     let asked_by = fact("Asked by", &asker, style, page);
+    let repeated = repeated(model, proposal, page);
     // Where it goes without saying, other things are said first.
-    let forms =
-        if binaries == [asker] { vec![Vec::new(), Vec::new(), asked_by] } else { vec![Vec::new(), asked_by] };
+    let mut forms = if binaries == [asker] { vec![Vec::new(), repeated.clone()] } else { vec![Vec::new()] };
+    forms.push([asked_by, repeated].concat());
     plan.put(Place::Asker, forms);
     let not_loaded = not_loaded(model, proposal);
     let mut sandbox = vec![sandbox(model, proposal, page)];
@@ -50,6 +51,18 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     let name = shown::visible(proposal.draft.rule_name.as_str());
     let rule = format!("{name}  ·  {}{draft}", proposal.origin.as_str());
     plan.put(Place::Rule, vec![Vec::new(), fact("Rule", &rule, style, page)]);
+}
+
+/// That the same was asked for several times, and what a decision means for the others.
+fn repeated(model: &Model, proposal: &Proposal, page: (&Theme, usize)) -> Vec<Line<'static>> {
+    let (asks, _) = model.repeated(proposal);
+    if asks < 2 {
+        return Vec::new();
+    }
+    let words = format!(
+        "{asks} times, in words that may differ: an approval closes what it covers, a rejection can be for all"
+    );
+    fact("The same", &words, page.0.text, page)
 }
 
 fn not_loaded(model: &Model, proposal: &Proposal) -> Option<String> {
