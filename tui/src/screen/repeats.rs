@@ -1,10 +1,11 @@
-//! Which of the asks that await a decision are the same: one row stands for them, with ×N.
+//! Which of the asks in the list are the same: one row stands for them, with ×N.
 //!
 //! The same are asks of one sandbox for the same endpoints and programs, drafted in the same way; names and words
-//! beside them may differ. Nothing is decided by that: each keeps its id and digest. Pure; kept by `update`.
+//! beside them may differ. Nothing is decided by that: each keeps its id and digest. Pure; kept by `update`, and asked
+//! for every row of every frame: no answer takes a walk over the others.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
 use chrono::{DateTime, Utc};
@@ -18,18 +19,20 @@ use super::model::Model;
 pub struct Repeats {
     /// Of keys of its own, so that nobody who asks can tell which asks fall together.
     hasher: RandomState,
-    known: HashMap<ProposalId, Standing>,
-    /// Those for which agents wait first, then the oldest.
+    known: HashMap<ProposalId, Ask>,
+    /// Of what the reviewer lets into the list: for which agents wait first, then the oldest.
     order: BTreeSet<(u64, Rank, ProposalId)>,
-    /// The hashes that several have.
-    several: HashSet<u64>,
+    /// How many asks and agents have the same hash.
+    groups: HashMap<u64, (usize, u64)>,
 }
 
 /// What an ask is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct Ask {
     hash: u64,
     rank: Rank,
+    agents: u32,
+    is_in: bool,
 }
 
 /// Who comes first among the same.
@@ -40,29 +43,46 @@ struct Rank {
 }
 
 impl Repeats {
-    /// Takes in an ask, for which agents wait or do not, as it is now.
-    pub fn put(&mut self, proposal: &Proposal, agents: u32) {
+    /// Takes in an ask as it is now: for how many agents wait for it, whether the reviewer lets it into the list.
+    pub fn put(&mut self, proposal: &Proposal, agents: u32, is_in: bool) {
         let rule = &proposal.draft.rule;
         let asked = (&proposal.sandbox, proposal.origin, &rule.endpoints, &rule.binaries);
         let rank = Rank { is_without_agents: agents == 0, submitted_at: proposal.submitted_at };
-        let now = Standing { hash: self.hasher.hash_one(asked), rank };
-        if self.known.get(&proposal.id) == Some(&now) {
-            return;
+        self.set(proposal.id, Ask { hash: self.hasher.hash_one(asked), rank, agents, is_in });
+    }
+
+    /// Lets one that is known into the list, or takes it out.
+    pub fn admit(&mut self, id: ProposalId, is_in: bool) {
+        if let Some(known) = self.known.get(&id).copied() {
+            self.set(id, Ask { is_in, ..known });
         }
-        self.take(proposal.id);
-        if self.with(now.hash).next().is_some() {
-            self.several.insert(now.hash);
-        }
-        self.known.insert(proposal.id, now);
-        self.order.insert((now.hash, rank, proposal.id));
     }
 
     /// Forgets one that awaits nothing any more.
     pub fn take(&mut self, id: ProposalId) {
-        let Some(was) = self.known.remove(&id) else { return };
-        self.order.remove(&(was.hash, was.rank, id));
-        if self.with(was.hash).nth(1).is_none() {
-            self.several.remove(&was.hash);
+        if let Some(was) = self.known.remove(&id).filter(|was| was.is_in) {
+            self.order.remove(&(was.hash, was.rank, id));
+            if let Some((asks, agents)) = self.groups.get_mut(&was.hash) {
+                *asks -= 1;
+                *agents -= u64::from(was.agents);
+                if *asks == 0 {
+                    self.groups.remove(&was.hash);
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, id: ProposalId, now: Ask) {
+        if self.known.get(&id) == Some(&now) {
+            return;
+        }
+        self.take(id);
+        self.known.insert(id, now);
+        if now.is_in {
+            self.order.insert((now.hash, now.rank, id));
+            let (asks, agents) = self.groups.entry(now.hash).or_default();
+            *asks += 1;
+            *agents += u64::from(now.agents);
         }
     }
 
@@ -70,19 +90,35 @@ impl Repeats {
     pub fn clear(&mut self) {
         self.known.clear();
         self.order.clear();
-        self.several.clear();
+        self.groups.clear();
     }
 
-    /// The two that come first of those that may be the same as this one, as far as `passes` says.
+    /// All that are known.
     #[must_use]
-    pub fn first(&self, id: ProposalId, passes: impl Fn(ProposalId) -> bool) -> Vec<ProposalId> {
-        self.like(id).filter(|other| passes(*other)).take(2).collect()
+    pub fn ids(&self) -> Vec<ProposalId> {
+        self.known.keys().copied().collect()
     }
 
-    /// Those that may be the same as this one, in their order, itself among them; none where it is the only one.
-    fn like(&self, id: ProposalId) -> impl Iterator<Item = ProposalId> + '_ {
-        let hash = self.known.get(&id).map(|known| known.hash).filter(|hash| self.several.contains(hash));
-        hash.into_iter().flat_map(|hash| self.with(hash))
+    /// Whether it is in the list, and the first of the same.
+    #[must_use]
+    pub fn leads(&self, id: ProposalId) -> bool {
+        let known = self.known.get(&id).filter(|known| known.is_in);
+        known.is_some_and(|known| self.is_single(known) || self.with(known.hash).next() == Some(id))
+    }
+
+    fn is_single(&self, known: &Ask) -> bool {
+        self.groups.get(&known.hash).is_some_and(|(asks, _)| *asks == 1)
+    }
+
+    /// Those in the list that are the same as this one, the first of them first, itself among them if it is there.
+    pub fn same(&self, id: ProposalId) -> impl Iterator<Item = ProposalId> + '_ {
+        self.known.get(&id).into_iter().flat_map(|known| self.with(known.hash))
+    }
+
+    /// How many these are, and how many agents wait for them.
+    #[must_use]
+    pub fn count(&self, id: ProposalId) -> Option<(usize, u64)> {
+        self.groups.get(&self.known.get(&id)?.hash).copied()
     }
 
     fn with(&self, hash: u64) -> impl Iterator<Item = ProposalId> + '_ {
@@ -92,36 +128,11 @@ impl Repeats {
     }
 }
 
-/// Whether two asks are for the same.
-fn is_same(one: &Proposal, other: &Proposal) -> bool {
-    let (this, that) = (&one.draft.rule, &other.draft.rule);
-    one.sandbox == other.sandbox
-        && one.origin == other.origin
-        && this.endpoints == that.endpoints
-        && this.binaries == that.binaries
-}
-
 impl Model {
-    /// The same asks that the reviewer lets have a row, the one that has it first; empty where it is the only one.
-    pub fn same<'m>(&'m self, proposal: &'m Proposal) -> impl Iterator<Item = &'m Proposal> + 'm {
-        let like = self.repeats.like(proposal.id).filter_map(|id| self.proposal(id));
-        like.filter(move |other| is_same(proposal, other) && self.passes(other))
-    }
-
-    /// The ask whose row stands for this one, where that is another.
-    #[must_use]
-    pub fn stands_for(&self, proposal: &Proposal) -> Option<ProposalId> {
-        let first = self.same(proposal).next().map(|first| first.id);
-        first.filter(|first| *first != proposal.id)
-    }
-
     /// For how many asks its row stands, and how many agents wait for all of them.
     #[must_use]
-    pub fn repeated(&self, proposal: &Proposal) -> (usize, u32) {
-        let mut same = self.same(proposal).map(|other| self.agents_waiting(other)).peekable();
-        if same.peek().is_none() {
-            return (1, self.agents_waiting(proposal));
-        }
-        same.fold((0, 0), |(asks, agents), waiting| (asks + 1, agents.saturating_add(waiting)))
+    pub fn repeated(&self, proposal: &Proposal) -> (usize, u64) {
+        let alone = (1, u64::from(self.agents_waiting(proposal)));
+        self.repeats.count(proposal.id).filter(|(asks, _)| *asks > 1).unwrap_or(alone)
     }
 }

@@ -93,9 +93,7 @@ impl Many {
             chosen.extend(model.selected());
         }
         if verb == Verb::Reject {
-            let named = chosen.iter().filter_map(|id| model.proposal(*id));
-            let same: Vec<ProposalId> =
-                named.flat_map(|proposal| model.same(proposal)).map(|same| same.id).collect();
+            let same: Vec<ProposalId> = chosen.iter().flat_map(|id| model.repeats.same(*id)).collect();
             chosen.extend(same);
         }
         let places: BTreeSet<Place> = chosen.into_iter().filter_map(|id| model.place(id)).collect();

@@ -4,7 +4,7 @@
 //! the filter is given up.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use openshell_domain::proposal::Proposal;
+use openshell_domain::id::ProposalId;
 
 use super::{input, rows};
 use crate::screen::decided;
@@ -126,14 +126,14 @@ pub(super) fn hide(model: &mut Model) {
     let Some(proposal) = shown else {
         return model.say("only what awaits a decision can be hidden".to_owned());
     };
-    let same: Vec<Proposal> = model.same(&proposal).cloned().collect();
-    for one in same.iter().chain([&proposal]) {
-        model.list.hidden.put(one, now);
+    let same: Vec<ProposalId> = model.repeats.same(proposal.id).chain([proposal.id]).collect();
+    for one in same.iter().filter_map(|id| model.proposal(*id)).cloned().collect::<Vec<_>>() {
+        model.list.hidden.put(&one, now);
+    }
+    for id in same {
+        rows::touch(model, id);
     }
     rows::select_next(model);
-    for one in &same {
-        rows::touch(model, one.id);
-    }
     let text = "hidden here for 15 m, nothing is decided: Z, a new wording or wait shows it";
     model.say(text.to_owned());
 }

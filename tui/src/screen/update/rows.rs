@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openshell_domain::id::{ProposalId, SandboxName};
-use openshell_domain::proposal::Proposal;
 
 use crate::screen::model::{Detail, Focus, Model, Place};
 
 /// Makes all rows anew, after a snapshot and in another order: what has a row, and whatever is selected.
 pub(super) fn rebuild(model: &mut Model) {
     keeping_place(model, |model| {
+        admit(model);
         let Some(inbox) = &model.inbox else { return };
         let selected = model.selected();
         let fresh: Vec<ProposalId> = model.fresh.iter_from(0).map(Place::id).collect();
@@ -34,6 +34,7 @@ pub(super) fn rebuild(model: &mut Model) {
 /// Makes all rows anew after the reviewer has changed which there are: `wanted` is selected if it is one of them, else
 /// what is selected stays, else the nearest row takes its place.
 pub(super) fn narrow(model: &mut Model, wanted: Option<ProposalId>) {
+    admit(model);
     let selected = model.selected();
     let stays = selected.filter(|id| is_listed(model, *id));
     let next = wanted.filter(|id| is_listed(model, *id)).or(stays).or_else(|| nearest(model));
@@ -62,22 +63,32 @@ pub(super) fn compare(model: &mut Model) {
     repeats.clear();
     for proposal in model.inbox.iter().flat_map(|inbox| inbox.proposals.values()) {
         if model.awaits(proposal) {
-            repeats.put(proposal, model.agents_waiting(proposal));
+            repeats.put(proposal, model.agents_waiting(proposal), model.passes(proposal));
         }
+    }
+    model.repeats = repeats;
+}
+
+/// Takes in what the reviewer lets into the list now.
+fn admit(model: &mut Model) {
+    let mut repeats = std::mem::take(&mut model.repeats);
+    for id in repeats.ids() {
+        repeats.admit(id, passes(model, id));
     }
     model.repeats = repeats;
 }
 
 /// Settles one to which something has happened, and whoever has the row of the same asks before and after that.
 fn regroup(model: &mut Model, id: ProposalId) {
-    let mut others = model.repeats.first(id, |other| passes(model, other));
+    // Of the same asks the first has the row, and the second may have it next.
+    let mut others: Vec<ProposalId> = model.repeats.same(id).take(2).collect();
     let mut repeats = std::mem::take(&mut model.repeats);
     match model.proposal(id).filter(|now| model.awaits(now)) {
-        Some(now) => repeats.put(now, model.agents_waiting(now)),
+        Some(now) => repeats.put(now, model.agents_waiting(now), model.passes(now)),
         None => repeats.take(id),
     }
     model.repeats = repeats;
-    others.extend(model.repeats.first(id, |other| passes(model, other)));
+    others.extend(model.repeats.same(id).take(2));
     for other in others.into_iter().filter(|other| *other != id) {
         settle(model, other);
     }
@@ -250,6 +261,5 @@ fn passes(model: &Model, id: ProposalId) -> bool {
 
 /// Whether it has a row of its own accord.
 fn is_listed(model: &Model, id: ProposalId) -> bool {
-    let has_row = |proposal: &Proposal| model.passes(proposal) && model.stands_for(proposal).is_none();
-    is_pending(model, id) && model.proposal(id).is_some_and(has_row)
+    model.repeats.leads(id)
 }

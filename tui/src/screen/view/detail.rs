@@ -127,7 +127,7 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
         .collect()
 }
 
-fn headline(proposal: &Proposal, (asks, waiting): (usize, u32), theme: &Theme) -> Line<'static> {
+fn headline(proposal: &Proposal, (asks, waiting): (usize, u64), theme: &Theme) -> Line<'static> {
     let who = match (proposal.submitted_by.as_str(), proposal.origin) {
         ("", Origin::Mechanistic) => "What was denied".to_owned(),
         ("", _) => "Somebody".to_owned(),

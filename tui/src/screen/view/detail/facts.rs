@@ -60,9 +60,9 @@ fn repeated(model: &Model, proposal: &Proposal, page: (&Theme, usize)) -> Vec<Li
         return Vec::new();
     }
     let words = format!(
-        "{asks} times, in words that may differ: an approval closes what it covers, a rejection can be for all"
+        "{asks} equal asks, words may differ: an approval closes those it covers, a rejection can be for all"
     );
-    fact("The same", &words, page.0.text, page)
+    fact("Repeats", &words, page.0.text, page)
 }
 
 fn not_loaded(model: &Model, proposal: &Proposal) -> Option<String> {
