@@ -9,6 +9,7 @@ mod evidence;
 mod findings;
 mod programs;
 
+use openshell_domain::event::ActorKind;
 use openshell_domain::proposal::{Closure, Origin, Proposal, Status};
 
 use crate::shown;
@@ -28,10 +29,19 @@ pub fn asker(proposal: &Proposal) -> String {
     }
 }
 
+/// The reviewer whose wording is in force, where it is not that of whoever asked.
+#[must_use]
+pub fn reworder(proposal: &Proposal) -> Option<String> {
+    // What was taken back is worded as it was.
+    let last = proposal.earlier.iter().rev().find(|earlier| earlier.undone.is_none())?;
+    (last.by.kind == ActorKind::Reviewer).then(|| shown::visible(&last.by.id))
+}
+
 /// Whose the words beside a rule are. The mapper's name what agents have asked for, and are no more to be trusted.
 #[must_use]
 pub fn teller(proposal: &Proposal) -> &'static str {
     match proposal.origin {
+        Origin::AgentAuthored if reworder(proposal).is_some() => "Agent said of its own wording",
         Origin::Mechanistic => "Mapper says",
         Origin::AgentAuthored => "Agent says",
         Origin::Reviewer => "Reviewer says",

@@ -57,12 +57,13 @@ fn mark(finding: &Finding) -> (Tone, &'static str) {
     }
 }
 
-/// `!2`: how many findings are no mere notes; empty where none is.
+/// `!2`: the sign of the gravest finding and how many are no mere notes; empty where none is.
 #[must_use]
-pub fn weight(proposal: &Proposal) -> String {
-    let found = proposal.review.as_ref().map_or(&[][..], |review| &review.findings);
-    match found.iter().filter(|finding| finding.level != Level::Note).count() {
-        0 => String::new(),
-        many => format!("!{many}"),
+pub fn weight(proposal: &Proposal) -> (Tone, String) {
+    let found = gravest_first(proposal);
+    let (tone, sign) = found.first().map_or((Tone::Note, "-"), |gravest| mark(gravest));
+    match found.iter().filter(|finding| mark(finding).0 != Tone::Note).count() {
+        0 => (tone, String::new()),
+        many => (tone, format!("{sign}{many}")),
     }
 }

@@ -84,9 +84,9 @@ fn a_program_is_shown_with_the_hash_of_its_file() {
 #[test]
 fn notes_weigh_nothing() {
     let l4 = "endpoints: [{host: new.example.net, port: 443}]\nbinaries: [{path: /usr/bin/curl}]";
-    assert_eq!(weight(&proposal(l4)), "!2");
+    assert_eq!(weight(&proposal(l4)), (Tone::Warn, "!2".to_owned()));
     let l7 = "endpoints: [{host: new.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: PUT, path: /a}}]}]\nbinaries: [{path: /usr/bin/curl}]";
-    assert_eq!(weight(&proposal(l7)), "");
+    assert_eq!(weight(&proposal(l7)), (Tone::Note, String::new()));
     assert!(codes(&proposal(l7)).iter().all(|(tone, text)| *tone == Tone::Note && text.starts_with("- ")));
 }
 

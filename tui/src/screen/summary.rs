@@ -10,6 +10,9 @@ use openshell_domain::policy::{Endpoint, Rule};
 use crate::screen::text;
 use crate::shown;
 
+/// How many cells are kept for a path: `…+27`.
+const LEAST_PATH: usize = 4;
+
 /// What a row says about a rule. Safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
@@ -33,17 +36,23 @@ impl Summary {
         let lead = format!("{} {verb} ", id.short());
         let more = if self.more > 0 { format!(" +{}", self.more) } else { String::new() };
         let room = cells.saturating_sub(text::width(&lead) + text::width(&more));
-        let share = if self.path.is_empty() { room } else { room * 2 / 3 };
-        let place = text::clip_start(&self.place, share);
+        let place = text::clip_start(&self.place, self.share(room));
         let path = text::elide_middle(&self.path, room.saturating_sub(text::width(&place)));
         text::elide(&format!("{lead}{place}{path}{more}"), cells)
+    }
+
+    /// How many of `cells` are the place's: who is asked says more than what for.
+    fn share(&self, cells: usize) -> usize {
+        if self.path.is_empty() {
+            return cells;
+        }
+        cells.saturating_sub(text::width(&self.path).min(LEAST_PATH) + 1).max(cells * 2 / 3)
     }
 
     /// Place and path in at most `cells`: of a place its end is kept, of a path both ends.
     #[must_use]
     pub fn target(&self, cells: usize) -> String {
-        let share = if self.path.is_empty() { cells } else { cells * 2 / 3 };
-        let place = text::clip_start(&self.place, share);
+        let place = text::clip_start(&self.place, self.share(cells));
         let room = cells.saturating_sub(text::width(&place) + 1);
         if self.path.is_empty() { place } else { format!("{place} {}", text::clip_middle(&self.path, room)) }
     }

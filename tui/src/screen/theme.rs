@@ -8,6 +8,8 @@ mod choice;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::review::Tone;
+
 pub use choice::{Background, Depth, Look, Surroundings, ThemeName};
 
 /// A style for each meaning.
@@ -193,6 +195,19 @@ impl Theme {
             frame_focused: bold,
             selected: Style::new().add_modifier(Modifier::REVERSED),
             ..Self::default()
+        }
+    }
+
+    /// The style of a line that is to be taken so.
+    #[must_use]
+    pub fn tone(&self, tone: Tone) -> Style {
+        match tone {
+            Tone::Plain => self.text,
+            Tone::L7 => self.l7,
+            Tone::L4 => self.l4,
+            Tone::Note => self.dim,
+            Tone::Warn => self.warn,
+            Tone::Alarm => self.bad,
         }
     }
 

@@ -46,7 +46,7 @@ fn table(listed: &Listed, now: DateTime<Utc>) -> Table {
         table.row([
             quoted(proposal),
             clock::brief(clock::between(proposal.submitted_at, now)),
-            format!("{} {}", proposal.status.as_str(), review::weight(proposal)).trim_end().to_owned(),
+            format!("{} {}", proposal.status.as_str(), review::weight(proposal).1).trim_end().to_owned(),
             warning.map_or_else(|| name.to_owned(), |warning| format!("{name} {warning}")),
             proposal.draft.rule_name.to_string(),
             lines.next().unwrap_or_default(),

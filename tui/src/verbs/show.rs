@@ -34,6 +34,9 @@ fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     page.line("rule", &shown::visible(draft.rule_name.as_str()));
     page.line("origin", proposal.origin.as_str());
     page.line("asked by", &review::asker(proposal));
+    if let Some(by) = review::reworder(proposal) {
+        page.line("worded by", &format!("{by}, who changed what was asked for"));
+    }
     let age = clock::brief(clock::between(proposal.submitted_at, now));
     page.line("asked", &format!("{age} ago, {}", proposal.submitted_at.to_rfc3339()));
     if let Some(decision) = proposal.status.decision() {

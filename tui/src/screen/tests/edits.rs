@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::tabs::golden;
-use super::world::{World, put};
+use super::world::{World, id, put};
 use crate::screen::model::Overlay;
 
 fn down(world: &mut World, lines: usize) {
@@ -61,4 +61,19 @@ fn hidden_characters_are_shown_and_long_lines_are_marked() {
     world.key(KeyCode::Up, KeyModifiers::NONE);
     world.key(KeyCode::End, KeyModifiers::NONE);
     golden("edit_long", &mut world);
+}
+
+/// Kills: a wording of a reviewer's that reads as if the agent had asked for it, and words of the agent's that seem to be
+/// about it.
+#[test]
+fn a_wording_of_a_reviewer_is_not_the_agents() {
+    let mut world = World::with_three();
+    world.reworded(1, put("/repos/o/r/contents/demo/run-2.md"));
+    world.press("g\n\x1b");
+    assert_eq!(world.selected(), id(1));
+    golden("reworded", &mut world);
+    let screen = super::text(super::draw(&world.model).backend().buffer());
+    assert!(screen.contains("Worded anew by uid:1000 · curl asked otherwise"), "{screen}");
+    assert!(screen.contains("Agent said of its own wording (unverified)"), "{screen}");
+    assert!(!screen.contains("curl asks for"), "{screen}");
 }

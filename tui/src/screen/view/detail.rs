@@ -16,6 +16,7 @@ use ratatui::widgets::Paragraph;
 
 use super::{empty, header, pane, unverified};
 use crate::clock;
+use crate::review;
 use crate::screen::layout::Areas;
 use crate::screen::life;
 use crate::screen::model::{Detail, Focus, Model, Overlay, Standing};
@@ -127,26 +128,32 @@ fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<
         .collect()
 }
 
+/// `curl asks for  ×3  ◔ an agent waits`, `Worded anew by uid:1000 · curl asked otherwise`.
 fn headline(proposal: &Proposal, (asks, waiting): (usize, u64), theme: &Theme) -> Line<'static> {
     let who = match (proposal.submitted_by.as_str(), proposal.origin) {
         ("", Origin::Mechanistic) => "What was denied".to_owned(),
         ("", _) => "Somebody".to_owned(),
         (path, _) => summary::basename(path),
     };
-    let verb = match proposal.status {
-        Status::Pending => " asks for",
-        _ => " asked for",
+    let mut spans = match (review::reworder(proposal), &proposal.status) {
+        (Some(by), _) => vec![
+            Span::styled(format!("Worded anew by {by}"), theme.strong),
+            Span::styled(format!(" · {who} asked otherwise"), theme.dim),
+        ],
+        (None, Status::Pending) => {
+            vec![Span::styled(who, theme.strong), Span::styled(" asks for", theme.dim)]
+        }
+        (None, _) => vec![Span::styled(who, theme.strong), Span::styled(" asked for", theme.dim)],
     };
-    let waiting = match waiting {
-        0 => String::new(),
-        1 => "  ◔ an agent waits".to_owned(),
-        many => format!("  ◔ {many} agents wait"),
-    };
-    let times = if asks > 1 { format!("  ×{asks}") } else { String::new() };
-    let words =
-        [(who, theme.strong), (verb.to_owned(), theme.dim), (times, theme.warn), (waiting, theme.warn)];
-    let said = words.into_iter().filter(|(word, _)| !word.is_empty());
-    Line::from(said.map(|(word, style)| Span::styled(word, style)).collect::<Vec<_>>())
+    if asks > 1 {
+        spans.push(Span::styled(format!("  ×{asks}"), theme.warn));
+    }
+    match waiting {
+        0 => {}
+        1 => spans.push(Span::styled("  ◔ an agent waits", theme.warn)),
+        many => spans.push(Span::styled(format!("  ◔ {many} agents wait"), theme.warn)),
+    }
+    Line::from(spans)
 }
 
 /// Every endpoint and port on lines of its own, whole.

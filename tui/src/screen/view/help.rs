@@ -13,6 +13,9 @@ use crate::screen::theme::Theme;
 
 const WIDTH: u16 = 62;
 
+/// What stands in the rows of *Pending*.
+const SIGNS: &str = "◔ waits  • new  ×3 equal asks  ! finding  !! grave";
+
 pub(super) fn draw((tab, keys): (Tab, &Keymap), theme: &Theme, frame: &mut Frame<'_>) {
     // What moves is told in one line, what goes to a tab in another, what belongs to another key with that; while
     // something is asked the footer has its keys. So all of it fits a screen of 24 lines.
@@ -38,6 +41,9 @@ pub(super) fn draw((tab, keys): (Tab, &Keymap), theme: &Theme, frame: &mut Frame
     let moves = labels(&[Action::Down, Action::Up, Action::Top, Action::Bottom]);
     lines.push(entry(&moves, "down, up, first, last; also ↓ ↑ home end pgdn pgup", theme));
     lines.push(entry(&labels(&Tab::ALL.map(Action::Show)), &Tab::ALL.map(Tab::name).join(", "), theme));
+    if tab == Tab::Pending {
+        lines.push(entry("in a row", SIGNS, theme));
+    }
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let whole = frame.area();
     let width = (WIDTH + 10).min(whole.width);
@@ -67,6 +73,7 @@ mod tests {
     /// Kills: words that are cut on a terminal of 80 columns, where nobody sees that there are more.
     #[test]
     fn every_line_fits() {
+        assert!(entry("", SIGNS, &Theme::plain()).width() <= usize::from(WIDTH + 10 - 4));
         for tab in Tab::ALL {
             for bound in Keymap::default().of(tab) {
                 let help = bound.binding.help;

@@ -110,13 +110,13 @@ fn two_lines<'a>(
     first.extend(ask(&summary, &repeats(model, now), theme, room));
     let binary = summary::basename(now.draft.binary());
     let names = format!("{binary} · {} · {}", now.sandbox, shown::visible(now.draft.rule_name.as_str()));
-    let mark = review::weight(now);
+    let (tone, mark) = review::weight(now);
     let beside = room.saturating_sub(if mark.is_empty() { 0 } else { text::width(&mark) + 2 });
     let second = vec![
         Span::raw(if is_selected { "▌" } else { " " }),
         Span::raw(" ".repeat(used.saturating_sub(1))),
         Span::styled(text::left(&names, beside), theme.dim),
-        Span::styled(text::right(&mark, room.saturating_sub(beside)), theme.warn),
+        Span::styled(text::right(&mark, room.saturating_sub(beside)), theme.tone(tone)),
     ];
     vec![Line::from(first), Line::from(second)]
 }
@@ -142,14 +142,15 @@ fn front<'a>(model: &Model, now: &Proposal, theme: &Theme, is_selected: bool) ->
     ]
 }
 
-/// `!2`: how many findings are no mere notes, in a column of its own where there is room for one; and what is left.
+/// `!2`: the gravest finding and how many are no mere notes, in a column of its own where there is room for one; and what
+/// is left.
 fn weight<'a>(now: &Proposal, theme: &Theme, room: usize) -> (Option<Span<'a>>, usize) {
     let left = room.saturating_sub(WEIGHT);
     if left < FEWEST {
         return (None, room);
     }
-    let mark = text::right(&review::weight(now), WEIGHT);
-    (Some(Span::styled(mark, theme.warn)), left)
+    let (tone, mark) = review::weight(now);
+    (Some(Span::styled(text::right(&mark, WEIGHT), theme.tone(tone))), left)
 }
 
 /// ` ×12`: for how many of the same asks one row stands, or for how many denials where the mapper has drafted it from

@@ -72,19 +72,8 @@ struct Page<'t> {
 }
 
 impl Page<'_> {
-    fn style(&self, tone: Tone) -> Style {
-        match tone {
-            Tone::Plain => self.theme.text,
-            Tone::L7 => self.theme.l7,
-            Tone::L4 => self.theme.l4,
-            Tone::Note => self.theme.dim,
-            Tone::Warn => self.theme.warn,
-            Tone::Alarm => self.theme.bad,
-        }
-    }
-
     fn entry(&self, label: &str, entry: &Entry, more: usize) -> Vec<Line<'static>> {
-        let mut lines = fact(label, &entry.text, self.style(entry.tone), (self.theme, self.cells));
+        let mut lines = fact(label, &entry.text, self.theme.tone(entry.tone), (self.theme, self.cells));
         let room = self.cells.saturating_sub(LABEL + 2);
         let mut aside = |words: &str| {
             let part = |part| Line::styled(format!("{}{part}", text::left("", LABEL + 2)), self.theme.dim);
@@ -167,7 +156,7 @@ impl Page<'_> {
                 used = LABEL;
             }
             if let Some(line) = lines.last_mut() {
-                line.spans.push(Span::styled(format!("{code}  "), self.style(*tone)));
+                line.spans.push(Span::styled(format!("{code}  "), self.theme.tone(*tone)));
             }
             used += need;
         }
