@@ -42,7 +42,7 @@ pub fn reworder(proposal: &Proposal) -> Option<String> {
 pub fn teller(proposal: &Proposal) -> &'static str {
     match proposal.origin {
         Origin::AgentAuthored if reworder(proposal).is_some() => "Agent said of its own wording",
-        Origin::Mechanistic => "Mapper says",
+        Origin::Mechanistic => "Drafted from denials",
         Origin::AgentAuthored => "Agent says",
         Origin::Reviewer => "Reviewer says",
     }

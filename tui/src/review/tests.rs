@@ -119,5 +119,8 @@ fn what_the_mapper_drafts_is_not_an_agents() {
     drafted.submitted_by.clear();
     assert_eq!(asker(&drafted), "unknown");
     drafted.origin = Origin::Mechanistic;
-    assert_eq!((asker(&drafted).as_str(), teller(&drafted)), ("nobody: drafted from denials", "Mapper says"));
+    assert_eq!(
+        (asker(&drafted).as_str(), teller(&drafted)),
+        ("nobody: drafted from denials", "Drafted from denials")
+    );
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Status;
 
+use super::keys::Action;
 use super::life::Life;
 use super::model::Model;
 use super::tab::Tab;
@@ -138,6 +139,13 @@ fn has_ended(model: &Model, id: ProposalId) -> bool {
     model.proposal(id).is_some_and(|proposal| matches!(proposal.status, Status::Expired { .. }))
 }
 
+/// Where all decisions are, and the key that takes one back.
+fn way_back(model: &Model) -> String {
+    let show = model.keys.label(Tab::Pending, Action::Show(Tab::Decided));
+    let undo = model.keys.label(Tab::Decided, Action::Undo);
+    format!("{show} shows what was decided, {undo} takes it back there")
+}
+
 /// Why a decision of this kind cannot be taken back where it is not in force.
 #[must_use]
 pub fn why_not(model: &Model, verb: Verb) -> String {
@@ -149,10 +157,10 @@ pub fn why_not(model: &Model, verb: Verb) -> String {
             "the last grant has ended with its lease or its run: there is nothing to undo".to_owned()
         }
         (Tab::Pending, ..) if model.lives.iter().any(Life::is_recorded) => {
-            "the 10 s for that are over: 2 shows what was decided, u takes it back there".to_owned()
+            format!("the 10 s for that are over: {}", way_back(model))
         }
         (Tab::Pending, ..) => {
-            "nothing was decided here: 2 shows what was decided, u takes it back there".to_owned()
+            format!("nothing was decided here: {}", way_back(model))
         }
         (_, Some(proposal), Verb::Revoke) => {
             format!("it is {}: there is no grant to revoke", proposal.status.as_str())

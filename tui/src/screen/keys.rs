@@ -200,8 +200,7 @@ pub const TABLE: &[Binding] = &[
     row(&[key(KeyCode::Tab)], Action::Switch, "the other pane", "pane").on(PANES),
     row(&[letter('s')], Action::Sort, "sort: waiting, newest, oldest, host, findings", "")
         .on(&[Tab::Pending]),
-    row(&[letter('z')], Action::Hide, "hide the row here for 15 m; Z shows all again", "")
-        .on(&[Tab::Pending]),
+    row(&[letter('z')], Action::Hide, "hide the row here for 15 m", "").on(&[Tab::Pending]),
     row(&[letter('Z')], Action::Unhide, "show what is hidden", "").on(&[Tab::Pending]),
     row(&[letter('y')], Action::Copy, "copy its id; again: its rule as YAML (OSC 52)", "").on(PROPOSALS),
     row(&[letter('w')], Action::Why, "why a request would pass there, or not", "").on(PROPOSALS),

@@ -104,6 +104,12 @@ impl Life {
         matches!(self.stage, Stage::Recorded { .. } | Stage::Loaded { .. } | Stage::NotLoaded { .. })
     }
 
+    /// Whether it did not do what it was meant to.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        matches!(self.stage, Stage::NotLoaded { .. } | Stage::Failed { .. } | Stage::Unknown { .. })
+    }
+
     /// The gateway's answer.
     pub fn answered(&mut self, recorded: Recorded) {
         let known_at = match self.stage {

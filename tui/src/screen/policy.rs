@@ -46,7 +46,7 @@ pub struct Page {
     pub loaded: Revision,
     /// What stands before the rules.
     pub head: Vec<String>,
-    /// The rules, by name.
+    /// The rules: first what was granted beside the file, then the file's, both by name.
     pub rules: Vec<RuleText>,
 }
 
@@ -94,7 +94,8 @@ impl Page {
                 lines: lines.collect(),
             }
         };
-        let rules = policy.network_policies.iter().map(text).collect();
+        let mut rules: Vec<RuleText> = policy.network_policies.iter().map(text).collect();
+        rules.sort_by_key(|rule| !rule.is_granted());
         Self { sandbox, revision: *revision, loaded: *loaded, head, rules }
     }
 

@@ -46,14 +46,15 @@ impl Rate {
         rate
     }
 
-    /// `12 decisions in the last hour · median 8 s · 31 repeats folded · 25 % auto-approved`.
+    /// `12 in the last hour · median 8 s to decide · 31 repeated denials in their rows · 25 % by standing orders`.
     #[must_use]
     pub fn words(&self) -> String {
         let more = if self.last_hour == SAMPLE { "+" } else { "" };
         let median = self.median.map_or_else(|| "–".to_owned(), clock::precise);
         let share = (self.auto * 100).checked_div(self.decisions).unwrap_or(0);
         format!(
-            "{}{more}/h · median {median} to decide · {} repeats folded · {share} % auto-approved",
+            "{}{more} in the last hour · median {median} to decide · {} repeated denials in their rows · \
+             {share} % by standing orders",
             self.last_hour, self.folded
         )
     }

@@ -43,7 +43,7 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
         frame.render_widget(line, Rect { height: 1.min(inner.height), ..inner });
     }
     let page = (theme, areas.detail_cells());
-    let name = selected.and(browse.selected).map_or_else(|| "Rate".to_owned(), ProposalId::short);
+    let name = selected.and(browse.selected).map_or_else(|| "Decisions".to_owned(), ProposalId::short);
     let lines = (document(model, page), browse.scroll);
     pane::document(theme, frame, areas.detail, (&name, browse.is_open), lines);
 }
@@ -101,7 +101,7 @@ fn mark(status: &Status, theme: &Theme) -> (&'static str, Style) {
 /// The whole of one decision, and the rate.
 pub(in crate::screen) fn document(model: &Model, page: (&Theme, usize)) -> Vec<Line<'static>> {
     let (theme, cells) = page;
-    let rate = fact("Rate", &model.decided.rate.words(), theme.text, page);
+    let rate = fact("Decisions", &model.decided.rate.words(), theme.text, page);
     let selected = selected_row(model).and(model.decided.browse.selected);
     let Some(now) = selected.and_then(|id| model.proposal(id)) else { return rate };
     let Some(decision) = now.status.decision() else { return rate };

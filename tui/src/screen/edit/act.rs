@@ -11,8 +11,10 @@ use super::area::{Area, MOST};
 use super::{Edit, Kept, Preview, Unknown, in_force, view};
 use crate::client::ClientError;
 use crate::client::asks::Wording;
+use crate::screen::keys::Action;
 use crate::screen::model::{Detail, Link, Model, Overlay};
 use crate::screen::msg::{Effect, What};
+use crate::screen::tab::Tab;
 use crate::screen::update::objection;
 use crate::wording;
 
@@ -109,7 +111,8 @@ fn close(model: &mut Model) {
     if edit.is_worth_keeping() {
         let kept = Kept { draft: edit.proposal.draft.number, text: edit.area.text() };
         model.edits.insert(edit.id(), kept);
-        model.say("not saved; what you typed for it is kept: e goes on with it".to_owned());
+        let edit = model.keys.label(Tab::Pending, Action::Edit);
+        model.say(format!("not saved; what you typed for it is kept: {edit} goes on with it"));
     }
 }
 
@@ -223,8 +226,12 @@ fn revised(model: &mut Model, id: ProposalId, answer: Result<Box<(Seq, Proposal)
                 edit.is_sent = false;
             }
             let hint = match error {
-                ClientError::Stale(_) => ". It was worded anew: esc, enter shows that, e goes on",
-                _ => "",
+                ClientError::Stale(_) => {
+                    let [open, edit] =
+                        [Action::Open, Action::Edit].map(|of| model.keys.label(Tab::Pending, of));
+                    format!(". It was worded anew: esc, {open} shows that, {edit} goes on")
+                }
+                _ => String::new(),
             };
             model.say(format!("not saved, your text is kept: {error}{hint}"));
         }

@@ -65,6 +65,13 @@ impl Keymap {
         self.of(tab).find(|row| row.keys.contains(&pressed)).map(|row| row.binding.action)
     }
 
+    /// The first key of an action where something is said about it, else its name.
+    #[must_use]
+    pub fn label(&self, tab: Tab, action: Action) -> String {
+        let label = self.labels(tab, &[action]);
+        if label.is_empty() { format!("{} (no key)", action.name()) } else { label }
+    }
+
     /// The first key of each of these actions, as a line of help has them.
     #[must_use]
     pub fn labels(&self, tab: Tab, actions: &[Action]) -> String {

@@ -147,3 +147,29 @@ fn what_is_chosen_is_what_works_and_what_is_shown() {
     world.key(KeyCode::Char('y'), KeyModifiers::CONTROL);
     assert_eq!(world.decision(id).verb, crate::client::Verb::Approve);
 }
+
+/// Kills: advice to press a key that was given to something else.
+#[test]
+fn what_is_said_names_the_keys_in_force() {
+    let file = "[keys]\nreject = \"R\"\nundo = \"ctrl-u\"\nunhide = \"H\"\npause = \"P\"\nopen = \"o\"\ntab-decided = \"D\"\nedit = []\n";
+    let mut world = World::with_three();
+    world.model.keys = chosen(file).unwrap();
+    world.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    let mut said = vec![world.model.note.clone().unwrap()];
+    world.paste("x");
+    said.extend(world.model.note.clone());
+    world.press("P");
+    said.extend(world.model.note.clone());
+    world.press("z");
+    said.extend(world.model.note.clone());
+    let wanted = [
+        "nothing was decided here: D shows what was decided, ctrl-u takes it back there",
+        "nothing was pasted: R asks for a reason to type",
+        "bell and notifications are paused: P goes on",
+        "hidden here for 15 m, nothing is decided: H, a new wording or wait shows it",
+    ];
+    assert_eq!(said, wanted);
+    let screen = text(&world);
+    assert!(screen.contains("1 hidden (H)") && screen.contains("o shows all"), "{screen}");
+    assert_eq!(world.model.keys.label(Tab::Pending, Action::Edit), "edit (no key)");
+}

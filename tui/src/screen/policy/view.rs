@@ -3,11 +3,15 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{Page, RuleText, selected_row};
+use crate::isolation;
+use crate::screen::keys::Action;
 use crate::screen::layout::Areas;
 use crate::screen::model::Model;
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::screen::view::{header, pane};
@@ -35,7 +39,7 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
         frame.render_widget(line, Rect { height: 1.min(inner.height), ..inner });
     }
     let lines = (document(model, (theme, areas.detail_cells())), tab.browse.scroll);
-    let what = if tab.is_difference { "Granted beside the file" } else { "Policy in force" };
+    let what = if tab.is_difference { "Granted beside the file" } else { "Policy" };
     let name = match &tab.browse.selected {
         Some(name) => format!("{what} · {}", text::elide(name.as_str(), 30)),
         None => what.to_owned(),
@@ -51,12 +55,16 @@ pub(in crate::screen) fn document(model: &Model, (theme, cells): (&Theme, usize)
         |words: &str, style| text::wrap(words, cells).into_iter().map(move |part| Line::styled(part, style));
     if let Some(error) = &tab.error {
         lines.extend(say(&format!("! It could not be read: {}", shown::visible(error)), theme.bad));
-        lines.extend(say("3 reads it again.", theme.dim));
+        let show = model.keys.label(Tab::Policy, Action::Show(Tab::Policy));
+        lines.extend(say(&format!("{show} reads it again."), theme.dim));
         lines.push(Line::default());
     }
     let page = tab.page.as_ref().filter(|page| Some(&page.sandbox) == tab.browse.selected.as_ref());
     match (page, &tab.reading) {
-        (Some(page), _) => lines.extend(whole(page, tab.is_difference, (theme, cells))),
+        (Some(page), _) => {
+            lines.extend(head(model, page, (theme, cells)));
+            lines.extend(whole(page, tab.is_difference, (theme, cells)));
+        }
         (None, Some(_)) => lines.push(Line::styled("Reading it …", theme.dim)),
         (None, None) if tab.browse.selected.is_none() => {
             lines.extend(say("A sandbox has a policy once its supervisor has started.", theme.dim));
@@ -69,17 +77,44 @@ pub(in crate::screen) fn document(model: &Model, (theme, cells): (&Theme, usize)
     lines
 }
 
-fn whole(page: &Page, is_difference: bool, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
-    let loaded = if page.loaded >= page.revision {
-        Span::styled("loaded".to_owned(), theme.good)
-    } else {
-        Span::styled(format!("the sandbox enforces revision {}", page.loaded), theme.warn)
-    };
+/// Which revision it is, who enforces it, and of what it is made.
+fn head(model: &Model, page: &Page, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
+    let (words, style) = enforced(model, page, theme);
+    let words = format!("Revision {} · {words}", page.revision);
+    let mut lines: Vec<Line<'static>> =
+        text::wrap(&words, cells).into_iter().map(|part| Line::styled(part, style)).collect();
     let (all, granted) = (page.rules.len(), page.granted());
-    let head = Line::from(vec![Span::styled(format!("Revision {} · ", page.revision), theme.dim), loaded]);
-    let rules = format!("{} of the file, {granted} granted", header::count(all - granted, "rule", "rules"));
-    let mut lines = vec![head, Line::styled(rules, theme.dim), Line::default()];
-    if is_difference && granted == 0 {
+    let file = header::count(all - granted, "rule", "rules");
+    let rules = match granted {
+        0 => format!("{file} of the file, none granted"),
+        _ => format!("{granted} granted (+), then {file} of the file"),
+    };
+    lines.extend([Line::styled(rules, theme.dim), Line::default()]);
+    lines
+}
+
+/// Whether somebody enforces it now.
+fn enforced(model: &Model, page: &Page, theme: &Theme) -> (String, Style) {
+    let view = model.inbox.as_ref().and_then(|inbox| inbox.sandboxes.get(&page.sandbox));
+    if view.is_some_and(|view| view.ended.is_some()) {
+        return ("its run has ended: nobody enforces it now".to_owned(), theme.dim);
+    }
+    if let Some(told) = view.and_then(isolation::not_loaded) {
+        return (told, theme.bad);
+    }
+    if model.attached.get(&page.sandbox) == Some(&false) {
+        let words = format!("its supervisor is not connected; it had loaded revision {}", page.loaded);
+        return (words, theme.bad);
+    }
+    if page.loaded >= page.revision {
+        return ("loaded".to_owned(), theme.good);
+    }
+    (format!("the sandbox enforces revision {}", page.loaded), theme.warn)
+}
+
+fn whole(page: &Page, is_difference: bool, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if is_difference && page.granted() == 0 {
         lines.push(Line::styled("Nothing was granted: it is the file.", theme.text));
     }
     if !is_difference {

@@ -1,6 +1,6 @@
 //! Golden screens of the tabs beside *Pending*, fed through the real projection.
 
-use openshell_domain::event::{ActorKind, Event};
+use openshell_domain::event::{ActorKind, Event, RunEnd};
 
 use super::draw;
 use super::world::{World, id, put, rule};
@@ -78,6 +78,25 @@ fn policy() {
     golden("policy", &mut world);
     world.press("d");
     golden("policy_difference", &mut world);
+}
+
+/// Kills: a policy that reads as if it were enforced where nobody is there to do it.
+#[test]
+fn a_policy_says_who_enforces_it_now() {
+    let mut world = busy();
+    world.waiting(&[]);
+    world.press("v");
+    world.serve();
+    assert!(text(&world).contains("Revision 1 · loaded"), "{}", text(&world));
+    let name: openshell_domain::id::SandboxName = "policy-demo".parse().unwrap();
+    world.feed(crate::client::watch::Update::Attached(name, false));
+    assert!(text(&world).contains("Revision 1 · its supervisor is not connected; it had loaded revision 1"));
+    world.quarantined();
+    assert!(text(&world).contains("Revision 1 · ! quarantine: everything is denied"), "{}", text(&world));
+    let (run, reason) = (openshell_domain::id::RunId(uuid::Uuid::from_u128(7)), RunEnd::Finished);
+    world.event(ActorKind::System, Event::RunEnded { run, reason });
+    world.serve();
+    golden("policy_run_ended", &mut world);
 }
 
 #[test]

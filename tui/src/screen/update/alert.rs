@@ -7,6 +7,7 @@ use std::time::Duration;
 use openshell_domain::id::ProposalId;
 
 use crate::screen::edit;
+use crate::screen::keys::Action;
 use crate::screen::model::Model;
 use crate::screen::msg::Effect;
 
@@ -22,11 +23,12 @@ pub(super) fn arrived(model: &mut Model, id: ProposalId) {
 pub(super) fn pause(model: &mut Model) {
     model.bell.is_paused = !model.bell.is_paused;
     let text = if model.bell.is_paused {
-        "bell and notifications are paused: p goes on"
+        let pause = model.keys.label(model.tab, Action::Pause);
+        format!("bell and notifications are paused: {pause} goes on")
     } else {
-        "bell and notifications are on again"
+        "bell and notifications are on again".to_owned()
     };
-    model.say(text.to_owned());
+    model.say(text);
 }
 
 /// Calls the reviewer for what has come and still awaits a decision.

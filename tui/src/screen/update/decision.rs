@@ -10,11 +10,13 @@ use openshell_domain::proposal::Status;
 use super::rows;
 use crate::client::{Decision, Verb};
 use crate::screen::arming;
+use crate::screen::keys::Action;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
 use crate::screen::reason::Words;
 use crate::screen::summary;
+use crate::screen::tab::Tab;
 
 /// How many decisions are remembered.
 const MEMORY: usize = 250;
@@ -24,7 +26,10 @@ const MEMORY: usize = 250;
 pub fn objection(model: &Model) -> Option<String> {
     let text = |text: &str| Some(text.to_owned());
     let is_asked = matches!(model.overlay, Overlay::Reject(_) | Overlay::Edit(_));
-    let way_out = |otherwise| if is_asked { ": esc goes back, the text is kept" } else { otherwise };
+    let way_out = |otherwise| {
+        if is_asked { ": esc goes back, the text is kept".to_owned() } else { otherwise }
+    };
+    let open = || model.keys.label(Tab::Pending, Action::Open);
     let Some(detail) = &model.detail else { return text("there is nothing to decide") };
     if let Some(away) = away(model) {
         return Some(away);
@@ -35,16 +40,19 @@ pub fn objection(model: &Model) -> Option<String> {
     match model.standing(detail) {
         Standing::Current if detail.proposal.is_pending() => None,
         Standing::Current => {
-            Some(format!("it is {} already{}", detail.proposal.status.as_str(), way_out("")))
+            Some(format!("it is {} already{}", detail.proposal.status.as_str(), way_out(String::new())))
         }
-        Standing::Decided(now) => {
-            Some(format!("it is {} already{}", now.status.as_str(), way_out(": enter shows it")))
-        }
+        Standing::Decided(now) => Some(format!(
+            "it is {} already{}",
+            now.status.as_str(),
+            way_out(format!(": {} shows it", open()))
+        )),
         Standing::Unseen => text("what it would change is being computed: a moment"),
         Standing::Changed => {
-            Some(format!("it changed while it was shown{}", way_out(": enter shows it as it is now")))
+            let again = format!(": {} shows it as it is now", open());
+            Some(format!("it changed while it was shown{}", way_out(again)))
         }
-        Standing::Gone => Some(format!("it is not there any more{}", way_out(""))),
+        Standing::Gone => Some(format!("it is not there any more{}", way_out(String::new()))),
     }
 }
 

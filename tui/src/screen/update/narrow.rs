@@ -134,8 +134,8 @@ pub(super) fn hide(model: &mut Model) {
         rows::touch(model, id);
     }
     rows::select_next(model);
-    let text = "hidden here for 15 m, nothing is decided: Z, a new wording or wait shows it";
-    model.say(text.to_owned());
+    let unhide = model.keys.label(Tab::Pending, Action::Unhide);
+    model.say(format!("hidden here for 15 m, nothing is decided: {unhide}, a new wording or wait shows it"));
 }
 
 /// Takes back everything that was put aside.

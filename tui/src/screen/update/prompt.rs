@@ -10,9 +10,11 @@ use openshell_domain::decide::MAX_REASON;
 
 use super::decision::{self, Said};
 use crate::client::Verb;
+use crate::screen::keys::Action;
 use crate::screen::model::{Model, Overlay, Prompt};
 use crate::screen::msg::Effect;
 use crate::screen::reason::{self, Heard, Reason, Words};
+use crate::screen::tab::Tab;
 
 /// How long letters stay words after the last key, where there was nothing to type them into.
 const DEAF: Duration = Duration::from_millis(1_500);
@@ -61,7 +63,10 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             let heard = reason.insert(&with_line_breaks(text));
             tell(model, heard);
         }
-        None => model.say("nothing was pasted: press r to type a reason".to_owned()),
+        None => {
+            let reject = model.keys.label(Tab::Pending, Action::Reject);
+            model.say(format!("nothing was pasted: {reject} asks for a reason to type"));
+        }
     }
     Vec::new()
 }

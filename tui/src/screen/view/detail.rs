@@ -17,10 +17,12 @@ use ratatui::widgets::Paragraph;
 use super::{empty, header, pane, unverified};
 use crate::clock;
 use crate::review;
+use crate::screen::keys::Action;
 use crate::screen::layout::Areas;
 use crate::screen::life;
 use crate::screen::model::{Detail, Focus, Model, Overlay, Standing};
 use crate::screen::summary;
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
@@ -46,7 +48,8 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let scroll = if is_focused { detail.scroll } else { 0 };
     let hidden = left_out + lines.len().saturating_sub(scroll + areas.detail_lines());
     if hidden > 0 {
-        let how = if is_focused { "" } else { ", enter shows all" };
+        let open = model.keys.label(Tab::Pending, Action::Open);
+        let how = if is_focused { String::new() } else { format!(", {open} shows all") };
         let hint = format!("▼ {} more{how}", header::count(hidden, "line", "lines"));
         block = block.title_bottom(pane::title(&hint, theme.warn).right_aligned());
     }
@@ -90,9 +93,10 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     let mut asked = vec![headline(&detail.proposal, model.repeated(&detail.proposal), theme)];
     asked.extend(ask(&detail.proposal, theme, cells));
     plan.put(Place::Ask, vec![asked]);
-    told::put(&mut plan, detail, theme, cells);
+    let open = model.keys.label(Tab::Pending, Action::Open);
+    told::put(&mut plan, detail, (theme, cells), &open);
     facts::put(&mut plan, model, &detail.proposal, (theme, cells));
-    let words = |room| unverified::lines(&detail.proposal, theme, cells, room);
+    let words = |room| unverified::lines(&detail.proposal, (theme, cells), room, &open);
     // What stands above the agent's words, and how much of it, must not depend on them: their frame stays in its
     // place whatever stands in it.
     let room = areas.detail_lines();
@@ -107,8 +111,8 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
 /// What has changed under the frozen detail.
 fn standing(model: &Model, detail: &Detail, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let way_out = match model.overlay {
-        Overlay::Reject(_) => "Esc goes back, the text is kept.",
-        _ => "Enter shows it as it is.",
+        Overlay::Reject(_) => "Esc goes back, the text is kept.".to_owned(),
+        _ => format!("{} shows it as it is.", model.keys.label(Tab::Pending, Action::Open)),
     };
     let ours = model.proposal(detail.proposal.id).is_some_and(|now| model.settled(now).is_some());
     let words = match model.standing(detail) {

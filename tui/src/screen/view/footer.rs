@@ -24,6 +24,9 @@ use crate::shown;
 /// The fewest cells that the name of a decision gets beside its story.
 const NAME: usize = 36;
 
+/// The same where something went wrong: `2f95b3a6 PUT …`.
+const TROUBLED_NAME: usize = 14;
+
 /// What whoever opened the screen has to say.
 pub(super) fn notice(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let cells = usize::from(area.width).saturating_sub(2);
@@ -63,9 +66,10 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
 pub(super) fn life_line(life: &Life, theme: &Theme, cells: usize) -> Line<'static> {
     let (head, story) = (head(life, theme), shown::visible(&life.story()));
     let room = cells.saturating_sub(text::width(&head.content));
-    let name = life
-        .subject
-        .name(life.decision.proposal, room.saturating_sub(text::width(&story) + 1).max(NAME.min(room)));
+    // Why something is not done says more than all of its name.
+    let least = if life.is_trouble() { TROUBLED_NAME } else { NAME };
+    let share = room.saturating_sub(text::width(&story) + 1).max(least.min(room));
+    let name = life.subject.name(life.decision.proposal, share);
     let left = room.saturating_sub(text::width(&name) + 1);
     Line::from(vec![
         head,
@@ -189,11 +193,19 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
             };
             is_away || !offered.is_some_and(|made| model.arming.is_armed(Subject::Decision(made)))
         }
-        Action::Revoke => is_away || back::grants(model).is_empty(),
+        Action::Revoke => is_away,
         _ => false,
     };
     let seconds = back::seconds_left(model).filter(|_| model.tab == Tab::Pending);
-    let shown = model.keys.of(model.tab).filter(|row| !row.binding.footer.is_empty());
+    // What there is nothing for is not offered.
+    let is_idle = |action| match (action, model.tab) {
+        (Action::Undo, Tab::Pending) => seconds.is_none(),
+        (Action::Undo, _) => back::shown(model).is_none(),
+        (Action::Revoke, _) => back::grants(model).is_empty(),
+        _ => false,
+    };
+    let is_told = |row: &Bound<'_>| !row.binding.footer.is_empty() && !is_idle(row.binding.action);
+    let shown = model.keys.of(model.tab).filter(is_told);
     let hint = |Bound { keys, binding: row }: Bound<'_>| {
         let key = keys.first()?.label();
         let style = if is_asleep(row.action) { theme.dim } else { theme.key };

@@ -29,6 +29,7 @@ pub(super) fn draw((tab, keys): (Tab, &Keymap), theme: &Theme, frame: &mut Frame
                 | Action::Bottom
                 | Action::PageUp
                 | Action::PageDown
+                | Action::Hide
                 | Action::Unhide
                 | Action::Help
                 | Action::Redraw
@@ -38,6 +39,10 @@ pub(super) fn draw((tab, keys): (Tab, &Keymap), theme: &Theme, frame: &mut Frame
     let mut lines: Vec<Line<'_>> = keys.of(tab).filter(is_own).map(|bound| row(bound, theme)).collect();
     let labels = |actions: &[Action]| keys.labels(tab, actions);
     lines.push(entry(&labels(&[Action::Redraw, Action::Suspend]), "paint again, suspend", theme));
+    if tab == Tab::Pending {
+        let hides = labels(&[Action::Hide, Action::Unhide]);
+        lines.push(entry(&hides, "hide the row here for 15 m, show all that are hidden", theme));
+    }
     let moves = labels(&[Action::Down, Action::Up, Action::Top, Action::Bottom]);
     lines.push(entry(&moves, "down, up, first, last; also ↓ ↑ home end pgdn pgup", theme));
     lines.push(entry(&labels(&Tab::ALL.map(Action::Show)), &Tab::ALL.map(Tab::name).join(", "), theme));

@@ -4,8 +4,10 @@ use ratatui::text::{Line, Span};
 
 use super::header::count;
 use crate::screen::filter::Filter;
+use crate::screen::keys::Action;
 use crate::screen::model::Model;
 use crate::screen::order::Order;
+use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
@@ -52,7 +54,8 @@ pub(super) fn apart(model: &Model, theme: &Theme) -> Option<Line<'static>> {
     }
     if apart.hidden > 0 {
         let dot = if spans.is_empty() { "" } else { " · " };
-        spans.push(Span::styled(format!("{dot}{} hidden (Z)", apart.hidden), theme.dim));
+        let unhide = model.keys.label(Tab::Pending, Action::Unhide);
+        spans.push(Span::styled(format!("{dot}{} hidden ({unhide})", apart.hidden), theme.dim));
     }
     if spans.is_empty() {
         return None;
@@ -74,7 +77,8 @@ pub(super) fn way_back<'a>(model: &Model, theme: &Theme) -> Vec<Line<'a>> {
         lines.push(Line::styled(text, theme.text));
     }
     if apart.hidden > 0 {
-        lines.push(Line::styled(format!("{} hidden: Z shows.", are(apart.hidden)), theme.text));
+        let unhide = model.keys.label(Tab::Pending, Action::Unhide);
+        lines.push(Line::styled(format!("{} hidden: {unhide} shows.", are(apart.hidden)), theme.text));
     }
     if apart.waiting > 0 {
         let text = format!("Agents wait for {} of them.", apart.waiting);

@@ -17,8 +17,14 @@ const MOST: usize = 16 * 1024;
 /// The fewest lines that are kept free for the frame: two of text.
 pub(super) const FEWEST: usize = 4;
 
-/// The frame with the text in it, in at most `room` lines (but never less than one line of text).
-pub(super) fn lines(proposal: &Proposal, theme: &Theme, cells: usize, room: usize) -> Vec<Line<'static>> {
+/// The frame with the text in it, in at most `room` lines (but never less than one line of text); `open` is the key
+/// that shows all of it.
+pub(super) fn lines(
+    proposal: &Proposal,
+    (theme, cells): (&Theme, usize),
+    room: usize,
+    open: &str,
+) -> Vec<Line<'static>> {
     let inside = cells.saturating_sub(4);
     let words = words(&proposal.draft.rationale, inside);
     let fits = room.saturating_sub(2).max(1);
@@ -31,7 +37,8 @@ pub(super) fn lines(proposal: &Proposal, theme: &Theme, cells: usize, room: usiz
     }
     if is_cut {
         let hidden = words.len() - shown;
-        let note = format!("… {hidden} more {}, enter shows all", if hidden == 1 { "line" } else { "lines" });
+        let note =
+            format!("… {hidden} more {}, {open} shows all", if hidden == 1 { "line" } else { "lines" });
         out.push(body(&note, theme, inside));
     }
     out.push(edge("└", "", "┘", theme, cells));

@@ -20,8 +20,8 @@ const MAX_MORE: usize = 8;
 
 const PLACES: [Place; 5] = [Place::Newly, Place::Later, Place::Taken, Place::Evidence, Place::Findings];
 
-pub(super) fn put(plan: &mut Plan, detail: &Detail, theme: &Theme, cells: usize) {
-    let page = Page { theme, cells };
+pub(super) fn put(plan: &mut Plan, detail: &Detail, (theme, cells): (&Theme, usize), open: &str) {
+    let page = Page { theme, cells, open };
     for (place, section) in
         PLACES.into_iter().zip(detail.told.iter()).filter(|(_, told)| !told.entries.is_empty())
     {
@@ -63,12 +63,14 @@ pub(in crate::screen) fn fact(
 
 /// Every entry of a section, each with an example.
 pub(in crate::screen) fn whole(section: &Section, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
-    Page { theme, cells }.list(section, |_| 1)
+    Page { theme, cells, open: "" }.list(section, |_| 1)
 }
 
 struct Page<'t> {
     theme: &'t Theme,
     cells: usize,
+    /// The key that shows all.
+    open: &'t str,
 }
 
 impl Page<'_> {
@@ -102,7 +104,7 @@ impl Page<'_> {
             let left = section.entries.len() - at;
             let is_last = usize::from(left > 1);
             if at > 0 && lines.len() + next.len() + is_last > FEW {
-                let note = format!("… {left} more, enter shows all");
+                let note = format!("… {left} more, {} shows all", self.open);
                 lines.extend(fact("", &note, self.theme.warn, (self.theme, self.cells)));
                 break;
             }
