@@ -233,8 +233,13 @@ pub const LOOK: &[(&str, &str)] =
     &[("enter", "keep"), ("esc", "all again"), ("host: sandbox: binary: status: layer: finding:", "")];
 
 /// The keys while it is asked why.
-pub const WHY: &[(&str, &str)] =
-    &[("enter", "ask"), ("tab", "request or program"), ("↑ ↓", "scroll the answer"), ("esc", "close")];
+pub const WHY: &[(&str, &str)] = &[
+    ("enter", "ask"),
+    ("tab", "request or program"),
+    ("ctrl-u", "clear"),
+    ("↑ ↓", "scroll"),
+    ("esc", "close"),
+];
 
 /// The table as the README has it.
 #[must_use]

@@ -67,6 +67,8 @@ pub struct Model {
     pub list: Listing,
     /// Which asks are the same.
     pub repeats: Repeats,
+    /// Which drafts an ask has replaced, because it asks for all of theirs and more.
+    pub replaced: BTreeMap<ProposalId, Vec<ProposalId>>,
     /// The first row in sight.
     pub top: usize,
     /// Rows that came since the reviewer last moved.
@@ -177,6 +179,7 @@ impl Model {
             rows: Sorted::default(),
             list: Listing::default(),
             repeats: Repeats::default(),
+            replaced: BTreeMap::new(),
             top: 0,
             fresh: Sorted::default(),
             detail: None,

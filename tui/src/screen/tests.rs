@@ -29,9 +29,9 @@ pub(super) fn draw(model: &Model) -> Terminal<TestBackend> {
     terminal
 }
 
-/// Both sizes of a screen.
+/// A screen at the sizes of the contract, and at one between them.
 fn golden(name: &str, world: &mut World) {
-    for (columns, lines) in [(80, 24), (120, 40)] {
+    for (columns, lines) in [(80, 24), (100, 30), (120, 40), (200, 60)] {
         world.resize(columns, lines);
         insta::assert_snapshot!(format!("{name}_{columns}x{lines}"), draw(&world.model).backend());
     }

@@ -3,6 +3,7 @@
 //! Filled in from the proposal that is selected. Nothing is resolved, dialled or decided by asking. An answer is taken
 //! only for the question that was asked last.
 
+mod request;
 pub(super) mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -13,12 +14,7 @@ use super::model::{Link, Model, Overlay};
 use super::msg::Effect;
 use super::tab::Tab;
 use crate::client::asks::{Asked, Explained};
-
-/// The method that stands for bytes that nobody reads.
-const STREAM: &str = "CONNECT";
-
-/// The method that stands for a handshake that opens a WebSocket.
-const WEBSOCKET: &str = "WEBSOCKET";
+use request::{Request, STREAM};
 
 /// The longest line, in bytes.
 const LONGEST: usize = 4096;
@@ -57,9 +53,12 @@ pub(super) fn open(model: &mut Model) {
 impl Why {
     fn about(proposal: &Proposal) -> Self {
         let binary = proposal.draft.binary().to_owned();
+        // What is asked is read from its beginning.
+        let mut request = Editor::new(first(proposal));
+        request.move_home();
         Self {
             sandbox: proposal.sandbox.to_string(),
-            request: Editor::new(request(proposal)),
+            request,
             binary: Editor::new(binary),
             is_binary: false,
             asked: None,
@@ -70,46 +69,18 @@ impl Why {
 
     /// Reads what was typed.
     fn read(&self) -> Result<Asked, String> {
-        let text = self.request.text();
-        let mut words = text.split_whitespace();
-        let (Some(place), Some(method)) = (words.next(), words.next()) else {
-            return Err("host, method and path are wanted: api.example.com GET /v1/items".to_owned());
-        };
-        let (target, rest) = (words.next().unwrap_or("/"), words.next());
-        if let Some(rest) = rest {
-            return Err(format!("what is {rest} behind the path? host, method and path are wanted"));
-        }
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !host.ends_with(':') && !port.contains(']') => {
-                let port = port.parse().map_err(|_| format!("{port} is no port: 1 to 65535"))?;
-                (host, port)
-            }
-            _ => (place, 443),
-        };
+        let request = request::read(&self.request.text())?;
         let binary = self.binary.text();
         if !binary.starts_with('/') {
             return Err("the program is wanted as an absolute path: tab goes there".to_owned());
         }
-        let is_upgrade = method.eq_ignore_ascii_case(WEBSOCKET);
-        let (method, target) = match () {
-            () if method.eq_ignore_ascii_case(STREAM) => ("", ""),
-            () if is_upgrade => ("GET", target),
-            () => (method, target),
-        };
-        Ok(Asked {
-            sandbox: self.sandbox.clone(),
-            binary,
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            method: method.to_owned(),
-            target: target.to_owned(),
-            is_upgrade,
-        })
+        let Request { host, port, method, target, is_upgrade } = request;
+        Ok(Asked { sandbox: self.sandbox.clone(), binary, host, port, method, target, is_upgrade })
     }
 }
 
 /// The first request that a proposal asks for.
-fn request(proposal: &Proposal) -> String {
+fn first(proposal: &Proposal) -> String {
     let Some(endpoint) = proposal.draft.rule.endpoints.first() else { return String::new() };
     let port = endpoint.ports.first().copied().unwrap_or(443);
     let host =
@@ -148,6 +119,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         (KeyCode::Char('z'), false) => return vec![Effect::Suspend],
         (KeyCode::Char('l'), false) => return vec![Effect::Redraw],
         (KeyCode::Char(c), true) => insert(model, c.encode_utf8(&mut [0; 4])),
+        (KeyCode::Char('u'), false) => *why.field() = Editor::default(),
         (code, _) => {
             why.field().press(code, key.modifiers.contains(KeyModifiers::CONTROL));
         }

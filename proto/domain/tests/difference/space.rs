@@ -50,7 +50,7 @@ pub(super) struct Place {
 const BINARIES: [&str; 6] = ["/a", "/b", "/c", "/d/e", "/z", "/y/z"];
 const HOSTS: [&str; 6] =
     ["a.example", "b.a.example", "z.a.example", "c.b.a.example", "10.0.0.1", "other.example"];
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "X", "OTHER", "OPTIONS", "PUT"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "X", "OTHER", "OPTIONS", "PUT", "DELETE"];
 const DESTINATIONS: [&[&str]; 5] = [
     &["93.184.215.14"],
     &["10.0.0.1"],

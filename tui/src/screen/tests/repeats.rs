@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openshell_domain::event::{ActorKind, Event};
 use openshell_domain::id::ProposalId;
 use openshell_domain::proposal::Proposal;
 use proptest::prelude::*;
@@ -142,6 +143,31 @@ fn worded_anew_it_stands_for_itself_and_the_next_one_for_the_others() {
     let now: BTreeSet<ProposalId> = rows(&world).into_iter().collect();
     assert_eq!((now, world.model.pending()), ([id(1), id(2), id(4)].into(), 4));
     assert_eq!(world.model.repeated(world.model.proposal(id(2)).unwrap()).0, 2);
+}
+
+/// Kills: an ask that takes the place of a narrower draft without a word.
+#[test]
+fn an_ask_that_replaces_drafts_says_what_would_have_been_enough() {
+    let mut world = World::new();
+    world.live();
+    for n in 1..=5 {
+        world.submit_put(n, &format!("/repos/o/r/contents/{n}.md"), "");
+    }
+    world.submit_put(9, "/repos/**", "all of it");
+    for n in 1..=5 {
+        world.event(ActorKind::System, Event::ProposalSuperseded { proposal: id(n), by: id(9) });
+    }
+    world.press("g");
+    for _ in 0..2 {
+        let screen = screen(&world);
+        assert!(
+            screen.contains("Instead of     3f0c5c2e PUT api.github.com/repos/o/r/contents/1.md"),
+            "{screen}"
+        );
+        assert!(screen.contains("2 more, all drafted from the denials, and enough for them"), "{screen}");
+        let inbox = world.model.inbox.clone().unwrap();
+        world.feed(Update::Snapshot(Box::new(inbox)));
+    }
 }
 
 /// What must be true of every list: each ask that awaits a decision is in exactly one place, and the row of the same

@@ -108,6 +108,7 @@ fn event(model: &mut Model, envelope: &Envelope) -> Vec<Effect> {
         decided::touch(model, id, &envelope.event);
         match &envelope.event {
             Event::ProposalSubmitted { .. } => arrived(model, id),
+            Event::ProposalSuperseded { by, .. } => model.replaced.entry(*by).or_default().push(id),
             Event::DecisionUndone { .. } => {
                 rows::announce(model, id);
                 decision::decided(model, envelope);

@@ -13,6 +13,7 @@ use crate::screen::filter::Filter;
 use crate::screen::keys::Action;
 use crate::screen::model::Model;
 use crate::screen::msg::Effect;
+use crate::screen::order::Order;
 use crate::screen::tab::Tab;
 
 /// The filter of the open tab, where it has one.
@@ -117,6 +118,10 @@ fn take(model: &mut Model) {
 pub(super) fn sort(model: &mut Model) {
     model.list.order = model.list.order.next();
     rows::rebuild(model);
+    // Any other is told in the title.
+    if model.list.order == Order::default() {
+        model.say(format!("sorted as at the start: {}", model.list.order.name()));
+    }
 }
 
 /// Puts what is selected aside for a while.

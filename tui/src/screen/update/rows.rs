@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openshell_domain::id::{ProposalId, SandboxName};
+use openshell_domain::proposal::Status;
 
 use crate::screen::model::{Detail, Focus, Model, Place};
 
@@ -57,16 +58,19 @@ pub(super) fn touch(model: &mut Model, id: ProposalId) {
     keeping_place(model, |model| regroup(model, id));
 }
 
-/// After a snapshot: which asks are the same.
+/// After a snapshot: which asks are the same, and which have replaced others.
 pub(super) fn compare(model: &mut Model) {
-    let mut repeats = std::mem::take(&mut model.repeats);
+    let (mut repeats, mut replaced) = (std::mem::take(&mut model.repeats), BTreeMap::new());
     repeats.clear();
     for proposal in model.inbox.iter().flat_map(|inbox| inbox.proposals.values()) {
         if model.awaits(proposal) {
             repeats.put(proposal, model.agents_waiting(proposal), model.passes(proposal));
         }
+        if let Status::Superseded { by, .. } = proposal.status {
+            replaced.entry(by).or_insert_with(Vec::new).push(proposal.id);
+        }
     }
-    model.repeats = repeats;
+    (model.repeats, model.replaced) = (repeats, replaced);
 }
 
 /// Takes in what the reviewer lets into the list now.

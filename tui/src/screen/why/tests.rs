@@ -74,8 +74,8 @@ fn an_answer_belongs_to_its_question() {
 #[test]
 fn what_makes_no_sense_is_said_and_nothing_is_sent() {
     for (typed, what) in [
-        ("", "host, method and path are wanted"),
-        ("a.example", "host, method and path are wanted"),
+        ("", "wanted: api.example.com GET"),
+        ("a.example", "a method is missing"),
         ("a.example:99999 GET /", "99999 is no port"),
         ("a.example GET / more", "what is more"),
     ] {

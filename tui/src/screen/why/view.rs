@@ -39,7 +39,7 @@ pub(in crate::screen) fn draw(why: &Why, theme: &Theme, frame: &mut Frame<'_>, a
         }
     }
     lines.push(Line::styled(
-        "HOST[:PORT] METHOD PATH; CONNECT asks for unread bytes, WEBSOCKET for one",
+        "HOST METHOD PATH, or METHOD URL; CONNECT for raw bytes, or WEBSOCKET",
         theme.dim,
     ));
     lines.push(Line::default());

@@ -9,9 +9,13 @@ use crate::isolation::{self, KeptIn};
 use crate::review;
 use crate::screen::life;
 use crate::screen::model::Model;
+use crate::screen::summary;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 use crate::shown;
+
+/// The most replaced drafts that are named.
+const MAX_REPLACED: usize = 3;
 
 pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&Theme, usize)) {
     let style = page.0.text;
@@ -21,6 +25,7 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
         Place::Binaries,
         vec![Vec::new(), fact("Binaries", &review::programs(proposal).join(", "), style, page)],
     );
+    plan.put(Place::Replaced, vec![Vec::new(), replaced(model, proposal, page)]);
     let asker = review::asker(proposal);
     let asked_by = fact("Asked by", &asker, style, page);
     let repeated = repeated(model, proposal, page);
@@ -51,6 +56,29 @@ pub(super) fn put(plan: &mut Plan, model: &Model, proposal: &Proposal, page: (&T
     let name = shown::visible(proposal.draft.rule_name.as_str());
     let rule = format!("{name}  ·  {}{draft}", proposal.origin.as_str());
     plan.put(Place::Rule, vec![Vec::new(), fact("Rule", &rule, style, page)]);
+}
+
+/// The drafts that were put away for it: what less would have been enough for.
+fn replaced(model: &Model, proposal: &Proposal, page: (&Theme, usize)) -> Vec<Line<'static>> {
+    let ids = model.replaced.get(&proposal.id).map_or(&[][..], Vec::as_slice);
+    let drafts: Vec<&Proposal> = ids.iter().filter_map(|id| model.proposal(*id)).collect();
+    let room = page.1.saturating_sub(LABEL);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for draft in drafts.iter().take(MAX_REPLACED) {
+        let label = if lines.is_empty() { "Instead of" } else { "" };
+        lines.extend(fact(label, &summary::of(&draft.draft.rule).name(draft.id, room), page.0.warn, page));
+    }
+    if !lines.is_empty() {
+        let more = drafts.len().saturating_sub(MAX_REPLACED);
+        let more = if more > 0 { format!("{more} more, all ") } else { String::new() };
+        lines.extend(fact(
+            "",
+            &format!("{more}drafted from the denials, and enough for them"),
+            page.0.dim,
+            page,
+        ));
+    }
+    lines
 }
 
 /// That the same was asked for several times, and what a decision means for the others.

@@ -18,6 +18,7 @@ pub(super) enum Place {
     Taken,
     Evidence,
     Findings,
+    Replaced,
     Binaries,
     Asker,
     Sandbox,
@@ -26,13 +27,14 @@ pub(super) enum Place {
 }
 
 /// Which form is made room for, in this order.
-const ORDER: [(Place, usize); 22] = [
+const ORDER: [(Place, usize); 23] = [
     (Place::Binaries, 1),
     (Place::Asker, 1),
     (Place::Newly, 1),
     (Place::Taken, 1),
     (Place::Findings, 1),
     (Place::Later, 1),
+    (Place::Replaced, 1),
     (Place::Evidence, 1),
     (Place::Newly, 2),
     (Place::Findings, 2),

@@ -31,6 +31,10 @@ struct Spot<'s, 'p> {
     said: Vec<(&'s Active<'p>, &'s Clause<'p>, Option<usize>)>,
 }
 
+/// What stands for all methods that no rule names, the first that none does: one that people know. Not HEAD, which is
+/// allowed where GET is.
+const UNNAMED: [&str; 5] = ["DELETE", "POST", "PUT", "PATCH", "OPTIONS"];
+
 /// A query without a single reading.
 const UNCLEAR: &str = "%";
 
@@ -149,7 +153,8 @@ impl<'p> View<'_, 'p> {
         named.push("GET".to_owned());
         named.sort();
         named.dedup();
-        let mut other = "OTHER".to_owned();
+        let known = UNNAMED.into_iter().find(|method| !named.iter().any(|other| other == method));
+        let mut other = known.unwrap_or("OTHER").to_owned();
         while named.contains(&other) {
             other.push('X');
         }
