@@ -43,6 +43,10 @@ pub(crate) fn measure(count: u128) {
     report(&format!("update and view of a key, {count} pending"), keys, target);
     let ticks = (0..500).map(|_| feed.time(What::Tick)).collect();
     report(&format!("update and view of a second, {count} pending"), ticks, target);
+    // Looks at all of them, and makes all rows anew.
+    let letters = ["/", "4", "2", "\u{1b}"];
+    let letters = letters.iter().cycle().take(80).map(|key| feed.key(key)).collect();
+    report(&format!("update and view of a filter's letter, {count}"), letters, Duration::from_millis(100));
 }
 
 /// Once as the clock on the wall has it, and once as this thread had the processor: of two that others use as well, the
@@ -97,7 +101,10 @@ impl Feed {
     }
 
     fn key(&mut self, key: &str) -> [Duration; 2] {
-        let code = KeyCode::Char(key.chars().next().unwrap());
+        let code = match key {
+            "\u{1b}" => KeyCode::Esc,
+            letter => KeyCode::Char(letter.chars().next().unwrap()),
+        };
         let key = KeyEvent::new(code, KeyModifiers::NONE);
         let read = self.uptime();
         self.time(What::Key(Press { key, read, is_alone: true }))
