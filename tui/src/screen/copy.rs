@@ -7,6 +7,7 @@ use openshell_domain::id::ProposalId;
 use openshell_domain::proposal::Proposal;
 use openshell_domain::untrusted::is_hidden;
 
+use super::keys::Action;
 use super::model::Model;
 use super::msg::Effect;
 use super::tab::Tab;
@@ -29,7 +30,8 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     let (text, what, next) = if again == Some(proposal.id) {
         (wording::text(&proposal.draft.rule_name, &proposal.draft.rule), "the rule as YAML".to_owned(), None)
     } else {
-        (name(&proposal), "its id (y again: its rule)".to_owned(), Some(proposal.id))
+        let what = format!("its id ({} again: its rule)", model.keys.label(model.tab, Action::Copy));
+        (name(&proposal), what, Some(proposal.id))
     };
     let text = clean(&text);
     if text.len() > MOST {

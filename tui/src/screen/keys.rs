@@ -186,7 +186,7 @@ pub const TABLE: &[Binding] = &[
     row(&[letter('u')], Action::Undo, "undo the decision that is shown", "undo").on(&[Tab::Decided]),
     row(&[letter('x')], Action::Revoke, "revoke the grant", "revoke").on(&[Tab::Decided, Tab::Policy]),
     row(&[key(KeyCode::Enter)], Action::Open, "show it in full, as it is now", "open").on(&[Tab::Pending]),
-    row(&[letter(' ')], Action::Choose, "choose it, and down: a and r decide all chosen", "choose")
+    row(&[letter(' ')], Action::Choose, "choose it, and down: what is chosen is decided together", "choose")
         .on(&[Tab::Pending]),
     row(&[letter('V')], Action::Range, "choose all from the last one chosen to here", "").on(&[Tab::Pending]),
     row(&[key(KeyCode::Enter)], Action::Open, "to the details", "details").on(ELSEWHERE),

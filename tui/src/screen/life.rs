@@ -190,20 +190,20 @@ impl Life {
         }
     }
 
-    /// What has become of it, for people. Errors of the supervisor in it are not made safe.
+    /// What has become of it, for people: what matters most first, because a line may end before it does. Errors of the supervisor in it are not made safe.
     #[must_use]
     pub fn story(&self) -> String {
         let sandbox = &self.sandbox;
         match &self.stage {
             Stage::Sent => "sent, no answer yet".to_owned(),
             Stage::Recorded { seq, revision: None, .. } if self.decision.verb == Verb::Undo => {
-                format!("recorded as event {seq}; it awaits a decision again")
+                format!("→ it awaits a decision again, event {seq}")
             }
             Stage::Recorded { seq, revision: None, .. } => format!("recorded as event {seq}"),
             Stage::Recorded { seq, revision: Some(_), is_attached: Some(false), .. }
                 if !self.is_decision() =>
             {
-                format!("recorded as event {seq}; no supervisor of {sandbox} is connected")
+                format!("no supervisor of {sandbox} is connected; recorded as event {seq}")
             }
             Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
                 let ends = matches!(self.decision.lease.as_str(), "" | "run");
@@ -211,17 +211,17 @@ impl Life {
                 format!("recorded, not in force: no supervisor of {sandbox} is connected{end}")
             }
             Stage::Recorded { seq, revision: Some(revision), .. } if !self.is_decision() => {
-                format!("→ {sandbox} is loading the policy without it, revision {revision}, event {seq}")
+                format!("→ loading the policy without it: {sandbox}, revision {revision}, event {seq}")
             }
             Stage::Recorded { seq, revision: Some(revision), .. } => {
                 format!("→ {sandbox} is loading it, revision {revision}, event {seq}")
             }
             Stage::Loaded { revision, took: Some(took) } => {
-                format!("→ loaded by {sandbox} in {}, revision {revision}", clock::precise(*took))
+                format!("→ loaded in {} by {sandbox}, revision {revision}", clock::precise(*took))
             }
             Stage::Loaded { revision, took: None } => format!("→ loaded by {sandbox}, revision {revision}"),
             Stage::NotLoaded { revision, error } => {
-                format!("→ NOT loaded by {sandbox}: {error} (revision {revision})")
+                format!("→ NOT loaded: {error} (by {sandbox}, revision {revision})")
             }
             Stage::Failed { why } => format!("not done: {why}"),
             Stage::Unknown { why } => format!("not known whether it was recorded: {why}"),

@@ -33,7 +33,7 @@ async fn from_a_proposal_to_a_loaded_policy() {
         screen.shows("all of it");
         screen.is_armed();
         screen.press("a");
-        screen.shows("loaded by demo in");
+        screen.shows("→ loaded in");
         screen.shows("Nothing is waiting.");
         screen.press("q");
         assert_eq!(screen.ends().code(), Some(0));
@@ -96,7 +96,7 @@ async fn a_click_chooses_and_a_key_decides() {
     screen.shows("allow PUT /v1/two]");
     screen.is_armed();
     screen.press("a");
-    screen.shows("api.example.com/v1/two → loaded by demo in");
+    screen.shows("api.example.com/v1/two → loaded in");
     screen.shows("allow PUT /v1/one]");
     screen.press("q");
     assert!(screen.ends().success());

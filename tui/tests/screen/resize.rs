@@ -30,7 +30,7 @@ async fn every_size_is_drawn_as_if_it_had_been_opened_so() {
     }
     screen.is_armed();
     screen.press("a");
-    screen.shows("loaded by demo in");
+    screen.shows("→ loaded in");
     screen.press("q");
     assert!(screen.ends().success());
 }

@@ -46,7 +46,7 @@ async fn a_suspended_screen_leaves_the_terminal_to_the_shell_and_comes_back() {
         screen.is_armed();
         assert!(screen.has_screen() && !screen.text().contains("alive"), "{}", screen.text());
         screen.press("a");
-        screen.shows("loaded by demo in");
+        screen.shows("→ loaded in");
         screen.press("q");
         // Until the shell asks again, what is typed may still go to the program.
         let asked = || screen.text().matches(PROMPT.trim_end()).count();

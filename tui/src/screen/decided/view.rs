@@ -45,7 +45,7 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
     let page = (theme, areas.detail_cells());
     let name = selected.and(browse.selected).map_or_else(|| "Decisions".to_owned(), ProposalId::short);
     let lines = (document(model, page), browse.scroll);
-    pane::document(theme, frame, areas.detail, (&name, browse.is_open), lines);
+    pane::document((model, theme), frame, areas.detail, (&name, browse.is_open), lines);
 }
 
 /// Mark, age, what and who; on a second line what became of it, where there is one.

@@ -22,12 +22,24 @@ pub struct Area {
 }
 
 impl Area {
-    /// A text, with the cursor before it.
+    /// A rule as text, with the cursor where it is changed most: at the end of the first path, where there is none of
+    /// the first host, and before a text that has neither.
     #[must_use]
     pub fn new(text: String) -> Self {
-        let mut editor = Editor::new(text);
-        editor.move_home();
-        Self { editor, wish: None }
+        let of = |key: &str| {
+            text.lines().position(|line| {
+                // The name of the rule stands at the edge, and may be such a word.
+                line.starts_with(' ') && line.trim_start_matches([' ', '-']).starts_with(key)
+            })
+        };
+        // What stands under the binaries has a path too, and is not what was asked for.
+        let binaries = of("binaries:").unwrap_or(usize::MAX);
+        let line = of("path:").filter(|line| *line < binaries).or_else(|| of("host:"));
+        let mut area = Self { editor: Editor::at(text, 0), wish: None };
+        if let Some(line) = line {
+            area.go(line, usize::MAX);
+        }
+        area
     }
 
     /// The whole text.

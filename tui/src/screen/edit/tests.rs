@@ -37,8 +37,8 @@ fn changed() -> World {
 fn retype(world: &mut World, old: &str, new: &str) {
     let text = edit(world).area.text();
     let line = text.lines().position(|line| line.contains(old)).unwrap_or_else(|| panic!("{text}"));
-    let (row, _) = edit(world).area.cursor();
-    for _ in row..line {
+    world.key(KeyCode::Home, KeyModifiers::CONTROL);
+    for _ in 0..line {
         world.key(KeyCode::Down, KeyModifiers::NONE);
     }
     world.key(KeyCode::End, KeyModifiers::NONE);
@@ -176,12 +176,32 @@ fn mistakes_have_their_line_and_nothing_is_asked_or_saved() {
     assert!(world.effects.is_empty() && note(&world).contains("not saved"), "{}", note(&world));
 }
 
+/// Kills: a cursor at the name of the rule, which nobody came to change, with the path out of sight.
+#[test]
+fn the_cursor_begins_at_the_first_path_or_else_at_the_first_host() {
+    let line = |world: &World| {
+        let (row, column) = edit(world).area.cursor();
+        let line = edit(world).area.text().lines().nth(row).unwrap().to_owned();
+        assert_eq!(column, line.len(), "at its end");
+        line.trim_start().to_owned()
+    };
+    let mut world = World::with_three();
+    world.resize(80, 24);
+    world.press("e");
+    assert_eq!(line(&world), "path: /repos/o/r/contents/demo/run-1.md");
+    let shown = crate::screen::tests::acts::text(&world);
+    assert!(shown.contains("  11              path: /repos/"), "{shown}");
+    world.press("\x1bje");
+    assert_eq!(line(&world), "- host: pkg.example.net", "the path of a program is no path that is asked for");
+}
+
 /// Kills: letters of a wording that decide.
 #[test]
 fn no_key_and_no_paste_in_the_editor_decides_or_moves() {
     let mut world = World::with_three();
     let selected = world.selected();
     world.press("e");
+    world.key(KeyCode::Home, KeyModifiers::CONTROL);
     world.press("arAjkxuq y\n");
     world.paste("a\rr\x1b[2J\r\n");
     let text = edit(&world).area.text();

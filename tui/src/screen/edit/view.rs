@@ -61,7 +61,7 @@ pub(in crate::screen) fn draw(
     frame.render_widget(Paragraph::new(seen), inner);
 }
 
-/// Side by side where there is room, else the editor above: as high as its text, and at most half.
+/// Side by side where there is room, else the editor above: as high as its text, and at most three fifths.
 fn split(edit: &Edit, areas: &Areas) -> (Rect, Rect) {
     let body = areas.body;
     if areas.is_wide {
@@ -69,7 +69,7 @@ fn split(edit: &Edit, areas: &Areas) -> (Rect, Rect) {
         return (Rect { width: left, ..body }, Rect { x: body.x + left, width: body.width - left, ..body });
     }
     let lines = u16::try_from(edit.area.text().split('\n').count()).unwrap_or(u16::MAX);
-    let top = lines.saturating_add(2).clamp(5, (body.height / 2).max(5));
+    let top = lines.saturating_add(2).clamp(5, (body.height * 3 / 5).max(5));
     (Rect { height: top, ..body }, Rect { y: body.y + top, height: body.height - top, ..body })
 }
 

@@ -172,4 +172,13 @@ fn what_is_said_names_the_keys_in_force() {
     let screen = text(&world);
     assert!(screen.contains("1 hidden (H)") && screen.contains("o shows all"), "{screen}");
     assert_eq!(world.model.keys.label(Tab::Pending, Action::Edit), "edit (no key)");
+    world.model.keys =
+        chosen("[keys]\ncopy = \"f4\"\npane = \"f5\"\ndown = [\"n\"]\nchoose = \"f6\"\nopen = \"o\"\n")
+            .unwrap();
+    world.key(KeyCode::F(4), KeyModifiers::NONE);
+    assert!(world.model.note.as_deref().unwrap().contains("(f4 again: its rule)"), "{:?}", world.model.note);
+    world.press("?");
+    let help = text(&world);
+    assert!(help.contains("f6 V            choose it, all up to here"), "{help}");
+    assert!(help.contains("n k g G         down, up, first, last; also ↑ home end pgdn pgup "), "{help}");
 }

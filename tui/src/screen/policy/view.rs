@@ -10,7 +10,7 @@ use super::{Page, RuleText, selected_row};
 use crate::isolation;
 use crate::screen::keys::Action;
 use crate::screen::layout::Areas;
-use crate::screen::model::Model;
+use crate::screen::model::{Link, Model};
 use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
@@ -44,7 +44,7 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
         Some(name) => format!("{what} · {}", text::elide(name.as_str(), 30)),
         None => what.to_owned(),
     };
-    pane::document(theme, frame, areas.detail, (&name, tab.browse.is_open), lines);
+    pane::document((model, theme), frame, areas.detail, (&name, tab.browse.is_open), lines);
 }
 
 /// The policy, or what stands in the way of it.
@@ -96,6 +96,11 @@ fn head(model: &Model, page: &Page, (theme, cells): (&Theme, usize)) -> Vec<Line
 /// Whether somebody enforces it now.
 fn enforced(model: &Model, page: &Page, theme: &Theme) -> (String, Style) {
     let view = model.inbox.as_ref().and_then(|inbox| inbox.sandboxes.get(&page.sandbox));
+    if model.link != Link::Live {
+        let words =
+            format!("not known whether it is enforced: the gateway is away; {} was loaded", page.loaded);
+        return (words, theme.warn);
+    }
     if view.is_some_and(|view| view.ended.is_some()) {
         return ("its run has ended: nobody enforces it now".to_owned(), theme.dim);
     }

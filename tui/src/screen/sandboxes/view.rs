@@ -36,7 +36,7 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
     }
     let name = browse.selected.as_ref().map_or("", |name| name.as_str());
     let lines = (document(model, (theme, areas.detail_cells())), browse.scroll);
-    pane::document(theme, frame, areas.detail, (&text::elide(name, 40), browse.is_open), lines);
+    pane::document((model, theme), frame, areas.detail, (&text::elide(name, 40), browse.is_open), lines);
 }
 
 /// `● demo  ◔ 1 waiting  rev 3  netns`, on two lines where there are two.

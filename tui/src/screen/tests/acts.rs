@@ -1,5 +1,8 @@
 //! Golden screens of the acts: a lease is chosen, a risk is named.
 
+use openshell_domain::event::{ActorKind, Event};
+use openshell_domain::id::RunId;
+
 use super::draw;
 use super::tabs::{busy, golden};
 use super::world::{World, id};
@@ -49,6 +52,31 @@ fn the_key_of_a_risk_is_in_sight_on_the_smallest_screen() {
     world.resize(50, 14);
     world.press("a");
     assert!(text(&world).contains("press y to accept"), "{}", text(&world));
+}
+
+/// Kills: a story whose end, which is what a reviewer waits for, lies beyond the edge of a screen of 80 columns.
+#[test]
+fn what_became_of_a_decision_is_in_sight_on_80_columns() {
+    let mut world = World::new();
+    world.live();
+    world.submit_put(1, "/repos/a-long-name/and-another-one/contents/some/way/down/notes.md", "a note");
+    world.press("a");
+    world.answer_recorded(id(1), Some(2), true);
+    world.approved(id(1), 2, "");
+    let status = |world: &World, what: &str| {
+        let shown = text(world);
+        let line = shown.lines().rev().nth(1).unwrap();
+        assert!(line.contains(what) && line.contains("approved 3f0c5c2e PUT "), "{what}\n{shown}");
+    };
+    status(&world, "→ policy-demo is loading it");
+    let mut failed = world.clone();
+    world.loaded(2);
+    status(&world, "PUT api.github.com/….md → loaded in 3 ms by policy-demo");
+    let revision = openshell_domain::id::Revision(2);
+    let error = "address in use".to_owned();
+    let event = Event::PolicyLoadFailed { run: RunId(uuid::Uuid::nil()), revision, error, is_retained: true };
+    failed.event(ActorKind::System, event);
+    status(&failed, "→ NOT loaded: address in use");
 }
 
 #[test]

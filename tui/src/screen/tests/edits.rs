@@ -7,6 +7,7 @@ use super::world::{World, id, put};
 use crate::screen::model::Overlay;
 
 fn down(world: &mut World, lines: usize) {
+    world.key(KeyCode::Home, KeyModifiers::CONTROL);
     (0..lines).for_each(|_| world.key(KeyCode::Down, KeyModifiers::NONE));
     world.key(KeyCode::End, KeyModifiers::NONE);
 }
@@ -56,6 +57,7 @@ fn an_ask_that_changes_while_it_is_worded_anew_and_a_gateway_that_is_away() {
 fn hidden_characters_are_shown_and_long_lines_are_marked() {
     let mut world = World::with_three();
     world.press("e");
+    world.key(KeyCode::Home, KeyModifiers::CONTROL);
     world.paste(&format!("# \u{1b}[31mred\t\u{202e}{}\n", "0123456789".repeat(30)));
     golden("edit_hostile", &mut world);
     world.key(KeyCode::Up, KeyModifiers::NONE);

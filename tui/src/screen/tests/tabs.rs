@@ -97,6 +97,12 @@ fn a_policy_says_who_enforces_it_now() {
     world.event(ActorKind::System, Event::RunEnded { run, reason });
     world.serve();
     golden("policy_run_ended", &mut world);
+    world.offline();
+    assert!(
+        text(&world).contains("not known whether it is enforced: the gateway is away"),
+        "{}",
+        text(&world)
+    );
 }
 
 #[test]

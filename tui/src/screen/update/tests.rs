@@ -258,7 +258,7 @@ fn an_approval_lives_from_sent_to_loaded_in_either_order() {
         world.loaded(2);
         assert_eq!(world.selected(), id(2));
         let story = world.model.life(first).unwrap().story();
-        assert_eq!(story, "→ loaded by policy-demo in 3 ms, revision 2");
+        assert_eq!(story, "→ loaded in 3 ms by policy-demo, revision 2");
         if !answer_first {
             world.answer_recorded(first, Some(2), true);
         }

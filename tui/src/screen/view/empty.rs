@@ -38,7 +38,7 @@ pub(super) fn nothing_known(model: &Model, theme: &Theme, frame: &mut Frame<'_>,
     let cells = usize::from(areas.body.width).saturating_sub(4);
     let lines = std::iter::once(Line::default()).chain(lines.into_iter().flat_map(|line| fold(line, cells)));
     let lines: Vec<Line<'static>> = lines.map(|line| Line::styled(line.to_string(), line.style)).collect();
-    pane::document(theme, frame, areas.body, (model.tab.name(), true), (lines, 0));
+    pane::document((model, theme), frame, areas.body, (model.tab.name(), true), (lines, 0));
 }
 
 fn away<'a>(model: &Model, theme: &Theme, why: &str, retry_in: &str) -> Vec<Line<'a>> {

@@ -22,7 +22,7 @@ use crate::screen::update::{away, objection, objection_to_approval};
 use crate::shown;
 
 /// The fewest cells that the name of a decision gets beside its story.
-const NAME: usize = 36;
+const NAME: usize = 32;
 
 /// The same where something went wrong: `2f95b3a6 PUT …`.
 const TROUBLED_NAME: usize = 14;
@@ -61,7 +61,7 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
     frame.render_widget(line, area);
 }
 
-/// `✓ approved 2f95b3a6 PUT api.github.com/repos/…/notes.md → loaded by demo in 3 ms, revision 2`, in at most
+/// `✓ approved 2f95b3a6 PUT api.github.com/repos/…/notes.md → loaded in 3 ms by demo, revision 2`, in at most
 /// `cells`: the name gives way to the story first, but not all of it.
 pub(super) fn life_line(life: &Life, theme: &Theme, cells: usize) -> Line<'static> {
     let (head, story) = (head(life, theme), shown::visible(&life.story()));

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph};
 
 use super::header;
+use crate::screen::keys::Action;
 use crate::screen::model::{Link, Model};
 use crate::screen::theme::Theme;
 
@@ -60,7 +61,7 @@ pub(in crate::screen) fn list(
 
 /// A frame with lines, of which those from `scroll` on are in sight.
 pub(in crate::screen) fn document(
-    theme: &Theme,
+    (model, theme): (&Model, &Theme),
     frame: &mut Frame<'_>,
     area: Rect,
     (name, is_focused): (&str, bool),
@@ -70,7 +71,8 @@ pub(in crate::screen) fn document(
     let inner = block.inner(area);
     let hidden = lines.len().saturating_sub(scroll + usize::from(inner.height));
     if hidden > 0 {
-        let how = if is_focused { "" } else { ", tab and j show them" };
+        let [pane, down] = [Action::Switch, Action::Down].map(|action| model.keys.label(model.tab, action));
+        let how = if is_focused { String::new() } else { format!(", {pane} and {down} show them") };
         let hint = format!("▼ {} more{how}", header::count(hidden, "line", "lines"));
         block = block.title_bottom(title(&hint, theme.warn).right_aligned());
     }

@@ -11,7 +11,8 @@ use crate::screen::editor::Editor;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
-/// What is typed on one line, the end of it where it is long, with a hint behind the cursor, and in which column that is.
+/// What is typed on one line, with a hint behind the cursor, and in which column that is. Where it is long, what stands
+/// around the cursor; what is left out is marked.
 pub(in crate::screen) fn typed(
     editor: &Editor,
     hint: &str,
@@ -25,7 +26,8 @@ pub(in crate::screen) fn typed(
     let mut spans = vec![Span::styled(mark, theme.dim)];
     spans.extend(before.into_iter().map(|piece| piece.span(theme)));
     spans.push(Span::styled(hint.to_owned(), theme.dim));
-    spans.extend(pieces(after).into_iter().map(|piece| piece.span(theme)));
+    let room = cells.saturating_sub(start + used + text::width(hint));
+    spans.extend(head(pieces(after), room, theme));
     let column = u16::try_from((start + used).min(cells.saturating_sub(1))).unwrap_or(u16::MAX);
     (Line::from(spans), column)
 }
@@ -85,6 +87,22 @@ fn piece(grapheme: &str) -> Vec<Piece> {
         c => Piece(c.to_string(), false),
     };
     grapheme.chars().map(stand_in).collect()
+}
+
+/// The first pieces that fit into `cells`, the last cell a mark where there are more.
+fn head(pieces: Vec<Piece>, cells: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let all: usize = pieces.iter().map(|piece| text::width(&piece.0)).sum();
+    if all <= cells {
+        return pieces.into_iter().map(|piece| piece.span(theme)).collect();
+    }
+    let mut room = cells.saturating_sub(1);
+    let fitting = pieces.into_iter().take_while(|piece| {
+        let width = text::width(&piece.0);
+        let fits = width <= room;
+        room = room.saturating_sub(width);
+        fits
+    });
+    fitting.map(|piece| piece.span(theme)).chain([Span::styled("…", theme.dim)]).collect()
 }
 
 /// The last pieces that fit into `cells`, and how many came before them.

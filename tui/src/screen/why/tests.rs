@@ -54,6 +54,23 @@ fn a_websocket_is_asked_for_as_one() {
     assert_eq!(told, ("ws.example.net", "GET", "/chat", true));
 }
 
+/// Kills: a question of which only the end of a long path is in sight, and one that can be cleared by nothing.
+#[test]
+fn a_long_request_shows_its_host_and_method_and_is_cleared_by_one_key() {
+    let mut world = World::new();
+    world.live();
+    world.submit_put(1, &format!("/repos/{}/notes.md", ["a-long-name"; 12].join("/")), "a note");
+    world.press("w");
+    let shown = crate::screen::tests::acts::text(&world);
+    assert!(shown.contains("│ request  api.github.com PUT /repos/a-long-name/"), "{shown}");
+    assert!(shown.contains("… │") && shown.contains(" ctrl-u clear "), "{shown}");
+    world.key(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    world.press("GET https://a.example:8443/v1?q=1\n");
+    let asked = asked(&world).remove(0);
+    let told = (&*asked.host, asked.port, &*asked.method, &*asked.target);
+    assert_eq!(told, ("a.example", 8443, "GET", "/v1?q=1"));
+}
+
 /// Kills: the answer to an earlier question under a later one.
 #[test]
 fn an_answer_belongs_to_its_question() {
@@ -74,7 +91,7 @@ fn an_answer_belongs_to_its_question() {
 #[test]
 fn what_makes_no_sense_is_said_and_nothing_is_sent() {
     for (typed, what) in [
-        ("", "wanted: api.example.com GET"),
+        ("", "wanted: GET https://"),
         ("a.example", "a method is missing"),
         ("a.example:99999 GET /", "99999 is no port"),
         ("a.example GET / more", "what is more"),

@@ -88,6 +88,23 @@ fn a_rule_of_the_base_is_taken_out_of_what_is_asked() {
     );
 }
 
+/// Kills: an example that nobody takes for a request (`OTHER /x`) where one is as true that everybody knows.
+#[test]
+fn an_example_is_a_request_that_people_know() {
+    let any = rule(&rest(&allow(&["* /x"])), "/b");
+    let method = |named: &[&str]| {
+        let elsewhere: Vec<String> = named.iter().map(|method| format!("{method} /y")).collect();
+        let elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+        let grant = rule(&rest(&allow(&elsewhere)), "/b");
+        ask(&policy(&[]), &[&grant], &any).added[0].witness.method.clone().unwrap()
+    };
+    assert_eq!(method(&["GET"]), "DELETE");
+    assert_eq!(method(&["DELETE", "POST"]), "PUT");
+    let known = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+    assert_eq!(method(&known), "ANY-OTHER-METHOD", "HEAD goes with GET");
+    assert_eq!(method(&[&known[..], &["ANY-OTHER-METHOD"]].concat()), "ANY-OTHER-METHODX");
+}
+
 #[test]
 fn asks_that_others_cover_are_not_repeated() {
     let base = policy(&[]);

@@ -41,9 +41,16 @@ fn the_last_decision_is_undone_by_one_key_and_tells_its_life() {
             world.undone(id(1));
             world.answer_recorded(id(1), Some(3), true);
         }
-        assert!(world.model.life(id(1)).unwrap().story().contains("the policy without it, revision 3"));
+        assert!(
+            world
+                .model
+                .life(id(1))
+                .unwrap()
+                .story()
+                .contains("the policy without it: policy-demo, revision 3")
+        );
         world.loaded(3);
-        assert_eq!(world.model.life(id(1)).unwrap().story(), "→ loaded by policy-demo in 3 ms, revision 3");
+        assert_eq!(world.model.life(id(1)).unwrap().story(), "→ loaded in 3 ms by policy-demo, revision 3");
         assert_eq!(world.model.life(id(1)).unwrap().headline(), "undone");
         assert!(ids(&world).contains(&id(1)), "it awaits a decision again");
         assert_eq!((world.model.pending(), world.selected()), (3, id(2)), "nothing moves");
@@ -162,7 +169,7 @@ fn a_grant_is_revoked_by_a_second_key_and_a_rejection_is_none() {
     world.answer_recorded(id(1), Some(4), true);
     world.revoked(id(1));
     world.loaded(4);
-    assert_eq!(world.model.life(id(1)).unwrap().story(), "→ loaded by policy-demo in 3 ms, revision 4");
+    assert_eq!(world.model.life(id(1)).unwrap().story(), "→ loaded in 3 ms by policy-demo, revision 4");
     world.press("x");
     assert!(note(&world).contains("it is revoked"), "{}", note(&world));
     world.press("gjx");

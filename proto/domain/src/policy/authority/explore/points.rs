@@ -35,6 +35,9 @@ struct Spot<'s, 'p> {
 /// allowed where GET is.
 const UNNAMED: [&str; 5] = ["DELETE", "POST", "PUT", "PATCH", "OPTIONS"];
 
+/// The same where rules name all of those: says of itself what it stands for.
+const MADE_UP: &str = "ANY-OTHER-METHOD";
+
 /// A query without a single reading.
 const UNCLEAR: &str = "%";
 
@@ -154,7 +157,7 @@ impl<'p> View<'_, 'p> {
         named.sort();
         named.dedup();
         let known = UNNAMED.into_iter().find(|method| !named.iter().any(|other| other == method));
-        let mut other = known.unwrap_or("OTHER").to_owned();
+        let mut other = known.unwrap_or(MADE_UP).to_owned();
         while named.contains(&other) {
             other.push('X');
         }
