@@ -101,17 +101,24 @@ impl Screen {
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(QUEUE);
+        let mut next = Duration::ZERO;
         loop {
-            if !edit::is_away(&self.model) && std::mem::take(&mut self.model.is_dirty) {
+            let is_due = self.model.is_dirty && !edit::is_away(&self.model);
+            if is_due && self.watch.elapsed() >= next {
+                self.model.is_dirty = false;
                 let (model, theme) = (&self.model, &self.theme);
                 self.terminal.draw(|frame| super::view::view(model, theme, frame))?;
                 self.take_in(What::Drawn)?;
-                sleep(FRAME).await;
+                next = self.watch.elapsed() + FRAME;
             }
+            let is_due = self.model.is_dirty && !edit::is_away(&self.model);
+            let pause = next.saturating_sub(self.watch.elapsed());
             let due = self.model.arming.due();
             let rest = due.map(|due| due.saturating_sub(self.watch.elapsed())).unwrap_or_default();
             tokio::select! {
+                // Also between two frames: what comes in thousands must not hold up what comes behind it.
                 _ = queue.recv_many(&mut batch, QUEUE) => {}
+                () = sleep(pause), if is_due => {}
                 _ = seconds.tick(), if self.model.is_ticking() => batch.push(What::Tick),
                 () = sleep(rest), if due.is_some() => batch.push(What::Armed),
                 Some(_) = self.tasks.join_next() => {}

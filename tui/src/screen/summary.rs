@@ -32,8 +32,16 @@ impl Summary {
     /// What a decision on it is called in at most `cells`: `2f95b3a6 PUT api.github.com/repos/…/notes.md`.
     #[must_use]
     pub fn name(&self, id: ProposalId, cells: usize) -> String {
+        let lead = format!("{} ", id.short());
+        let room = cells.saturating_sub(text::width(&lead));
+        text::elide(&format!("{lead}{}", self.request(room)), cells)
+    }
+
+    /// The same without its id: `PUT api.github.com/repos/…/notes.md`.
+    #[must_use]
+    pub fn request(&self, cells: usize) -> String {
         let verb = if self.is_l7 { text::clip(&self.verb, 10) } else { self.layer().to_owned() };
-        let lead = format!("{} {verb} ", id.short());
+        let lead = format!("{verb} ");
         let more = if self.more > 0 { format!(" +{}", self.more) } else { String::new() };
         let room = cells.saturating_sub(text::width(&lead) + text::width(&more));
         let place = text::clip_start(&self.place, self.share(room));
@@ -127,6 +135,7 @@ mod tests {
         assert_eq!(l4.name(id(2), 80), "3f0c5c3e L4 pkg.example.net:443 +1");
         for cells in 0..80 {
             assert!(text::width(&long.name(id(1), cells)) <= cells, "{cells}");
+            assert!(text::width(&long.request(cells)) <= cells, "{cells}");
         }
     }
 }

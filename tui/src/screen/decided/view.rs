@@ -20,6 +20,9 @@ use crate::screen::theme::Theme;
 use crate::screen::view::{fact, narrowed, pane};
 use crate::shown;
 
+/// Below this width a row has nothing but what was decided; the mark says how, the detail by whom.
+const NARROW: usize = 60;
+
 pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
     let (rows, browse) = (&model.decided.rows, &model.decided.browse);
     let window = (browse.top, areas.rows(), rows.len());
@@ -48,27 +51,29 @@ pub(in crate::screen) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_
     pane::document((model, theme), frame, areas.detail, (&name, browse.is_open), lines);
 }
 
-/// Mark, age, what and who; on a second line what became of it, where there is one.
+/// Age, mark, word, what and who. Where there is a second line, or little room, the first has nothing but what was
+/// decided: the host says most. Its id is over the detail.
 fn row(model: &Model, now: &Proposal, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
     let Some(decision) = now.status.decision() else { return Vec::new() };
     let cells = usize::from(area.width).saturating_sub(2);
     let age = clock::brief(clock::between(decision.at, model.now));
     let (mark, style) = mark(&now.status, theme);
-    let word = word(&now.status);
-    let lead = format!("{age:>4}  {mark} {word:<8} ");
-    let by = who(&decision.by);
-    let room = cells.saturating_sub(text::width(&lead) + text::width(&by) + 2);
-    let name = summary::of(&now.draft.rule).name(now.id, room);
+    let (word, by) = (word(&now.status), who(&decision.by));
+    let (is_tall, is_narrow) = (area.height > 1, cells < NARROW);
+    let lead = if is_tall || is_narrow { format!("{mark} ") } else { format!("{mark} {word:<8} ") };
+    let behind = if is_tall || is_narrow { String::new() } else { format!("  {by}") };
+    let room = cells.saturating_sub(6 + text::width(&lead) + text::width(&behind));
+    let name = summary::of(&now.draft.rule).request(room);
     let first = Line::from(vec![
         Span::styled(format!("{age:>4}  "), theme.dim),
-        Span::styled(format!("{mark} {word:<8} "), style),
+        Span::styled(lead, style),
         Span::styled(text::left(&name, room), theme.text),
-        Span::styled(format!("  {by}"), theme.dim),
+        Span::styled(behind, theme.dim),
     ]);
-    if area.height < 2 {
+    if !is_tall {
         return vec![first];
     }
-    let told = format!("      {} · {}", now.sandbox, course(model, now));
+    let told = format!("        {word} by {by} · {} · {}", now.sandbox, course(model, now));
     vec![first, Line::styled(text::elide(&told, cells), theme.dim)]
 }
 

@@ -80,6 +80,32 @@ fn policy() {
     golden("policy_difference", &mut world);
 }
 
+/// Kills: a row of a decision that says everything but about which host it was made.
+#[test]
+fn the_end_of_the_host_is_in_every_row_of_a_decision() {
+    let mut world = World::new();
+    world.live();
+    let host = "a-rather-long-name.of-some-bucket.storage.example.com";
+    let long = format!(
+        "endpoints: [{{host: {host}, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: DELETE, path: /with/some/path/notes.md}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+    );
+    let first = world.submit(1, "remove", rule(&long), "not needed any more");
+    world.approved(first, 2, "");
+    let second = world.submit_put(2, "/repos/o/r/contents/a.md", "one file");
+    world.rejected(second, "no");
+    world.press("2");
+    for (columns, lines) in [(50, 14), (80, 24), (100, 30), (120, 40)] {
+        world.resize(columns, lines);
+        let shown = text(&world);
+        let rows: String =
+            shown.lines().filter(|line| line.contains(" ✓ ") || line.contains(" × ")).collect();
+        for host in [".example.com", "api.github.com"] {
+            assert!(rows.contains(host), "{columns}×{lines}\n{shown}");
+        }
+    }
+    assert!(text(&world).contains("rejected by uid:1000 · policy-demo"), "{}", text(&world));
+}
+
 /// Kills: a policy that reads as if it were enforced where nobody is there to do it.
 #[test]
 fn a_policy_says_who_enforces_it_now() {
