@@ -208,7 +208,7 @@ impl Life {
             Stage::Recorded { revision: Some(_), is_attached: Some(false), .. } => {
                 let ends = matches!(self.decision.lease.as_str(), "" | "run");
                 let end = if ends { "; the grant ends with its run" } else { "" };
-                format!("recorded, not in force: no supervisor of {sandbox} is connected{end}")
+                format!("→ not in force: no supervisor of {sandbox} is connected{end}")
             }
             Stage::Recorded { seq, revision: Some(revision), .. } if !self.is_decision() => {
                 format!("→ loading the policy without it: {sandbox}, revision {revision}, event {seq}")

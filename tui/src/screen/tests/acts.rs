@@ -69,9 +69,12 @@ fn what_became_of_a_decision_is_in_sight_on_80_columns() {
         assert!(line.contains(what) && line.contains("approved 3f0c5c2e PUT "), "{what}\n{shown}");
     };
     status(&world, "→ policy-demo is loading it");
+    let mut alone = world.clone();
+    alone.answer_recorded(id(1), Some(2), false);
+    status(&alone, "→ not in force: no supervis");
     let mut failed = world.clone();
     world.loaded(2);
-    status(&world, "PUT api.github.com/….md → loaded in 3 ms by policy-demo");
+    status(&world, "PUT api.github.com/r…es.md → loaded in 3 ms by ");
     let revision = openshell_domain::id::Revision(2);
     let error = "address in use".to_owned();
     let event = Event::PolicyLoadFailed { run: RunId(uuid::Uuid::nil()), revision, error, is_retained: true };

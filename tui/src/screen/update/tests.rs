@@ -276,7 +276,7 @@ fn an_approval_without_a_supervisor_says_so() {
     let story = world.model.life(first).unwrap().story();
     assert_eq!(
         story,
-        "recorded, not in force: no supervisor of policy-demo is connected; the grant ends with its run"
+        "→ not in force: no supervisor of policy-demo is connected; the grant ends with its run"
     );
 }
 

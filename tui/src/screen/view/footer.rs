@@ -22,7 +22,7 @@ use crate::screen::update::{away, objection, objection_to_approval};
 use crate::shown;
 
 /// The fewest cells that the name of a decision gets beside its story.
-const NAME: usize = 32;
+const NAME: usize = 36;
 
 /// The same where something went wrong: `2f95b3a6 PUT …`.
 const TROUBLED_NAME: usize = 14;
