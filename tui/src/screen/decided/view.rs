@@ -73,8 +73,17 @@ fn row(model: &Model, now: &Proposal, theme: &Theme, area: Rect) -> Vec<Line<'st
     if !is_tall {
         return vec![first];
     }
-    let told = format!("        {word} by {by} · {} · {}", now.sandbox, course(model, now));
+    let told = format!("        {} · {} · {}", deed(&now.status, &by), now.sandbox, course(model, now));
     vec![first, Line::styled(text::elide(&told, cells), theme.dim)]
+}
+
+/// Who did what: the one who has approved is not the one who has ended it.
+fn deed(status: &Status, by: &str) -> String {
+    match status {
+        Status::Expired { .. } => format!("approved by {by}, ended"),
+        Status::Revoked { by: later, .. } => format!("approved by {by}, revoked by {}", who(&later.by)),
+        status => format!("{} by {by}", status.as_str()),
+    }
 }
 
 /// What has become of it, in at most eight letters: of a grant that has ended, that it has.

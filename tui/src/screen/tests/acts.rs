@@ -74,7 +74,7 @@ fn what_became_of_a_decision_is_in_sight_on_80_columns() {
     status(&alone, "→ not in force: no supervis");
     let mut failed = world.clone();
     world.loaded(2);
-    status(&world, "PUT api.github.com/r…es.md → loaded in 3 ms by ");
+    status(&world, "PUT api.github.com/r…tes.md → loaded in 3 ms by ");
     let revision = openshell_domain::id::Revision(2);
     let error = "address in use".to_owned();
     let event = Event::PolicyLoadFailed { run: RunId(uuid::Uuid::nil()), revision, error, is_retained: true };

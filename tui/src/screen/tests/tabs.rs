@@ -104,6 +104,8 @@ fn the_end_of_the_host_is_in_every_row_of_a_decision() {
         }
     }
     assert!(text(&world).contains("rejected by uid:1000 · policy-demo"), "{}", text(&world));
+    world.event(ActorKind::System, Event::GrantExpired { proposal: first });
+    assert!(text(&world).contains("approved by uid:1000, ended · "), "nobody has ended it: {}", text(&world));
 }
 
 /// Kills: a policy that reads as if it were enforced where nobody is there to do it.

@@ -43,7 +43,7 @@ pub(super) fn status(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas:
     // What stands against sending stays in sight for as long as somebody types.
     let standing = match &model.overlay {
         Overlay::None | Overlay::Help => None,
-        Overlay::Revoke(_) | Overlay::Many(_) => away(model),
+        Overlay::Revoke(_) | Overlay::Many(_) | Overlay::Why(_) => away(model),
         _ => objection(model),
     };
     let line = match (model.note.as_ref().or(standing.as_ref()), model.latest_life()) {

@@ -4,7 +4,7 @@ use crate::client::asks::Asked;
 use crate::screen::model::Overlay;
 use crate::screen::msg::Effect;
 use crate::screen::tests::tabs::golden;
-use crate::screen::tests::world::World;
+use crate::screen::tests::world::{World, id};
 
 fn asked(world: &World) -> Vec<Asked> {
     let of = |effect: &Effect| if let Effect::Explain(asked) = effect { Some(*asked.clone()) } else { None };
@@ -86,6 +86,19 @@ fn an_answer_belongs_to_its_question() {
     assert!(matches!(&world.model.overlay, Overlay::Why(why) if why.answer.is_some()));
     world.press("\x1bw");
     assert!(matches!(&world.model.overlay, Overlay::Why(why) if why.answer.is_none()), "asked anew");
+}
+
+/// Kills: "there is nothing to decide" under a question that decides nothing.
+#[test]
+fn what_stands_against_a_decision_is_not_said_of_a_question() {
+    let mut world = crate::screen::tests::tabs::busy();
+    world.approved(id(4), 4, "");
+    world.press("2w");
+    let shown = crate::screen::tests::acts::text(&world);
+    assert!(shown.contains("Why? · policy-demo") && !shown.contains(" ! "), "{shown}");
+    world.offline();
+    let shown = crate::screen::tests::acts::text(&world);
+    assert!(shown.contains(" ! the gateway is away"), "{shown}");
 }
 
 #[test]
