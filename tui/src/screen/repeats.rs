@@ -26,6 +26,17 @@ pub struct Repeats {
     groups: HashMap<u64, (usize, u64)>,
 }
 
+/// Where an ask stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// In a row of its own.
+    Row,
+    /// In the row of the same ask.
+    Folded,
+    /// Not in the list, as the reviewer wishes.
+    Apart,
+}
+
 /// What an ask is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ask {
@@ -93,17 +104,15 @@ impl Repeats {
         self.groups.clear();
     }
 
-    /// All that are known.
+    /// Where one stands that awaits a decision.
     #[must_use]
-    pub fn ids(&self) -> Vec<ProposalId> {
-        self.known.keys().copied().collect()
-    }
-
-    /// Whether it is in the list, and the first of the same.
-    #[must_use]
-    pub fn leads(&self, id: ProposalId) -> bool {
-        let known = self.known.get(&id).filter(|known| known.is_in);
-        known.is_some_and(|known| self.is_single(known) || self.with(known.hash).next() == Some(id))
+    pub fn stand(&self, id: ProposalId) -> Option<Stand> {
+        let known = self.known.get(&id)?;
+        Some(match known.is_in {
+            false => Stand::Apart,
+            true if self.is_single(known) || self.with(known.hash).next() == Some(id) => Stand::Row,
+            true => Stand::Folded,
+        })
     }
 
     fn is_single(&self, known: &Ask) -> bool {

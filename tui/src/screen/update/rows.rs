@@ -9,22 +9,45 @@ use openshell_domain::id::{ProposalId, SandboxName};
 use openshell_domain::proposal::Status;
 
 use crate::screen::model::{Detail, Focus, Model, Place};
+use crate::screen::repeats::Stand;
 
 /// Makes all rows anew, after a snapshot and in another order: what has a row, and whatever is selected.
 pub(super) fn rebuild(model: &mut Model) {
+    admit(model);
+    list(model);
+}
+
+/// Takes in what the reviewer lets into the list now.
+fn admit(model: &mut Model) {
+    let mut repeats = std::mem::take(&mut model.repeats);
+    let all = model.inbox.iter().flat_map(|inbox| inbox.proposals.values());
+    for proposal in all.filter(|proposal| proposal.is_pending()) {
+        repeats.admit(proposal.id, model.passes(proposal));
+    }
+    model.repeats = repeats;
+}
+
+/// Puts everything where it belongs.
+fn list(model: &mut Model) {
     keeping_place(model, |model| {
-        admit(model);
         let Some(inbox) = &model.inbox else { return };
         let selected = model.selected();
+        let (mut rows, mut folded, mut apart) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for proposal in inbox.proposals.values() {
+            let id = proposal.id;
+            match model.repeats.stand(id) {
+                stand if stand == Some(Stand::Row) || selected == Some(id) => {
+                    rows.push(model.list.order.place(proposal, model.agents_waiting(proposal)));
+                }
+                Some(Stand::Folded) => drop(folded.insert(id)),
+                Some(Stand::Apart) => drop(apart.insert(id)),
+                Some(Stand::Row) | None => {}
+            }
+        }
         let fresh: Vec<ProposalId> = model.fresh.iter_from(0).map(Place::id).collect();
-        let ids = inbox.proposals.keys().copied();
-        let (listed, others): (Vec<_>, Vec<_>) =
-            ids.partition(|id| selected == Some(*id) || is_listed(model, *id));
-        let others = others.into_iter().filter(|id| is_pending(model, *id));
-        let (folded, apart) = others.partition(|id| passes(model, *id));
         let fresh = fresh.into_iter().filter(|id| is_listed(model, *id));
         let fresh = fresh.filter_map(|id| model.place(id)).collect();
-        model.rows = listed.into_iter().filter_map(|id| model.place(id)).collect();
+        model.rows = rows.into_iter().collect();
         (model.list.apart, model.list.folded, model.fresh) = (apart, folded, fresh);
         let mut chosen = std::mem::take(&mut model.selection.chosen);
         chosen.retain(|id| is_pending(model, *id));
@@ -43,7 +66,7 @@ pub(super) fn narrow(model: &mut Model, wanted: Option<ProposalId>) {
         model.detail = None;
         model.focus = Focus::List;
     }
-    rebuild(model);
+    list(model);
     if let Some(next) = next.filter(|next| model.selected() != Some(*next)) {
         select(model, next);
     }
@@ -71,15 +94,6 @@ pub(super) fn compare(model: &mut Model) {
         }
     }
     (model.repeats, model.replaced) = (repeats, replaced);
-}
-
-/// Takes in what the reviewer lets into the list now.
-fn admit(model: &mut Model) {
-    let mut repeats = std::mem::take(&mut model.repeats);
-    for id in repeats.ids() {
-        repeats.admit(id, passes(model, id));
-    }
-    model.repeats = repeats;
 }
 
 /// Settles one to which something has happened, and whoever has the row of the same asks before and after that.
@@ -265,5 +279,5 @@ fn passes(model: &Model, id: ProposalId) -> bool {
 
 /// Whether it has a row of its own accord.
 fn is_listed(model: &Model, id: ProposalId) -> bool {
-    model.repeats.leads(id)
+    model.repeats.stand(id) == Some(Stand::Row)
 }
