@@ -148,6 +148,21 @@ fn what_is_chosen_is_what_works_and_what_is_shown() {
     assert_eq!(world.decision(id).verb, crate::client::Verb::Approve);
 }
 
+/// Kills: a help that says that any key closes it, and stays.
+#[test]
+fn a_key_that_does_nothing_closes_the_help_too() {
+    for (key, modifiers) in
+        [(KeyCode::Char('b'), KeyModifiers::NONE), (KeyCode::Char('w'), KeyModifiers::ALT)]
+    {
+        let mut world = World::with_three();
+        world.press("?");
+        assert!(text(&world).contains("any key closes"));
+        world.key(key, modifiers);
+        assert_eq!(world.model.overlay, crate::screen::model::Overlay::None, "{key:?}");
+        assert!(world.model.is_dirty, "and that is shown");
+    }
+}
+
 /// Kills: advice to press a key that was given to something else.
 #[test]
 fn what_is_said_names_the_keys_in_force() {

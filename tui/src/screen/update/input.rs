@@ -16,7 +16,11 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(action) = model.keys.action(model.tab, key) else {
-        model.is_dirty = false;
+        // It says that any key closes it.
+        model.is_dirty = model.overlay == Overlay::Help;
+        if model.is_dirty {
+            model.overlay = Overlay::None;
+        }
         return Vec::new();
     };
     model.note = None;
