@@ -21,6 +21,7 @@ use crate::demo::{self, DemoArgs, Ending};
 use crate::gateway::{self, GatewayError, start};
 use crate::manual;
 use crate::printer::Printer;
+use crate::screen::keys::Keymap;
 use crate::screen::{self, Exit, Look, ScreenError, ScreenOptions};
 use crate::verbs::policy::{self, Checked};
 use crate::verbs::{self, VerbError};
@@ -51,7 +52,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         return fail(&error, "", USAGE);
     }
     match cli.verb {
-        None => on_runtime(reviewing(gateway, Start::WhereSeen, move |door| open(door, cli.look))),
+        None => show_screen(gateway, cli.look),
         Some(Verb::Reviewer(verb)) => {
             on_runtime(reviewing(gateway, Start::Never, move |door| act(verb, output, door)))
         }
@@ -250,17 +251,21 @@ pub fn default_socket() -> Result<PathBuf, DoorError> {
     default_door(|key| std::env::var_os(key))
 }
 
+/// The screen, once it is known with which keys: a mistake there is told before anything is started for it.
+fn show_screen(door: Option<PathBuf>, look: Look) -> u8 {
+    match config::keys() {
+        Ok(keys) => on_runtime(reviewing(door, Start::WhereSeen, move |door| open(door, look, keys))),
+        Err(problems) => {
+            fail(&problems.join("\n"), "without the file the keys are those of the README", USAGE)
+        }
+    }
+}
+
 /// Opens the screen, if there is a gateway to show. Later it may go and come back.
-async fn open(gateway: PathBuf, look: Look) -> u8 {
+async fn open(gateway: PathBuf, look: Look, keys: Keymap) -> u8 {
     if let Err(error) = Client::connect(&gateway).await {
         return failed(&VerbError::from(error));
     }
-    let keys = match config::keys() {
-        Ok(keys) => keys,
-        Err(problems) => {
-            return fail(&problems.join("\n"), "without the file the keys are those of the README", USAGE);
-        }
-    };
     let title = "openshell-inbox".to_owned();
     let options = ScreenOptions { gateway, title, look, keys, notices: None };
     match screen::run(options).await {

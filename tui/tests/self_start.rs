@@ -197,6 +197,29 @@ fn it_ends_by_itself_when_nobody_needs_it_and_the_settings_say_when() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_is_told_before_a_gateway_is_started() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("config/openshell-inbox")).unwrap();
+    fs::write(home.path("config/openshell-inbox/config.toml"), "[keys]\nno-such-action = \"x\"\n").unwrap();
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    let mut screen = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_openshell-inbox"));
+    for (name, value) in home.program().get_envs() {
+        screen = match value {
+            Some(value) => screen.env(name, value),
+            None => screen.env_remove(name),
+        };
+    }
+    let mut child = screen.spawn(pts).unwrap();
+    let mut told = Vec::new();
+    // A terminal whose other end is closed ends with an error, after all that was written to it.
+    let _: std::io::Result<usize> = std::io::Read::read_to_end(&mut pty, &mut told);
+    let told = String::from_utf8_lossy(&told);
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{told}");
+    assert!(told.contains("config.toml:2:") && !told.contains(STARTED), "{told}");
+    assert!(home.status().is_none() && !home.path("state/openshell-inbox/gateway.log").exists());
+}
+
+#[test]
 fn a_gateway_that_was_named_is_never_started() {
     let home = Home::new();
     let nobody = home.path("nobody.sock");
