@@ -20,6 +20,7 @@ use crate::config;
 use crate::demo::{self, DemoArgs, Ending};
 use crate::gateway::{self, GatewayError, start};
 use crate::manual;
+use crate::plain;
 use crate::printer::Printer;
 use crate::screen::keys::Keymap;
 use crate::screen::{self, Exit, Look, ScreenError, ScreenOptions};
@@ -52,6 +53,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         return fail(&error, "", USAGE);
     }
     match cli.verb {
+        None if cli.plain => on_runtime(reviewing(gateway, Start::Always, read_aloud)),
         None => show_screen(gateway, cli.look),
         Some(Verb::Reviewer(verb)) => {
             on_runtime(reviewing(gateway, Start::Never, move |door| act(verb, output, door)))
@@ -258,6 +260,14 @@ fn show_screen(door: Option<PathBuf>, look: Look) -> u8 {
         Err(problems) => {
             fail(&problems.join("\n"), "without the file the keys are those of the README", USAGE)
         }
+    }
+}
+
+/// Tells what happens line by line, if there is a gateway that says so. Later it may go and come back.
+async fn read_aloud(gateway: PathBuf) -> u8 {
+    match Client::connect(&gateway).await {
+        Ok(_) => written(plain::run(gateway).await),
+        Err(error) => failed(&VerbError::from(error)),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod gateway;
 pub mod isolation;
 pub mod manual;
+pub mod plain;
 pub mod printer;
 pub mod review;
 pub mod screen;

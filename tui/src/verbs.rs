@@ -22,7 +22,10 @@ mod why;
 
 use std::path::Path;
 
+pub(crate) use decide::announce;
 pub use error::VerbError;
+pub(crate) use show::page;
+pub(crate) use target::{Target, quoted};
 
 use crate::cli::{PolicyShow, Verb};
 use crate::client::{self, Client};

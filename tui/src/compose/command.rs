@@ -17,10 +17,13 @@ pub struct Cli {
     pub(super) options: Options,
     #[command(flatten)]
     pub(super) look: Look,
+    /// No screen: a line for each event and a prompt, for screen readers and dumb terminals.
+    #[arg(long)]
+    pub(super) plain: bool,
     /// End when this process, which must be the parent, does: for what the demo starts.
     #[arg(long, value_name = "PID", hide = true)]
     pub(super) with_parent: Option<i32>,
-    /// Without one: the screen.
+    /// Without one: the screen, or with --plain its lines.
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
 }

@@ -126,7 +126,8 @@ fn tell(proposal: &Proposal) -> String {
     format!("approving {}\n{text}\n", quoted(proposal))
 }
 
-fn announce(verb: Verb, proposal: &Proposal, recorded: &Recorded) -> String {
+/// What was recorded, safe for a terminal.
+pub(crate) fn announce(verb: Verb, proposal: &Proposal, recorded: &Recorded) -> String {
     let mut text = format!("{}  {}  seq {}", verb.done(), proposal.id.short(), recorded.seq);
     if let Some(revision) = recorded.revision {
         text.push_str(&format!("  policy revision {revision}"));

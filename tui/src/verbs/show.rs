@@ -21,7 +21,8 @@ pub(super) async fn run(client: &mut Client, id: &str, printer: &mut Printer<'_>
     Ok(printer.data(&Full::new(&found.proposal, found.sandbox.as_ref()))?)
 }
 
-fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
+/// Everything about one proposal, safe for a terminal.
+pub(crate) fn page(found: &Shown, now: chrono::DateTime<chrono::Utc>) -> String {
     let proposal = &found.proposal;
     let draft = &proposal.draft;
     let mut page = Page::default();

@@ -12,7 +12,7 @@ pub(super) const FEWEST: usize = 4;
 pub(super) const QUOTED: std::ops::RangeInclusive<usize> = 6..=64;
 
 /// How a proposal is named to be decided as it was shown: `3f0c5c1e@a1b2c3`.
-pub(super) fn quoted(proposal: &Proposal) -> String {
+pub(crate) fn quoted(proposal: &Proposal) -> String {
     match proposal.digest() {
         Some(digest) => format!("{}@{}", proposal.id.short(), digest.short()),
         None => proposal.id.short(),
@@ -36,16 +36,16 @@ pub(super) async fn sandbox(client: &mut Client, named: Option<&str>) -> Result<
 
 /// An id as it was given.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// The id or its beginning.
-    pub(super) id: &'a str,
+    pub(crate) id: &'a str,
     /// The beginning of the digest that was shown.
-    pub(super) digest: Option<&'a str>,
+    pub(crate) digest: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
     /// Reads an id.
-    pub(super) fn parse(text: &'a str) -> Result<Self, VerbError> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, VerbError> {
         let (id, digest) = match text.split_once('@') {
             Some((id, digest)) => (id, Some(digest)),
             None => (text, None),
@@ -68,16 +68,22 @@ impl<'a> Target<'a> {
     /// Asks the gateway for it; refuses it when its digest is not the one that was given.
     pub(super) async fn find(&self, client: &mut Client) -> Result<Shown, VerbError> {
         let shown = client.proposal(self.id).await?;
-        let now = shown.proposal.digest();
+        self.check(&shown.proposal)?;
+        Ok(shown)
+    }
+
+    /// Refuses a proposal whose digest is not the one that was given.
+    pub(crate) fn check(&self, proposal: &Proposal) -> Result<(), VerbError> {
+        let now = proposal.digest();
         let is_it =
             |asked: &str| now.is_some_and(|now| now.to_string().starts_with(&asked.to_ascii_lowercase()));
         match self.digest {
             Some(asked) if !is_it(asked) => Err(VerbError::NotWhatWasShown {
-                id: shown.proposal.id.short(),
+                id: proposal.id.short(),
                 now: now.map(|now| now.short()).unwrap_or_default(),
                 asked: asked.to_owned(),
             }),
-            _ => Ok(shown),
+            _ => Ok(()),
         }
     }
 }
