@@ -1,7 +1,8 @@
 //! Rows under a head, aligned by terminal cells.
 //!
 //! Every cell is made safe here, so that no caller can forget it. On a terminal the columns that may be cut are cut,
-//! the widest first, until a row fits, and what is missing is counted; without a width nothing is cut.
+//! the widest first, until a row fits, and what is missing is counted; a host is the last to be cut, and never at its
+//! end. Without a width nothing is cut.
 
 use crate::screen::text;
 use crate::shown;
@@ -10,6 +11,10 @@ use crate::shown;
 const GAP: &str = "  ";
 /// The least that is left of a column that is cut, beside its name.
 const LEAST: usize = 8;
+/// What of an endpoint behind its host says enough: its layer, and the end of its path.
+const TELLING: usize = 18;
+/// What stands between `host:port` and the rest of an endpoint.
+const BEHIND_HOST: &str = " [";
 
 /// How a column is written.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +31,9 @@ enum Style {
     Number,
     /// Cut at its end where there is no room.
     Words,
-    /// Cut in its middle where there is no room: both ends of a host and path say something.
+    /// The same, and left out where a host would be cut otherwise.
+    Spare,
+    /// `host:port` whole for as long as can be, what is behind it cut in its middle.
     Place,
 }
 
@@ -49,25 +56,54 @@ impl Column {
         Self { name, style: Style::Words }
     }
 
-    /// Endpoints and paths, whose middle may be left out.
+    /// Words that are left out where a host would be cut otherwise.
+    #[must_use]
+    pub const fn spare(name: &'static str) -> Self {
+        Self { name, style: Style::Spare }
+    }
+
+    /// Endpoints: what is behind `host:port` may be cut, and the beginning of a host where nothing else is left to cut.
     #[must_use]
     pub const fn place(name: &'static str) -> Self {
         Self { name, style: Style::Place }
     }
 
     fn is_cut(self) -> bool {
-        matches!(self.style, Style::Words | Style::Place)
+        matches!(self.style, Style::Words | Style::Spare | Style::Place)
     }
 
     fn cell(self, cell: &str, width: usize) -> String {
         let fitting = match self.style {
-            Style::Place => text::clip_middle(cell, width),
+            Style::Place => endpoint(cell, width),
             _ => text::clip(cell, width),
         };
         match self.style {
             Style::Number => text::right(&fitting, width),
             _ => text::left(&fitting, width),
         }
+    }
+}
+
+/// How wide a row is: a column without width is left out, and so is its gap.
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    widths.iter().sum::<usize>() + GAP.len() * shown.saturating_sub(1)
+}
+
+/// How many cells `host:port` of an endpoint takes.
+fn host(cell: &str) -> usize {
+    text::width(cell.split_once(BEHIND_HOST).map_or(cell, |(host, _)| host))
+}
+
+/// An endpoint in at most `width` cells.
+fn endpoint(cell: &str, width: usize) -> String {
+    let host = cell.split_once(BEHIND_HOST).map_or(cell, |(host, _)| host);
+    let rest = cell.get(host.len()..).unwrap_or_default();
+    match width.checked_sub(text::width(host)) {
+        None => text::clip_start(host, width),
+        // Less than that of the rest says nothing.
+        Some(room) if text::width(rest) > room && room < LEAST => host.to_owned(),
+        Some(room) => format!("{host}{}", text::clip_middle(rest, room)),
     }
 }
 
@@ -120,20 +156,47 @@ impl Table {
         out
     }
 
+    /// Everything whole where it fits, else hosts whole, else hosts whole without what is spare, else what there is
+    /// room for.
     fn widths(&self, cells: Option<usize>) -> Vec<usize> {
-        let natural = |(at, column): (usize, &Column)| {
+        let mut widths = self.widest(text::width);
+        let Some(cells) = cells else { return widths };
+        let hosts =
+            self.widest(|cell| host(cell) + TELLING.min(text::width(cell).saturating_sub(host(cell))));
+        let fitting = self.cut(widths.clone(), &hosts, cells);
+        if total(&fitting) <= cells {
+            return fitting;
+        }
+        for (width, _) in
+            widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.style == Style::Spare)
+        {
+            *width = 0;
+        }
+        let fitting = self.cut(widths, &hosts, cells);
+        if total(&fitting) <= cells { fitting } else { self.cut(fitting, &[], cells) }
+    }
+
+    /// The widest cell of each column.
+    fn widest(&self, width: impl Fn(&str) -> usize) -> Vec<usize> {
+        let of = |(at, column): (usize, &Column)| {
             let cells = self.rows.iter().filter_map(|row| match row {
                 Row::Cells(cells) => cells.get(at),
                 Row::Note(_) => None,
             });
-            cells.map(|cell| text::width(cell)).max().unwrap_or(0).max(column.name.len())
+            cells.map(|cell| width(cell)).max().unwrap_or(0).max(column.name.len())
         };
-        let mut widths: Vec<usize> = self.columns.iter().enumerate().map(natural).collect();
-        let gaps = GAP.len() * self.columns.len().saturating_sub(1);
-        while cells.is_some_and(|cells| widths.iter().sum::<usize>() + gaps > cells) {
-            let columns = widths.iter_mut().zip(&self.columns);
-            let cut =
-                columns.filter(|(width, column)| column.is_cut() && **width > LEAST.max(column.name.len()));
+        self.columns.iter().enumerate().map(of).collect()
+    }
+
+    /// Cuts the widest columns until all fit, or there is nothing to cut; endpoints to no less than `hosts` says.
+    fn cut(&self, mut widths: Vec<usize>, hosts: &[usize], cells: usize) -> Vec<usize> {
+        let least = |at: usize, column: &Column| {
+            let host = hosts.get(at).filter(|_| column.style == Style::Place).copied().unwrap_or_default();
+            host.max(LEAST).max(column.name.len())
+        };
+        while total(&widths) > cells {
+            let columns = widths.iter_mut().zip(self.columns.iter().enumerate());
+            let cut = columns.filter(|(width, (at, column))| column.is_cut() && **width > least(*at, column));
             let Some((widest, _)) = cut.max_by_key(|(width, _)| **width) else { break };
             *widest -= 1;
         }
@@ -142,7 +205,8 @@ impl Table {
 
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
         let mut line = String::new();
-        for (at, (column, width)) in self.columns.iter().zip(widths).enumerate() {
+        let shown = self.columns.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0);
+        for (at, (column, width)) in shown {
             if at > 0 {
                 line.push_str(GAP);
             }
@@ -175,7 +239,10 @@ mod tests {
         let cut = table.render(Some(60));
         assert!(cut.lines().all(|line| text::width(line) <= 60), "{cut}");
         assert!(
-            cut.contains("3f0c5c1e   5s  漢字") && cut.contains("/run-1.md]") && cut.contains("…+"),
+            cut.contains("3f0c5c1e   5s  漢字")
+                && cut.contains("api.example.com:443 [L")
+                && cut.contains("n-1.md]")
+                && cut.contains("…+"),
             "{cut}"
         );
     }

@@ -18,7 +18,7 @@ const COLUMNS: [Column; 6] = [
     Column::number("AGE"),
     Column::whole("STATUS"),
     Column::words("SANDBOX"),
-    Column::words("RULE"),
+    Column::spare("RULE"),
     Column::place("ENDPOINTS"),
 ];
 
@@ -57,4 +57,32 @@ fn table(listed: &Listed, now: DateTime<Utc>) -> Table {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::tests::world::{World, rule};
+
+    /// Kills: a host that is cut at its end, where it says whose it is, while names of rules stand there whole.
+    #[test]
+    fn a_host_stays_whole_on_80_columns() {
+        let mut world = World::with_three();
+        let long = "endpoints: [{host: eu-central-1.objects.githubusercontent.example.com, port: 443}, {host: 'a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.a-host-beyond-all-measure.example', port: 443}]\nbinaries: [{path: /usr/bin/curl}]";
+        world.submit(4, "a_rule_with_a_long_name_that_nobody_needs", rule(long), "");
+        let inbox = world.model.inbox.clone().unwrap();
+        let proposals: Vec<_> = inbox.proposals.into_values().collect();
+        let now = proposals.iter().map(|one| one.submitted_at).max().unwrap();
+        let listed = Listed { proposals, sandboxes: inbox.sandboxes };
+        for cells in [80, 100] {
+            insta::assert_snapshot!(format!("list_{cells}"), table(&listed, now).render(Some(cells)));
+        }
+        let mut ordinary = listed;
+        ordinary
+            .proposals
+            .retain(|one| one.draft.rule_name.as_str() != "a_rule_with_a_long_name_that_nobody_needs");
+        for cells in [80, 100] {
+            insta::assert_snapshot!(format!("ordinary_{cells}"), table(&ordinary, now).render(Some(cells)));
+        }
+    }
 }
