@@ -43,8 +43,10 @@ pub enum Output {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// List proposals, newest first.
+    #[command(after_help = CODES)]
     List(List),
     /// Show one proposal in full.
+    #[command(after_help = CODES)]
     Show(Show),
     /// Approve a proposal, and wait up to 5 s until its sandbox has loaded the new policy.
     #[command(after_help = CODES)]
@@ -64,19 +66,24 @@ pub enum Verb {
     #[command(after_help = CODES)]
     Revoke(Back),
     /// Show what was decided: who, when, what, why.
+    #[command(after_help = CODES)]
     History(History),
     /// Tell every event as it happens, until somebody ends it.
     ///
     /// Comes back where it was when the gateway does. As JSON each event is one object on one line, as YAML one
     /// document.
+    #[command(after_help = CODES)]
     Watch(Watch),
     /// Show the gateway's event log, or prove it.
+    #[command(after_help = CODES)]
     Log(Log),
     /// Explain a verdict: which rule, from where, or what is missing and the least that could be asked for.
     ///
     /// Asks the matcher that enforces the policy. Resolves and dials nothing.
+    #[command(after_help = CODES)]
     Why(Why),
     /// List the sandboxes: who is connected, who waits, what is granted.
+    #[command(after_help = CODES)]
     Sandboxes,
     /// End the run of a sandbox whose supervisor is gone, so that another can start under its name.
     #[command(after_help = CODES)]
@@ -93,6 +100,7 @@ pub enum PolicyVerb {
     #[command(after_help = CHECK_CODES)]
     Check(PolicyCheck),
     /// Show the policy that a sandbox has now, and where each of its rules comes from.
+    #[command(after_help = CODES)]
     Show(PolicyShow),
 }
 
