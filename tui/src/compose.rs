@@ -52,6 +52,12 @@ pub fn dispatch(cli: Cli) -> u8 {
     {
         return fail(&error, "", USAGE);
     }
+    if output != Output::Table
+        && let Some(what) = wordless(cli.verb.as_ref())
+    {
+        let hint = "leave --output away; openshell-inbox watch --output jsonl tells what happens as data";
+        return fail(&format!("{what} has no answer that could be written as data"), hint, USAGE);
+    }
     match cli.verb {
         None if cli.plain => on_runtime(reviewing(gateway, Start::Always, read_aloud)),
         None => show_screen(gateway, cli.look),
@@ -75,6 +81,27 @@ pub fn dispatch(cli: Cli) -> u8 {
         Some(Verb::DemoAgent(args)) => on_runtime(async {
             demo::play_agent(args).await.unwrap_or_else(|error| fail(&error, "", REFUSED))
         }),
+    }
+}
+
+/// What answers in no form of `--output`, because it is for people or is no answer at all.
+fn wordless(verb: Option<&Verb>) -> Option<&'static str> {
+    match verb {
+        None => Some("the inbox for a person"),
+        Some(Verb::Run(_)) => Some("run, whose output is the command's own,"),
+        Some(Verb::Demo(_)) => Some("demo, which is told to a person,"),
+        Some(Verb::Gateway { verb: GatewayVerb::Serve(_) }) => {
+            Some("gateway serve, which serves and writes a log,")
+        }
+        Some(Verb::Completions { .. }) => Some("completions, which is a script for a shell,"),
+        Some(Verb::Man(_)) => Some("man, which is a page,"),
+        Some(
+            Verb::Reviewer(_)
+            | Verb::Policy { .. }
+            | Verb::Doctor
+            | Verb::Gateway { .. }
+            | Verb::DemoAgent(_),
+        ) => None,
     }
 }
 

@@ -141,3 +141,25 @@ async fn a_bare_id_does_not_decide_on_another_wording_than_the_one_submitted() {
     assert_eq!(world.run("undo", &id).await.0, 0);
     assert_eq!(world.run("approve", &id).await.0, 0);
 }
+
+/// Kills: `run` and `demo` take `--output json` and write what they always write.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_answer_as_data_refuses_to_be_asked_for_it() {
+    let nowhere = Path::new("/nonexistent/gateway.sock");
+    for args in [
+        &[][..],
+        &["--plain"],
+        &["run", "--policy", "p.yaml"],
+        &["demo", "--auto"],
+        &["gateway", "serve"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let tail: &[&str] = if args.first() == Some(&"run") { &["--", "true"] } else { &[] };
+        for form in ["json", "jsonl", "yaml"] {
+            let answer = inbox(nowhere, &[args, &["--output", form], tail].concat()).await;
+            assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{args:?} {form}: {}", answer.err);
+            assert!(answer.err.contains("has no answer that could be written as data"), "{}", answer.err);
+        }
+    }
+}
