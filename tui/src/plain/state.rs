@@ -139,7 +139,10 @@ impl Plain {
             What::Update(update) => self.feed(at, update, &mut told),
             What::Line(line) => self.line(at, &line, &mut told),
             What::End => self.is_ending = true,
-            What::Answer(id, result) => self.answered(id, *result, &mut told),
+            What::Answer(id, result) => {
+                self.answered(id, *result, &mut told);
+                self.announce(at, id, &mut told);
+            }
         }
         if self.is_ending && self.sent.is_empty() {
             told.effects.push(Effect::Quit);
@@ -245,6 +248,10 @@ impl Plain {
     fn announce(&mut self, at: DateTime<Utc>, id: ProposalId, told: &mut Told) {
         let Some(proposal) = self.proposal(id).filter(|proposal| proposal.is_pending()) else { return };
         let Some(digest) = proposal.digest() else { return };
+        // What is on its way about it is told first.
+        if self.sent.contains_key(&id) {
+            return;
+        }
         let known = self.seen.get(&id).map(|seen| seen.digest);
         let verb = match known {
             Some(known) if known == Some(digest) => return,

@@ -252,6 +252,24 @@ fn an_own_decision_is_told_once_and_that_of_somebody_else_as_well() {
 }
 
 #[test]
+fn what_is_open_again_is_told_behind_the_answer_that_has_opened_it() {
+    let (mut room, ask) = Room::with_ask();
+    room.world.rejected(ask, "no");
+    room.pass_on();
+    room.say(&format!("undo {}", ask.short()));
+    room.world.undone(ask);
+    room.world.reviewed(1);
+    let before = room.lines.len();
+    room.pass_on();
+    assert_eq!(room.lines.len(), before);
+    let seq = room.world.log.last().unwrap().seq;
+    let recorded = Recorded { seq, revision: None, is_attached: true, lease: None };
+    room.give(What::Answer(ask, Box::new(Ok(recorded))));
+    let told = &room.lines[before..];
+    assert!(told[0].starts_with("undone  ") && told[1].starts_with("ask ") && told.len() == 2, "{told:?}");
+}
+
+#[test]
 fn a_decision_that_somebody_else_made_first_is_told_and_so_is_that_ours_was_not_made() {
     let (mut room, ask) = Room::with_ask();
     room.say(&format!("reject {} no", ask.short()));

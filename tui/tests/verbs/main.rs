@@ -13,6 +13,7 @@ mod codes;
 mod edit;
 mod golden;
 mod manual;
+mod plain;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod tables;
