@@ -55,6 +55,7 @@ pub struct Log {
 #[derive(Debug, Subcommand)]
 pub enum LogVerb {
     /// Have the gateway prove that nothing in its log was changed, left out or put in. Exit code 1: it is broken.
+    #[command(after_help = super::CODES)]
     Verify,
 }
 

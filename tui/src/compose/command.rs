@@ -40,6 +40,7 @@ pub(super) enum Verb {
     /// Start a command behind the supervisor's proxy.
     Run(Box<RunArgs>),
     /// Say whether this machine can isolate a command.
+    #[command(after_help = DOCTOR_CODES)]
     Doctor,
     /// Play the whole loop on this machine, with a scripted agent.
     Demo(DemoArgs),
@@ -75,6 +76,9 @@ pub(super) enum GatewayVerb {
         verb: ConfigVerb,
     },
 }
+
+/// Exit codes of `doctor`, as its help tells them.
+const DOCTOR_CODES: &str = "Exit codes: 0 it can, 1 it cannot, 2 usage.";
 
 /// Exit codes of `gateway status` and `gateway stop`, as their help tells them.
 const RUNNING_CODES: &str = "Exit codes: 0 done, 1 not done, 2 usage, 3 none runs.";

@@ -77,11 +77,13 @@ impl Room {
     }
 
     fn sent(&self) -> Vec<&Decision> {
-        let decision = |effect| match effect {
-            &Effect::Decide(ref decision) => Some(&**decision),
-            _ => None,
-        };
-        self.effects.iter().filter_map(decision).collect()
+        let mut sent = Vec::new();
+        for effect in &self.effects {
+            if let Effect::Decide(decision) = effect {
+                sent.push(&**decision);
+            }
+        }
+        sent
     }
 
     fn digest(&self, id: ProposalId) -> openshell_domain::id::Digest {
