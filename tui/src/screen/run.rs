@@ -75,8 +75,20 @@ pub async fn run(options: ScreenOptions) -> Result<Exit, ScreenError> {
     let watcher = tasks.spawn(watch::follow(options.gateway.clone(), inlet.clone()));
     let mut keys = JoinSet::new();
     keys.spawn(input::read(inlet.clone(), asked, watch));
-    let (gateway, preview) = (options.gateway, None);
-    let screen = Screen { model, theme, terminal, watch, inlet, tasks, keys, watcher, preview, gateway };
+    let screen = Screen {
+        model,
+        theme,
+        terminal,
+        watch,
+        inlet,
+        tasks,
+        keys,
+        watcher,
+        is_stopping: false,
+        is_behind: false,
+        preview: None,
+        gateway: options.gateway,
+    };
     screen.run(queue).await.or_else(|error| if error.is_gone() { Ok(HUNG_UP) } else { Err(error) })
 }
 
@@ -91,6 +103,10 @@ struct Screen {
     /// Who reads the keys; nobody while somebody else has the terminal.
     keys: JoinSet<()>,
     watcher: AbortHandle,
+    /// Whether it is to stop when all that has come was taken in.
+    is_stopping: bool,
+    /// Whether it goes on while the shell, or another program, has the terminal.
+    is_behind: bool,
     /// What finds out what the latest wording would change.
     preview: Option<AbortHandle>,
     gateway: PathBuf,
@@ -103,7 +119,7 @@ impl Screen {
         let mut batch = Vec::with_capacity(QUEUE);
         let mut next = Duration::ZERO;
         loop {
-            let is_due = self.model.is_dirty && !edit::is_away(&self.model);
+            let is_due = self.model.is_dirty && !self.is_behind && !edit::is_away(&self.model);
             if is_due && self.watch.elapsed() >= next {
                 self.model.is_dirty = false;
                 let (model, theme) = (&self.model, &self.theme);
@@ -111,7 +127,7 @@ impl Screen {
                 self.take_in(What::Drawn)?;
                 next = self.watch.elapsed() + FRAME;
             }
-            let is_due = self.model.is_dirty && !edit::is_away(&self.model);
+            let is_due = self.model.is_dirty && !self.is_behind && !edit::is_away(&self.model);
             let pause = next.saturating_sub(self.watch.elapsed());
             let due = self.model.arming.due();
             let rest = due.map(|due| due.saturating_sub(self.watch.elapsed())).unwrap_or_default();
@@ -119,7 +135,7 @@ impl Screen {
                 // Also between two frames: what comes in thousands must not hold up what comes behind it.
                 _ = queue.recv_many(&mut batch, QUEUE) => {}
                 () = sleep(pause), if is_due => {}
-                _ = seconds.tick(), if self.model.is_ticking() => batch.push(What::Tick),
+                _ = seconds.tick(), if self.is_behind || self.model.is_ticking() => batch.push(What::Tick),
                 () = sleep(rest), if due.is_some() => batch.push(What::Armed),
                 Some(_) = self.tasks.join_next() => {}
             }
@@ -127,6 +143,11 @@ impl Screen {
                 if let Some(exit) = self.take_in(what)? {
                     return Ok(exit);
                 }
+            }
+            if std::mem::take(&mut self.is_stopping) {
+                self.suspend().await?;
+            } else if self.is_behind {
+                self.retake()?;
             }
         }
     }
@@ -182,7 +203,7 @@ impl Screen {
                 Effect::Alert(asks) => self.terminal.alert(asks)?,
                 Effect::Repaint => self.terminal.spoil(),
                 Effect::Redraw => self.retake()?,
-                Effect::Suspend => self.suspend()?,
+                Effect::Suspend => self.is_stopping = true,
                 Effect::Quit(exit) => return Ok(Some(exit)),
             }
         }
@@ -191,8 +212,6 @@ impl Screen {
 
     /// Takes the terminal and its keys back from whoever had them.
     fn reclaim(&mut self) -> Result<(), ScreenError> {
-        let (asked, inlet) = (Answered::default(), self.inlet.clone());
-        self.keys.spawn(input::read(inlet, asked, self.watch));
         self.retake()
     }
 
@@ -228,14 +247,23 @@ impl Screen {
         });
     }
 
-    fn suspend(&mut self) -> Result<(), ScreenError> {
+    async fn suspend(&mut self) -> Result<(), ScreenError> {
+        // Whoever reads from a terminal that is another's is stopped for it, also when it was told to end.
+        self.keys.shutdown().await;
         self.terminal.suspend()?;
         self.retake()
     }
 
-    /// The terminal may have another size by now.
+    /// Takes the terminal, unless it is another program's still. It may have another size by now.
     fn retake(&mut self) -> Result<(), ScreenError> {
-        self.terminal.retake()?;
+        self.is_behind = !self.terminal.retake()?;
+        if self.is_behind {
+            self.keys = JoinSet::new();
+            return Ok(());
+        }
+        if self.keys.is_empty() {
+            self.keys.spawn(input::read(self.inlet.clone(), Answered::default(), self.watch));
+        }
         self.model.size = self.terminal.size()?;
         self.model.is_dirty = true;
         Ok(())

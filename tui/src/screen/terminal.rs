@@ -8,6 +8,7 @@ use std::io::{self, Stdout, Write};
 use std::mem::{ManuallyDrop, take};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
@@ -20,13 +21,17 @@ use crossterm::terminal::{
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
-use rustix::process::{Signal, kill_current_process_group};
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::termios::tcgetpgrp;
 
 /// Buttons and wheel (1000), told in the form that has room for every column (1006).
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 
 /// The mouse as it was.
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Whether the terminal is in the hands of the screen: a panic of any thread gives it back.
+static IS_HELD: AtomicBool = AtomicBool::new(false);
 
 type Inner = ratatui::Terminal<CrosstermBackend<Stdout>>;
 
@@ -68,10 +73,14 @@ impl Terminal {
         self.inner.draw(view).map(|_| ())
     }
 
-    /// Takes the terminal again, whoever had it meanwhile, and forgets what is on it.
-    pub(super) fn retake(&mut self) -> io::Result<()> {
+    /// Takes the terminal again, whoever had it meanwhile, and forgets what is on it. Not while another program is in
+    /// front: the kernel stops whoever changes the terminal from behind, and one that was told to end would not.
+    pub(super) fn retake(&mut self) -> io::Result<bool> {
+        if !is_in_front() {
+            return Ok(false);
+        }
         self.spoil();
-        enter()
+        enter().map(|()| true)
     }
 
     /// Forgets what is on the terminal: the next frame paints all of it. A window that was made smaller and as large as
@@ -80,13 +89,13 @@ impl Terminal {
         self.is_spoilt = true;
     }
 
-    /// Gives the terminal to the shell and stops, until the shell lets the program go on.
+    /// Gives the terminal to the shell and stops, until somebody lets the program go on: the shell, with the terminal
+    /// or without it, or what ends the program.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         give_back();
         // As the terminal would do it: what has started this (`cargo run`, a script) stops with it, or no shell would look.
         // Where no shell waits for that, the kernel ignores it.
-        kill_current_process_group(Signal::TSTP)?;
-        self.retake()
+        Ok(kill_current_process_group(Signal::TSTP)?)
     }
 
     /// Gives the terminal to another program, until [`Terminal::retake`].
@@ -120,8 +129,14 @@ impl Drop for Terminal {
     }
 }
 
+/// Whether the terminal is this program's to change. One that went away is: changing it fails, and says so.
+fn is_in_front() -> bool {
+    tcgetpgrp(io::stdin()).map_or(true, |front| front == getpgrp())
+}
+
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
+    IS_HELD.store(true, Ordering::SeqCst);
     claim(&mut io::stdout())
 }
 
@@ -143,8 +158,12 @@ fn hand_over(out: &mut impl Write, text: &str) -> io::Result<()> {
     execute!(out, CopyToClipboard::to_clipboard_from(text))
 }
 
-/// As much of it as can be done: what fails here has no one left to tell.
+/// As much of it as can be done: what fails here has no one left to tell. Nothing where it was given back before, since
+/// the terminal is another program's then; and not from behind, where it would stop for ever (see `Terminal::retake`).
 fn give_back() {
+    if !IS_HELD.swap(false, Ordering::SeqCst) || !is_in_front() {
+        return;
+    }
     let mut out = io::stdout();
     execute!(out, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
     out.flush().unwrap_or_default();

@@ -7,10 +7,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bell;
 mod resize;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod suspend;
+#[path = "../terminal/mod.rs"]
 mod terminal;
 
 use pty_process::blocking::Command;

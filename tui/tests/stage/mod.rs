@@ -61,6 +61,16 @@ impl Stage {
         stage
     }
 
+    /// A gateway that grants by itself what this policy covers, where the mode says so.
+    pub async fn with_orders(policy: &str) -> Self {
+        let mut stage = Self { folder: TempDir::new().unwrap(), stop: None };
+        let (db, socket) = (Some(stage.folder.path().join("inbox.db")), Some(stage.door()));
+        let auto_approve = Some(stage.folder.path().join("orders.yaml"));
+        std::fs::write(auto_approve.as_ref().unwrap(), policy).unwrap();
+        stage.serve(Settings { db, socket, auto_approve, ..Settings::default() }).await;
+        stage
+    }
+
     async fn serve(&mut self, args: Settings) {
         let gateway = Gateway::start(args).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

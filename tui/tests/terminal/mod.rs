@@ -1,5 +1,12 @@
 //! A terminal with a program in it: a pty whose other end is drawn, as terminals do, cell by cell.
 
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test file uses its part; a test that cannot go on has failed"
+)]
+
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, ExitStatus};
@@ -28,6 +35,8 @@ pub(crate) struct Screen {
     child: Child,
     pty: Arc<Pty>,
     parser: Arc<Mutex<vt100::Parser>>,
+    /// Everything that the program has written.
+    written: Arc<Mutex<Vec<u8>>>,
     is_gone: Arc<AtomicBool>,
     reader: JoinHandle<()>,
 }
@@ -45,6 +54,8 @@ impl Screen {
         let pty = Arc::new(pty);
         let parser = vt100::Parser::new(lines.try_into().unwrap(), columns.try_into().unwrap(), 0);
         let (parser, is_gone) = (Arc::new(Mutex::new(parser)), Arc::new(AtomicBool::new(false)));
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let copy = Arc::clone(&written);
         let (end, sink, is_over) = (Arc::clone(&pty), Arc::clone(&parser), Arc::clone(&is_gone));
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -52,15 +63,26 @@ impl Screen {
                 if is_over.load(Ordering::SeqCst) {
                     return;
                 }
+                copy.lock().unwrap().extend_from_slice(&bytes[..count]);
                 sink.lock().unwrap().process(&bytes[..count]);
             }
         });
-        Self { child, pty, parser, is_gone, reader }
+        Self { child, pty, parser, written, is_gone, reader }
     }
 
     /// What is on the screen, a line each, with nothing cut off at its end.
     pub(crate) fn text(&self) -> String {
         self.parser.lock().unwrap().screen().contents()
+    }
+
+    /// What the program has called the reviewer with (OSC 9), each time with a bell.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let written = self.written.lock().unwrap();
+        let text = String::from_utf8_lossy(&written);
+        let calls = text.split("\u{7}\u{1b}]9;").skip(1).filter_map(|call| call.split_once("\u{1b}\\"));
+        let calls: Vec<_> = calls.map(|(call, _)| call.to_owned()).collect();
+        assert_eq!(text.matches('\u{7}').count(), text.matches("\u{7}\u{1b}]9;").count(), "a bell alone");
+        calls
     }
 
     pub(crate) fn shows(&self, text: &str) {
