@@ -63,8 +63,13 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Draws one frame.
+    /// Draws one frame; none once the terminal was given back, so that what a panic says stays in sight.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        // Whoever gives it back waits for the end of a frame; the lock is one that its own thread may take again.
+        let _whole = io::stdout().lock();
+        if !IS_HELD.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         if take(&mut self.is_spoilt) {
             // Not `clear`, which asks where the cursor is: see `claim`.
             let area = Rect::from((Position::ORIGIN, self.inner.size()?));
@@ -161,10 +166,10 @@ fn hand_over(out: &mut impl Write, text: &str) -> io::Result<()> {
 /// As much of it as can be done: what fails here has no one left to tell. Nothing where it was given back before, since
 /// the terminal is another program's then; and not from behind, where it would stop for ever (see `Terminal::retake`).
 fn give_back() {
+    let mut out = io::stdout().lock();
     if !IS_HELD.swap(false, Ordering::SeqCst) || !is_in_front() {
         return;
     }
-    let mut out = io::stdout();
     execute!(out, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, Show).unwrap_or_default();
     out.flush().unwrap_or_default();
     disable_raw_mode().unwrap_or_default();
