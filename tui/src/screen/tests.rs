@@ -12,6 +12,7 @@ use super::view::view;
 pub(crate) mod acts;
 mod edits;
 mod hostile;
+mod mapper;
 mod narrow;
 mod repeats;
 mod reviewer;
