@@ -1,6 +1,6 @@
 //! The inbox for a screen reader: a line for each event, and a prompt.
 //!
-//! No cursor moves, no colours, no escapes: lines go out, lines come in. [`state`] decides what is said and what is
+//! No cursor moves, no colours, no escapes: lines go out, lines come in. `state` decides what is said and what is
 //! sent, and is pure; here is the shell that reads, writes and asks the clock. Called by [`crate::compose`].
 
 mod command;
