@@ -40,6 +40,7 @@ use crate::settings::InForce;
 mod ending;
 mod error;
 mod hello;
+mod links;
 mod surroundings;
 mod trust;
 
@@ -248,6 +249,9 @@ fn read_policy(path: &Path) -> Result<(Policy, String), RunError> {
     })?;
     for warning in loaded.warnings {
         eprintln!("warning: {}", Untrusted::new(&warning.in_file(&name)));
+    }
+    for line in links::told(&loaded.policy) {
+        eprintln!("warning: {}", Untrusted::new(&format!("{name}: {line}")));
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| unread(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
