@@ -11,6 +11,7 @@ use openshell_domain::id::{Digest, ProposalId};
 use super::back::{self, Made};
 use super::model::{Model, Overlay};
 use super::tab::Tab;
+use super::view;
 
 /// For how long something must have been on the screen before a key decides about it.
 pub const PAUSE: Duration = Duration::from_millis(300);
@@ -43,8 +44,8 @@ pub enum Subject {
     Decision(Made),
     /// The question whether a grant is to end.
     Revoke(Made),
-    /// The list of several proposals, by its number, and how many of them have been in sight.
-    Many(u32, usize),
+    /// One of a list of several proposals: the list's number, and its place in it.
+    Item(u32, usize),
 }
 
 /// What has been on the screen since when, and how the last key came.
@@ -108,12 +109,12 @@ impl Arming {
         self.shown.iter().map(|(_, since)| *since + PAUSE).filter(|due| *due > self.now).min()
     }
 
-    /// Uses the last key up for a decision; it is refused where no person has pressed it at what is on the screen. What
-    /// was used up, or refused here, decides nothing for as long as it repeats.
+    /// Uses the last key up for a decision about all of `subjects`; it is refused where no person has pressed it at what
+    /// is on the screen. What was used up, or refused here, decides nothing for as long as it repeats.
     ///
     /// # Errors
     /// Why nothing is decided.
-    pub fn pull(&mut self, subject: Option<Subject>) -> Result<(), &'static str> {
+    pub fn pull(&mut self, subjects: impl IntoIterator<Item = Subject>) -> Result<(), &'static str> {
         let Some(last) = self.last else { return Err(EARLY) };
         self.used = Some(last);
         if self.is_burst {
@@ -122,7 +123,9 @@ impl Arming {
         if self.is_held {
             return Err("a key that is held down decides once: let go, then press it again");
         }
-        let is_armed = subject.is_some_and(|subject| self.is_armed_at(subject, last.read));
+        let mut subjects = subjects.into_iter().peekable();
+        let is_something = subjects.peek().is_some();
+        let is_armed = is_something && subjects.all(|subject| self.is_armed_at(subject, last.read));
         is_armed.then_some(()).ok_or(EARLY)
     }
 }
@@ -139,7 +142,6 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     let asked = match &model.overlay {
         Overlay::Accept(accept) => Some(Subject::Risk(accept.proposal, accept.digest)),
         Overlay::Revoke(revoke) if revoke.is_chosen => revoke.grant().map(Subject::Revoke),
-        Overlay::Many(many) if !many.is_sent => Some(many.subject()),
         _ => None,
     };
     // The list lies over the detail.
@@ -149,7 +151,16 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
         Tab::Pending => (detail(model), back::offer(model).and_then(|offer| offer.last())),
         _ => (None, back::shown(model)),
     };
-    ask.into_iter().chain(made.map(Subject::Decision)).chain(asked).collect()
+    ask.into_iter().chain(made.map(Subject::Decision)).chain(asked).chain(listed(model)).collect()
+}
+
+/// What is in sight of the list of several proposals.
+pub fn listed(model: &Model) -> impl Iterator<Item = Subject> + use<> {
+    let listed = match &model.overlay {
+        Overlay::Many(many) if !many.is_sent => Some((many.serial, many.in_sight(view::many_room(model)))),
+        _ => None,
+    };
+    listed.into_iter().flat_map(|(serial, rows)| rows.map(move |row| Subject::Item(serial, row)))
 }
 
 /// The proposal in the detail.

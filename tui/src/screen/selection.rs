@@ -4,17 +4,19 @@
 //! comes meanwhile. What has findings is approved with others only once its detail was on the screen as it is now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use openshell_domain::id::{Digest, ProposalId};
 use openshell_domain::proposal::Proposal;
 
-use super::arming::Subject;
 use super::life::Life;
 use super::model::{Model, Place};
 use super::reason::{Reason, Words};
 use super::risk;
+use super::summary::{self, Summary};
+use super::view;
 use crate::client::Verb;
-use crate::review;
+use crate::{review, shown};
 
 /// The most that are decided at once.
 pub const MOST: usize = 100;
@@ -61,8 +63,6 @@ pub struct Many {
     pub items: Vec<Item>,
     /// The first item in sight.
     pub top: usize,
-    /// How many of them, from the first on, have been in sight.
-    pub seen: usize,
     /// One reason for all.
     pub reason: Reason,
     /// Whether it was sent: then it tells what becomes of each.
@@ -74,12 +74,18 @@ pub struct Many {
 pub struct Item {
     /// Which.
     pub id: ProposalId,
-    /// As it was when the list was opened.
+    /// As it was when the list was opened, like all that is told of it.
     pub digest: Option<Digest>,
+    /// What is asked for.
+    pub asked: Summary,
+    /// Which programs, and of which sandbox. Safe to show.
+    pub who: String,
     /// What an approval would newly allow.
     pub newly: String,
     /// Why it is left out.
     pub out: Option<String>,
+    /// Whether it has been in sight for long enough.
+    pub is_seen: bool,
 }
 
 impl Many {
@@ -107,30 +113,30 @@ impl Many {
             serial: model.selection.opened,
             items,
             top: 0,
-            seen: 0,
             reason: Reason::new(model.selection.words.clone()),
             is_sent: false,
         }
     }
 
-    /// Takes in that as many items as there is room for were drawn.
-    pub fn drawn(&mut self, room: usize) {
-        let top = self.top.min(self.items.len().saturating_sub(room));
-        if top <= self.seen {
-            self.seen = self.seen.max(top + room).min(self.items.len());
-        }
+    /// Which of them are in sight, where there is room for so many.
+    #[must_use]
+    pub fn in_sight(&self, room: usize) -> Range<usize> {
+        let top = self.top.min(self.last_top(room));
+        top..(top + room).min(self.items.len())
     }
 
-    /// Whether all of them have been in sight.
-    #[must_use]
-    pub fn is_seen(&self) -> bool {
-        self.seen >= self.items.len()
+    /// Moves what is in sight, as far as there is something.
+    pub fn scroll(&mut self, by: isize, room: usize) {
+        self.top = self.top.saturating_add_signed(by).min(self.last_top(room));
     }
 
-    /// What a key decides about: more of the list in sight is another question.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        Subject::Many(self.serial, self.seen)
+    fn last_top(&self, room: usize) -> usize {
+        self.items.len().saturating_sub(room)
+    }
+
+    /// Which of them have not been in sight for long enough.
+    pub fn unseen(&self) -> impl Iterator<Item = usize> {
+        self.items.iter().enumerate().filter(|(_, item)| !item.is_seen).map(|(row, _)| row)
     }
 
     /// What is not left out.
@@ -145,9 +151,29 @@ fn item(model: &Model, proposal: &Proposal, verb: Verb) -> Item {
     Item {
         id: proposal.id,
         digest: proposal.digest(),
+        asked: summary::of(&proposal.draft.rule),
+        who: who(proposal),
         newly: newly.unwrap_or_default(),
         out: objection(model, proposal, verb),
+        is_seen: false,
     }
+}
+
+fn who(proposal: &Proposal) -> String {
+    let others = proposal.draft.rule.binaries.len().saturating_sub(1);
+    let others = if others > 0 { format!(" +{others}") } else { String::new() };
+    format!(
+        "{}{others} · {}",
+        summary::basename(proposal.draft.binary()),
+        shown::visible(proposal.sandbox.as_str())
+    )
+}
+
+/// Whether the list shows all that is asked for.
+fn is_whole(model: &Model, proposal: &Proposal) -> bool {
+    let asked = summary::of(&proposal.draft.rule);
+    let is_one = asked.more == 0 && proposal.draft.rule.binaries.len() == 1;
+    is_one && asked.width() <= view::many_cells(model)
 }
 
 /// Why a proposal is not decided together with others.
@@ -170,9 +196,9 @@ fn objection(model: &Model, proposal: &Proposal, verb: Verb) -> Option<String> {
     let is_seen = model.selection.seen.get(&proposal.id) == Some(&review.digest);
     match review.findings.len() {
         // What is refused widens nothing.
-        _ if verb == Verb::Reject => None,
-        0 => None,
-        _ if is_seen => None,
+        _ if is_seen || verb == Verb::Reject => None,
+        0 if is_whole(model, proposal) => None,
+        0 => Some("it is longer than its line: look at it first".to_owned()),
         1 => Some("it has a finding: look at it first".to_owned()),
         many => Some(format!("it has {many} findings: look at it first")),
     }

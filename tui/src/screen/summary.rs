@@ -37,6 +37,12 @@ impl Summary {
         text::elide(&format!("{lead}{}", self.request(room)), cells)
     }
 
+    /// How many cells it takes to be named as a whole.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        text::width(&self.name(ProposalId(uuid::Uuid::nil()), usize::from(u16::MAX)))
+    }
+
     /// The same without its id: `PUT api.github.com/repos/…/notes.md`.
     #[must_use]
     pub fn request(&self, cells: usize) -> String {

@@ -264,7 +264,7 @@ pub(super) fn rows(buffer: &Buffer) -> Vec<String> {
     (0..area.height).map(|y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect()).collect()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub(super) fn text(buffer: &Buffer) -> String {
     rows(buffer).join("\n")
 }
 

@@ -78,7 +78,6 @@ fn take_in(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         What::Tick => tick(model, before),
         What::Drawn => {
-            many::drawn(model);
             model.arming.drawn(arming::subjects(model));
             model.is_dirty = false;
             Vec::new()

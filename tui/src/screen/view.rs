@@ -86,6 +86,12 @@ pub fn tabs_line(model: &Model, areas: &Areas) -> Option<Rect> {
     if areas.tabs.height > 0 { Some(areas.tabs) } else { (!is_said).then_some(areas.status) }
 }
 
+/// How many cells an item of the list of several proposals has for what is asked for.
+#[must_use]
+pub fn many_cells(model: &Model) -> usize {
+    model.areas().map_or(0, |areas| many::cells(&areas).saturating_sub(many::MARK))
+}
+
 /// How many items of the list of several proposals are in sight; 0 where it is not.
 #[must_use]
 pub fn many_room(model: &Model) -> usize {

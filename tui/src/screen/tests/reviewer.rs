@@ -4,7 +4,7 @@
 //! what is *on* it is read back from its cells: a decision must bear the number and the digest that stood there for
 //! 300 ms at least.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
@@ -28,8 +28,8 @@ use crate::screen::update::update;
 const SANDBOXES: u64 = 50;
 /// After that many the reviewer is as busy for as long again.
 const ASKS: u64 = 10_000;
-/// What reviewers press, one key after the other in their own time; `\n` is enter, `\x1b` escape, `\t` tab, `.` a
-/// look at the screen, `:` a long one.
+/// What reviewers press, one key after the other in their own time; `\n` is enter, `\x1b` escape, `\t` tab, `>`
+/// page down, `.` a look at the screen, `:` a long one.
 const HABITS: &[&str] = &[
     "a",
     "aa",
@@ -62,6 +62,7 @@ const HABITS: &[&str] = &[
     "\x1b\x1b: : a:y\x1b\x1b",
     "\x1b\x1bG: :a:y\x1b\x1b",
     "V:rno:\n\x1b\x1b",
+    "\x1b\x1b jjjjjjjjjjjjjjVrno>>:\n:\n:\n\x1b\x1b",
     "\x1b\x1bj:rno:\n\x1b",
     "\x1b\x1bG:rno:\n\x1b",
     "V.\x1b",
@@ -106,8 +107,8 @@ struct Desk {
     keys: VecDeque<char>,
     /// How long the reviewer looks before the next key.
     look: TimeDelta,
-    /// What of the list that is confirmed has been in sight, and since when.
-    listed: (u32, BTreeMap<ProposalId, DateTime<Utc>>),
+    /// What of the list that is confirmed is in sight since when, and what was so for long enough.
+    listed: (u32, BTreeMap<ProposalId, DateTime<Utc>>, BTreeSet<ProposalId>),
     /// Approvals and rejections.
     decided: [usize; 2],
     /// The same of several at once.
@@ -134,7 +135,7 @@ impl Desk {
             open: Vec::new(),
             keys: VecDeque::new(),
             look: TimeDelta::zero(),
-            listed: (0, BTreeMap::new()),
+            listed: (0, BTreeMap::new(), BTreeSet::new()),
             decided: [0; 2],
             batches: [0; 2],
             moved: 0,
@@ -192,20 +193,27 @@ impl Desk {
 
     /// Which items of the list that is confirmed stand on the screen, and since when.
     fn read_list(&mut self, screen: &str) {
-        let Overlay::Many(many) = &self.model.overlay else { return self.listed.1.clear() };
-        if self.listed.0 != many.serial {
-            self.listed = (many.serial, BTreeMap::new());
+        let (serial, since, long) = &mut self.listed;
+        let Overlay::Many(many) = &self.model.overlay else { return since.clear() };
+        if *serial != many.serial {
+            (*serial, *since, *long) = (many.serial, BTreeMap::new(), BTreeSet::new());
         }
-        for item in many.items.iter().filter(|item| screen.contains(&format!("+ {} ", item.id.short()))) {
-            self.listed.1.entry(item.id).or_insert(self.now);
+        for item in &many.items {
+            if screen.contains(&format!("+ {} ", item.id.short())) {
+                since.entry(item.id).or_insert(self.now);
+            } else if since.remove(&item.id).is_some_and(|since| self.now - since >= ARMED) {
+                long.insert(item.id);
+            }
         }
     }
 
     fn decides_many(&mut self, decisions: Vec<Decision>) {
         self.batches[usize::from(decisions[0].verb != Verb::Approve)] += 1;
         for decision in decisions {
-            let since = self.listed.1.get(&decision.proposal).expect("it was on the list, and in sight");
-            assert!(self.now - *since >= ARMED, "decided {} after it came", self.now - *since);
+            let (_, since, long) = &self.listed;
+            let since = since.get(&decision.proposal).map(|since| self.now - *since);
+            let is_long = since.is_some_and(|since| since >= ARMED) || long.contains(&decision.proposal);
+            assert!(is_long, "decided {since:?} after it came in sight");
             self.record(decision);
         }
     }
@@ -334,6 +342,7 @@ impl Desk {
             '\n' => KeyCode::Enter,
             '\x1b' => KeyCode::Esc,
             '\t' => KeyCode::Tab,
+            '>' => KeyCode::PageDown,
             letter => KeyCode::Char(letter),
         };
         let key = KeyEvent::new(code, KeyModifiers::NONE);

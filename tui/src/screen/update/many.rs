@@ -15,8 +15,18 @@ use crate::screen::selection::Many;
 use crate::screen::tab::Tab;
 use crate::screen::view;
 
-/// Takes in that what is in the detail has been on the screen for long enough.
+/// Takes in what has been on the screen for long enough: the detail, or a part of the list that is confirmed.
 pub(super) fn look(model: &mut Model) {
+    let listed: Vec<Subject> = arming::listed(model).filter(|shown| model.arming.is_armed(*shown)).collect();
+    if let Overlay::Many(many) = &mut model.overlay {
+        for subject in listed {
+            let Subject::Item(_, row) = subject else { continue };
+            if let Some(item) = many.items.get_mut(row) {
+                item.is_seen = true;
+            }
+        }
+        return;
+    }
     let Some(subject) = arming::detail(model).filter(|shown| model.arming.is_armed(*shown)) else { return };
     if let Subject::Detail(id, _, Some(digest)) = subject {
         model.selection.seen.insert(id, digest);
@@ -80,17 +90,10 @@ pub(super) fn open(model: &mut Model, verb: Verb) {
     model.overlay = Overlay::Many(Many { serial: model.selection.opened, ..many });
 }
 
-/// Takes in that the list was drawn, if it is open.
-pub(super) fn drawn(model: &mut Model) {
-    let room = view::many_room(model);
-    if let Overlay::Many(many) = &mut model.overlay {
-        many.drawn(room);
-    }
-}
-
 /// A key while the list is open.
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let page = isize::try_from(view::many_room(model)).unwrap_or(1);
+    let room = view::many_room(model);
+    let page = isize::try_from(room).unwrap_or(1);
     let Overlay::Many(many) = &mut model.overlay else { return Vec::new() };
     let by = match key.code {
         KeyCode::PageDown => page,
@@ -100,7 +103,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         _ => 0,
     };
     if by != 0 {
-        many.top = many.top.saturating_add_signed(by).min(many.items.len().saturating_sub(1));
+        many.scroll(by, room);
         return Vec::new();
     }
     if many.is_sent {
@@ -142,10 +145,10 @@ fn send(model: &mut Model) -> Vec<Effect> {
     let Overlay::Many(many) = model.overlay.clone() else { return Vec::new() };
     let nothing = many.included().next().is_none();
     let nothing = nothing.then(|| "all of them are left out: there is nothing to send".to_owned());
-    let unseen = many.items.len().saturating_sub(many.seen);
-    let unseen = (unseen > 0).then(|| format!("{unseen} more were not in sight: pgdn shows them"));
-    let pull = |model: &mut Model| model.arming.pull(Some(many.subject())).err().map(str::to_owned);
-    let objection = decision::away(model).or(nothing).or(unseen).or_else(|| pull(model));
+    let subjects: Vec<Subject> =
+        arming::listed(model).chain(many.unseen().map(|row| Subject::Item(many.serial, row))).collect();
+    let pull = |model: &mut Model| model.arming.pull(subjects).err().map(str::to_owned);
+    let objection = decision::away(model).or(nothing).or_else(|| unseen(model)).or_else(|| pull(model));
     if let Some(objection) = objection {
         model.say(objection);
         return Vec::new();
@@ -164,4 +167,16 @@ fn send(model: &mut Model) -> Vec<Effect> {
         model.selection.chosen.remove(&sent.proposal);
     }
     vec![Effect::DecideMany(sent)]
+}
+
+/// Shows the first of the list that was not in sight for long enough, and says so.
+fn unseen(model: &mut Model) -> Option<String> {
+    let room = view::many_room(model);
+    let Overlay::Many(many) = &mut model.overlay else { return None };
+    let (first, count) = (many.unseen().next()?, many.unseen().count());
+    if many.in_sight(room).contains(&first) {
+        return None;
+    }
+    many.top = first;
+    Some(format!("{count} of them were not in sight for long enough: look, then press it again"))
 }

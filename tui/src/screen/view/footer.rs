@@ -164,7 +164,8 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Hint> {
         }
         Overlay::Many(many) if many.is_sent => fixed(SENT, &|_| false),
         Overlay::Many(many) => {
-            let is_ready = away(model).is_none() && many.is_seen() && is_armed(many.subject());
+            let is_shown = arming::listed(model).all(is_armed);
+            let is_ready = away(model).is_none() && many.unseen().next().is_none() && is_shown;
             let keys = if many.verb == Verb::Reject { PROMPT } else { MANY };
             fixed(keys, &|key| !is_ready && (key == "y" || key == "enter"))
         }

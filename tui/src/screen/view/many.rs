@@ -10,20 +10,22 @@ use crate::screen::layout::Areas;
 use crate::screen::model::Model;
 use crate::screen::risk;
 use crate::screen::selection::{Item, Many};
-use crate::screen::summary;
 use crate::screen::text;
 use crate::screen::theme::Theme;
 
-/// How many cells the name of a sandbox gets.
-const SANDBOX: usize = 14;
+/// How many cells the mark before an item takes.
+pub(super) const MARK: usize = 2;
+
+/// How many lines an item has until it is sent: what is asked for, as whole as may be, and what that would change.
+const LINES: usize = 2;
 
 pub(super) fn draw(model: &Model, many: &Many, theme: &Theme, frame: &mut Frame<'_>, areas: &Areas) {
-    let cells = usize::from(areas.body.width).saturating_sub(4);
+    let cells = cells(areas);
     let (head, column) = head(many, theme, cells);
-    let room = room(head.len(), areas);
-    let top = many.top.min(many.items.len().saturating_sub(room));
+    let in_sight = many.in_sight(room(many, head.len(), areas));
+    let items = many.items.get(in_sight).unwrap_or_default();
     let mut lines = head;
-    lines.extend(many.items.iter().skip(top).take(room).map(|item| line(model, many, item, (theme, cells))));
+    lines.extend(items.iter().flat_map(|item| told(model, many, item, (theme, cells))));
     let count = many.included().count();
     let name = match (many.is_sent, many.verb) {
         (true, _) => format!("{count} sent: what becomes of them"),
@@ -38,12 +40,17 @@ pub(super) fn draw(model: &Model, many: &Many, theme: &Theme, frame: &mut Frame<
 
 /// How many items there is room for.
 pub(super) fn items(many: &Many, areas: &Areas) -> usize {
-    let cells = usize::from(areas.body.width).saturating_sub(4);
-    room(head(many, &Theme::plain(), cells).0.len(), areas)
+    room(many, head(many, &Theme::plain(), cells(areas)).0.len(), areas)
 }
 
-fn room(head: usize, areas: &Areas) -> usize {
-    usize::from(areas.body.height.saturating_sub(3)).saturating_sub(head).max(1)
+/// How many cells a line has.
+pub(super) fn cells(areas: &Areas) -> usize {
+    usize::from(areas.body.width).saturating_sub(4)
+}
+
+fn room(many: &Many, head: usize, areas: &Areas) -> usize {
+    let lines = usize::from(areas.body.height.saturating_sub(3)).saturating_sub(head);
+    (if many.is_sent { lines } else { lines / LINES }).max(1)
 }
 
 /// What the keys do, or the reason that is typed and where its cursor is.
@@ -63,26 +70,25 @@ fn head(many: &Many, theme: &Theme, cells: usize) -> (Vec<Line<'static>>, Option
     }
 }
 
-fn line(model: &Model, many: &Many, item: &Item, (theme, cells): (&Theme, usize)) -> Line<'static> {
+/// An item, before it is sent and afterwards.
+fn told(model: &Model, many: &Many, item: &Item, (theme, cells): (&Theme, usize)) -> Vec<Line<'static>> {
     let life = model.life(item.id).filter(|life| many.is_sent && Some(life.decision.digest) == item.digest);
     if let (Some(life), None) = (life, &item.out) {
-        return footer::life_line(life, theme, cells);
+        return vec![footer::life_line(life, theme, cells)];
     }
-    let name = model.proposal(item.id).map_or_else(
-        || item.id.short(),
-        |proposal| {
-            let name = summary::of(&proposal.draft.rule).name(item.id, cells * 2 / 5);
-            format!("{name}  {}", text::elide(proposal.sandbox.as_str(), SANDBOX))
-        },
-    );
-    let room = cells.saturating_sub(text::width(&name) + 4);
-    let (mark, words, style) = match &item.out {
-        Some(out) => ("– ", format!("left out: {out}"), theme.dim),
-        None => ("+ ", item.newly.clone(), theme.text),
+    let (mark, style, tint) = match &item.out {
+        Some(_) => ("– ", theme.dim, theme.dim),
+        None => ("+ ", theme.strong, theme.good),
     };
-    Line::from(vec![
-        Span::styled(mark, if item.out.is_some() { theme.dim } else { theme.good }),
-        Span::styled(name, if item.out.is_some() { theme.dim } else { theme.strong }),
-        Span::styled(format!("  {}", text::elide(&words, room)), style),
-    ])
+    let room = cells.saturating_sub(MARK);
+    let why = item.out.as_ref().map(|out| format!("left out: {out}"));
+    if many.is_sent {
+        let name = item.asked.name(item.id, cells * 2 / 5);
+        let why = text::elide(&why.unwrap_or_default(), room.saturating_sub(text::width(&name) + 2));
+        return vec![Line::styled(format!("{mark}{name}  {why}"), style)];
+    }
+    let asked = [Span::styled(mark, tint), Span::styled(item.asked.name(item.id, room), style)];
+    let words = format!("{} · {}", item.who, why.unwrap_or_else(|| item.newly.clone()));
+    let tone = if item.out.is_some() { theme.dim } else { theme.text };
+    vec![Line::from_iter(asked), Line::styled(format!("{:MARK$}{}", "", text::elide(&words, room)), tone)]
 }

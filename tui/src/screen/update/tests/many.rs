@@ -3,6 +3,7 @@
 use super::*;
 use crate::client::{Decision, Recorded};
 use crate::screen::msg::{Answer, What};
+use crate::screen::tests::{draw, text};
 use openshell_domain::id::Revision;
 
 /// Three asks of which the last has a finding that wants a second key, and one without any finding.
@@ -12,6 +13,32 @@ fn four() -> World {
     let clean = "endpoints: [{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: GET, path: /v1/items/a/b}}]}]\nbinaries: [{path: /usr/bin/curl}]";
     world.submit(4, "read_one", rule(clean), "reads one");
     world
+}
+
+/// Forty asks, all of them chosen and looked at.
+fn forty() -> World {
+    let mut world = World::new();
+    world.live();
+    for n in 1..=40 {
+        let path = format!("/v1/items/a/{n}");
+        let clean = format!(
+            "endpoints: [{{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: GET, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+        );
+        world.submit(n, "read_one", rule(&clean), "reads one");
+    }
+    world.press("g GV");
+    for id in world.model.selection.chosen.clone() {
+        let digest = world.model.proposal(id).unwrap().digest().unwrap();
+        world.model.selection.seen.insert(id, digest);
+    }
+    world
+}
+
+/// How many of the list were not in sight, as the screen says.
+fn unseen(world: &World) -> usize {
+    let note = world.model.note.clone().unwrap_or_default();
+    assert!(world.effects.is_empty() && note.contains("of them were not in sight for long enough"), "{note}");
+    note.split_once(' ').unwrap().0.parse().unwrap()
 }
 
 fn sent(world: &World) -> Vec<Decision> {
@@ -195,35 +222,87 @@ fn what_is_decided_elsewhere_is_not_chosen_any_more() {
 #[test]
 fn what_was_not_in_sight_is_not_decided() {
     for (open, send) in [("a", "y"), ("r", "\n")] {
-        let mut world = World::new();
-        world.live();
-        for n in 1..=40 {
-            let path = format!("/v1/items/a/{n}");
-            let clean = format!(
-                "endpoints: [{{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: GET, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
-            );
-            world.submit(n, "read_one", rule(&clean), "reads one");
-        }
-        world.press("g GV");
-        for id in world.model.selection.chosen.clone() {
-            let digest = world.model.proposal(id).unwrap().digest().unwrap();
-            world.model.selection.seen.insert(id, digest);
-        }
+        let mut world = forty();
         world.press(open);
         assert_eq!(out(&world), vec![None; 40]);
         world.paste("not now");
         world.press(send);
-        let note = world.model.note.clone().unwrap_or_default();
-        assert!(world.effects.is_empty() && note.contains("more were not in sight: pgdn"), "{note}");
-        for _ in 0..2 {
-            world.key(KeyCode::PageDown, KeyModifiers::NONE);
-        }
+        let left = unseen(&world);
+        assert!(left > 20, "{left} of forty on eighteen lines");
         world.give(What::Drawn);
         world.after(100);
         let key = if send == "y" { KeyCode::Char('y') } else { KeyCode::Enter };
-        world.strike(crossterm::event::KeyEvent::new(key, KeyModifiers::NONE), true);
-        assert!(world.effects.is_empty(), "the last of them have only just come");
+        let key = crossterm::event::KeyEvent::new(key, KeyModifiers::NONE);
+        world.strike(key, true);
+        assert!(world.effects.is_empty(), "these have only just come");
+        let (page, mut rest) = (40 - left, left);
+        while rest > page {
+            rest -= page;
+            world.press(send);
+            assert_eq!(unseen(&world), rest, "page by page");
+        }
         world.press(send);
         assert_eq!(sent(&world).len(), 40);
     }
+}
+
+/// Kills: taking for seen what flashed by while somebody went to the end of the list.
+#[test]
+fn what_flashed_by_is_shown_again_before_it_is_decided() {
+    let mut world = forty();
+    world.press("a");
+    world.give(What::Drawn);
+    world.after(1_000);
+    for _ in 0..3 {
+        world.strike(KeyCode::PageDown.into(), true);
+        world.give(What::Drawn);
+        world.after(50);
+    }
+    world.press("y");
+    assert!(unseen(&world) > 0);
+    let Overlay::Many(many) = &world.model.overlay else { panic!("{:?}", world.model.overlay) };
+    assert_eq!(Some(many.top), many.unseen().next(), "it is the first of those that is shown");
+    world.press("yy");
+    assert!(world.effects.is_empty(), "page by page");
+    world.press("y");
+    assert_eq!(sent(&world).len(), 40);
+}
+
+/// Kills: a list that shows another wording than the one whose digest it sends.
+#[test]
+fn the_list_shows_the_wording_that_it_sends() {
+    let mut world = four();
+    world.press("g  a");
+    let screen = |world: &World| text(draw(&world.model).backend().buffer());
+    let before = screen(&world);
+    assert!(before.contains("/v1/items/a/b"), "{before}");
+    world.reworded(
+        4,
+        rule("endpoints: [{host: b.example.net, port: 443}]\nbinaries: [{path: /usr/bin/curl}]"),
+    );
+    let list = |screen: &str| screen.split_once("Approve 2 of 2").unwrap().1.to_owned();
+    assert_eq!(list(&screen(&world)), list(&before));
+}
+
+/// Kills: approving with others what nobody has looked at, and whose path does not fit on its line.
+#[test]
+fn what_does_not_fit_on_its_line_is_left_out_until_it_was_looked_at() {
+    let mut world = World::new();
+    world.live();
+    for (n, path) in [(4, "/v1/items/a".to_owned()), (5, format!("/v1/items{}", "/a".repeat(60)))] {
+        world.denied("HEAD", &path, 1);
+        let clean = format!(
+            "endpoints: [{{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: HEAD, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+        );
+        world.submit(n, "read_one", rule(&clean), "reads one");
+        assert_eq!(world.model.proposal(id(n)).unwrap().review.as_ref().unwrap().findings, []);
+    }
+    world.model.selection.chosen = [id(4), id(5)].into();
+    world.tap('a', true);
+    assert_eq!(out(&world), [Some("it is longer than its line: look at it first".to_owned()), None]);
+    world.tap('x', true);
+    let digest = world.model.proposal(id(5)).unwrap().digest().unwrap();
+    world.model.selection.seen.insert(id(5), digest);
+    world.tap('a', true);
+    assert_eq!(out(&world), [None, None]);
 }
