@@ -29,6 +29,7 @@ pub mod risk;
 mod run;
 pub mod sandboxes;
 pub mod selection;
+pub mod sight;
 pub mod sorted;
 pub mod summary;
 pub mod tab;

@@ -11,7 +11,7 @@ use openshell_domain::id::{Digest, ProposalId};
 use super::back::{self, Made};
 use super::model::{Model, Overlay};
 use super::tab::Tab;
-use super::view;
+use super::{sight, view};
 
 /// For how long something must have been on the screen before a key decides about it.
 pub const PAUSE: Duration = Duration::from_millis(300);
@@ -38,6 +38,10 @@ pub struct Press {
 pub enum Subject {
     /// A proposal in this wording, with this difference and these findings.
     Detail(ProposalId, u32, Option<Digest>),
+    /// All of it that an approval needs.
+    Whole(ProposalId, Digest),
+    /// A line of that, of so many, where it does not fit.
+    Line(ProposalId, Digest, usize, usize),
     /// The question whether its risk is accepted.
     Risk(ProposalId, Option<Digest>),
     /// A decision that was made, or the offer to undo it.
@@ -91,6 +95,11 @@ impl Arming {
         self.is_held = is_again || press.key.kind == KeyEventKind::Repeat;
         self.used = is_again.then_some(press);
         self.last = Some(press);
+    }
+
+    /// What has been shown for long enough.
+    pub fn armed(&self) -> impl Iterator<Item = Subject> {
+        self.shown.iter().filter(|(_, since)| self.now >= *since + PAUSE).map(|(subject, _)| *subject)
     }
 
     /// Whether a key that is pressed now could decide.
@@ -151,7 +160,12 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
         Tab::Pending => (detail(model), back::offer(model).and_then(|offer| offer.last())),
         _ => (None, back::shown(model)),
     };
-    ask.into_iter().chain(made.map(Subject::Decision)).chain(asked).chain(listed(model)).collect()
+    ask.into_iter()
+        .chain(made.map(Subject::Decision))
+        .chain(asked)
+        .chain(listed(model))
+        .chain(sight::subjects(model))
+        .collect()
 }
 
 /// What is in sight of the list of several proposals.

@@ -13,6 +13,7 @@ use super::life::Life;
 use super::model::{Model, Place};
 use super::reason::{Reason, Words};
 use super::risk;
+use super::sight::Part;
 use super::summary::{self, Summary};
 use super::view;
 use crate::client::Verb;
@@ -30,6 +31,8 @@ pub struct Selection {
     pub anchor: Option<ProposalId>,
     /// What has been on the screen for long enough, as it was then.
     pub seen: BTreeMap<ProposalId, Digest>,
+    /// What of a longer one has been.
+    pub part: Part,
     /// Words that were typed for several and not sent.
     pub words: Words,
     /// How many lists were opened: each is another one.

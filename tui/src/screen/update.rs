@@ -104,6 +104,7 @@ fn resized(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
     model.size = size;
     tabs::in_sight(model);
     model.arming.forget();
+    model.selection.part.rewrap();
     vec![Effect::Repaint]
 }
 

@@ -26,6 +26,7 @@ pub(super) use typed::typed;
 
 use super::layout::{Areas, SMALLEST};
 use super::model::{Model, Overlay};
+use super::sight::Sight;
 use super::tab::Tab;
 use super::theme::Theme;
 use super::{decided, edit, log, policy, sandboxes, why};
@@ -84,6 +85,12 @@ fn areas(model: &Model, frame: &Frame<'_>) -> Option<Areas> {
 pub fn tabs_line(model: &Model, areas: &Areas) -> Option<Rect> {
     let is_said = model.note.is_some() || model.latest_life().is_some();
     if areas.tabs.height > 0 { Some(areas.tabs) } else { (!is_said).then_some(areas.status) }
+}
+
+/// What of the detail is in sight; `None` where there is none.
+#[must_use]
+pub fn sight(model: &Model) -> Option<Sight> {
+    detail::sight(model, &model.areas()?)
 }
 
 /// How many cells an item of the list of several proposals has for what is asked for.

@@ -11,6 +11,10 @@ use super::world::{World, id};
 pub(super) fn risky() -> World {
     let mut world = World::with_three();
     world.press("G");
+    // Looked at where there is room for all of it.
+    world.resize(200, 60);
+    world.press("j");
+    world.resize(80, 24);
     world
 }
 

@@ -12,6 +12,7 @@ use crate::screen::lease::{self, Menu};
 use crate::screen::model::{Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::risk::{self, Accept};
+use crate::screen::sight;
 
 /// Approves what is shown, or asks for the second key first.
 pub(super) fn approve(model: &mut Model, lease: &'static str) -> Vec<Effect> {
@@ -32,6 +33,7 @@ pub(super) fn approve(model: &mut Model, lease: &'static str) -> Vec<Effect> {
 /// Asks for how long.
 pub(super) fn choose(model: &mut Model) {
     let objection = decision::objection(model).or_else(|| decision::objection_to_approval(model));
+    let objection = objection.or_else(|| sight::show(model));
     if let Some(objection) = objection {
         model.say(objection);
         return;

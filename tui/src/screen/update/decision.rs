@@ -15,6 +15,7 @@ use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Link, Model, Overlay, Standing};
 use crate::screen::msg::{Answer, Effect};
 use crate::screen::reason::Words;
+use crate::screen::sight;
 use crate::screen::summary;
 use crate::screen::tab::Tab;
 
@@ -107,8 +108,13 @@ impl Said {
 pub(super) fn may(model: &mut Model, verb: Verb) -> bool {
     let approval = (verb == Verb::Approve).then(|| objection_to_approval(model)).flatten();
     let objection = objection(model).or(approval);
-    let pull = |model: &mut Model| model.arming.pull(arming::detail(model)).err().map(str::to_owned);
-    let objection = objection.or_else(|| pull(model));
+    let is_approval = verb == Verb::Approve;
+    let unseen = |model: &mut Model| is_approval.then(|| sight::show(model)).flatten();
+    let objection = objection.or_else(|| unseen(model)).or_else(|| {
+        let needed = if is_approval { sight::needed(model) } else { Vec::new() };
+        let subjects: Vec<_> = arming::detail(model).into_iter().chain(needed).collect();
+        model.arming.pull(subjects).err().map(str::to_owned)
+    });
     let may = objection.is_none();
     if let Some(objection) = objection {
         model.say(objection);

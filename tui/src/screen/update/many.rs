@@ -12,25 +12,25 @@ use crate::screen::model::{Model, Overlay, Place};
 use crate::screen::msg::Effect;
 use crate::screen::risk;
 use crate::screen::selection::Many;
+use crate::screen::sight;
 use crate::screen::tab::Tab;
 use crate::screen::view;
 
-/// Takes in what has been on the screen for long enough: the detail, or a part of the list that is confirmed.
+/// Takes in what has been on the screen for long enough: of the detail, or of the list that is confirmed.
 pub(super) fn look(model: &mut Model) {
-    let listed: Vec<Subject> = arming::listed(model).filter(|shown| model.arming.is_armed(*shown)).collect();
     if let Overlay::Many(many) = &mut model.overlay {
-        for subject in listed {
-            let Subject::Item(_, row) = subject else { continue };
+        let listed = model.arming.armed().filter_map(|subject| match subject {
+            Subject::Item(serial, row) if serial == many.serial => Some(row),
+            _ => None,
+        });
+        for row in listed {
             if let Some(item) = many.items.get_mut(row) {
                 item.is_seen = true;
             }
         }
         return;
     }
-    let Some(subject) = arming::detail(model).filter(|shown| model.arming.is_armed(*shown)) else { return };
-    if let Subject::Detail(id, _, Some(digest)) = subject {
-        model.selection.seen.insert(id, digest);
-    }
+    sight::look(model);
 }
 
 /// Chooses what is selected, or not any more, and goes on to the next row.

@@ -4,6 +4,7 @@ mod approval;
 mod arming;
 mod back;
 mod many;
+mod sight;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use openshell_domain::id::Digest;
@@ -74,6 +75,7 @@ fn decided_elsewhere_refuses_until_shown_again() {
 #[test]
 fn a_wording_that_changed_under_the_detail_refuses_until_shown_again() {
     let mut world = World::with_three();
+    world.resize(200, 60);
     let old = world.model.detail.clone().unwrap().digest;
     let mut inbox = world.unseen();
     let proposal = inbox.proposals.get_mut(&world.selected()).unwrap();
@@ -91,6 +93,7 @@ fn a_wording_that_changed_under_the_detail_refuses_until_shown_again() {
 #[test]
 fn a_difference_that_changed_under_the_detail_refuses_until_shown_again() {
     let mut world = World::with_three();
+    world.resize(200, 60);
     let old = world.model.detail.clone().unwrap();
     world.granted(9, "write_all", put("/repos/o/**"));
     world.reviewed(1);

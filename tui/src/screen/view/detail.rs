@@ -21,6 +21,7 @@ use crate::screen::keys::Action;
 use crate::screen::layout::Areas;
 use crate::screen::life;
 use crate::screen::model::{Detail, Focus, Model, Overlay, Standing};
+use crate::screen::sight::Sight;
 use crate::screen::summary;
 use crate::screen::tab::Tab;
 use crate::screen::text;
@@ -44,7 +45,7 @@ pub(super) fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, areas: &
     let room = usize::from(areas.detail.width).saturating_sub(edge.width() + text::width(&what) + 8);
     let name = format!("{}{what}", text::elide(proposal.sandbox.as_str(), room));
     let mut block = pane::frame(theme, is_focused, &name).title(edge.right_aligned());
-    let Document { lines, left_out } = document(model, detail, theme, areas);
+    let Document { lines, left_out, .. } = document(model, detail, theme, areas);
     let scroll = if is_focused { detail.scroll } else { 0 };
     let hidden = left_out + lines.len().saturating_sub(scroll + areas.detail_lines());
     if hidden > 0 {
@@ -79,10 +80,25 @@ pub(super) fn length(model: &Model, areas: &Areas) -> usize {
     model.detail.as_ref().map_or(0, |detail| document(model, detail, &theme, areas).lines.len())
 }
 
+/// What of the detail is in sight, where it lies open.
+pub(super) fn sight(model: &Model, areas: &Areas) -> Option<Sight> {
+    let detail = model.detail.as_ref()?;
+    let Document { facts, is_enough, .. } = document(model, detail, &Theme::plain(), areas);
+    let (first, last) = match model.focus {
+        Focus::Detail => (detail.scroll, detail.scroll + areas.detail_lines()),
+        Focus::List => (0, 0),
+    };
+    Some(Sight { is_enough, lines: facts, rows: first.min(facts)..last.min(facts) })
+}
+
 /// The lines of the detail, and how many more there would be in full.
 struct Document {
     lines: Vec<Line<'static>>,
+    /// How many of them stand above what the agent says.
+    facts: usize,
     left_out: usize,
+    /// Whether an approval needs no more than these, which are all in sight.
+    is_enough: bool,
 }
 
 fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Document {
@@ -101,11 +117,12 @@ fn document(model: &Model, detail: &Detail, theme: &Theme, areas: &Areas) -> Doc
     // place whatever stands in it.
     let room = areas.detail_lines();
     let air = if is_full { plan.open() } else { plan.fit(room.saturating_sub(unverified::FEWEST)) };
-    let left_out = plan.left_out();
+    let (left_out, is_enough) = (plan.left_out(), !is_full && plan.is_enough(room));
     let mut lines = plan.lines(air);
+    let facts = lines.len();
     let left = if is_full { usize::MAX } else { room.saturating_sub(lines.len()) };
     lines.extend(words(left));
-    Document { lines, left_out }
+    Document { lines, facts, left_out, is_enough }
 }
 
 /// What has changed under the frozen detail.

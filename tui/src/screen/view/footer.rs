@@ -15,6 +15,7 @@ use crate::screen::keys::{
 use crate::screen::layout::Areas;
 use crate::screen::life::{Life, Stage};
 use crate::screen::model::{Model, Overlay};
+use crate::screen::sight;
 use crate::screen::tab::Tab;
 use crate::screen::text;
 use crate::screen::theme::Theme;
@@ -181,10 +182,11 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_barred = is_stuck || objection_to_approval(model).is_some();
     let is_away = away(model).is_some();
     let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
+    let is_unseen = !sight::was_enough(model);
     let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
     let is_asleep = |action| match action {
         Action::Approve | Action::Reject if has_chosen => is_away,
-        Action::Approve => is_barred || is_new,
+        Action::Approve => is_barred || is_new || is_unseen,
         Action::Lease => is_barred,
         Action::Reject => is_stuck,
         Action::Undo => {

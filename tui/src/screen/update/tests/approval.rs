@@ -78,6 +78,7 @@ fn offline_no_lease_is_chosen_and_none_is_sent() {
 fn what_wants_a_second_key_is_approved_by_that_and_by_no_other() {
     for other in ["a", "A", "\n", "\x1b", "n", "Y", "j"] {
         let mut world = World::with_three();
+        world.resize(200, 60);
         world.press("Ga");
         assert!(matches!(world.model.overlay, Overlay::Accept(_)));
         assert!(decisions(&world).is_empty(), "not by one key");
@@ -95,6 +96,7 @@ fn what_wants_a_second_key_is_approved_by_that_and_by_no_other() {
 #[test]
 fn a_chosen_lease_wants_the_second_key_too_and_a_rejection_none() {
     let mut world = World::with_three();
+    world.resize(200, 60);
     world.press("GA3");
     assert!(decisions(&world).is_empty());
     world.press("y");
@@ -108,6 +110,7 @@ fn a_chosen_lease_wants_the_second_key_too_and_a_rejection_none() {
 #[test]
 fn the_question_must_have_been_on_the_screen_as_well() {
     let mut world = World::with_three();
+    world.resize(200, 60);
     world.press("Ga");
     world.give(What::Drawn);
     world.after(200);
@@ -125,6 +128,7 @@ fn the_question_must_have_been_on_the_screen_as_well() {
 fn menu_and_question_are_about_what_they_were_opened_for() {
     for keys in ["A", "Ga"] {
         let mut world = World::with_three();
+        world.resize(200, 60);
         world.press(keys);
         world.press("");
         let about = world.selected();

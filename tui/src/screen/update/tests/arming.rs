@@ -54,6 +54,7 @@ fn a_resize_begins_anew() {
 #[test]
 fn a_new_wording_under_the_same_id_begins_anew() {
     let mut world = World::with_three();
+    world.resize(200, 60);
     world.press("?");
     world.press("\x1b");
     world.granted(9, "write_all", put("/repos/o/**"));
@@ -147,6 +148,7 @@ fn a_key_that_is_held_down_decides_once_and_moves_all_the_way() {
     world.press("a");
     assert_eq!(decisions(&world).len(), 2);
     let mut world = World::with_three();
+    world.resize(200, 60);
     for _ in 0..2 {
         world.after(33);
         world.tap('j', true);

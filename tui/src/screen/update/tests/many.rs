@@ -59,6 +59,7 @@ fn out(world: &World) -> Vec<Option<String>> {
 #[test]
 fn space_chooses_and_goes_on_and_escape_ends_it() {
     let mut world = four();
+    world.resize(200, 60);
     world.press("gg  ");
     assert_eq!(world.model.selection.chosen, [id(4), id(1)].into());
     assert_eq!(world.selected(), id(2));

@@ -53,6 +53,9 @@ const ORDER: [(Place, usize); 23] = [
     (Place::Findings, 5),
 ];
 
+/// Without which forms nothing is approved; all parts are there in their shortest.
+const NEEDED: [(Place, usize); 2] = [(Place::Binaries, 1), (Place::Findings, 1)];
+
 /// Where a blank line does good, the best place first; [`None`] is before the agent's words.
 const AIR: [Option<Place>; 4] = [Some(Place::Newly), Some(Place::Binaries), Some(Place::Ask), None];
 
@@ -95,7 +98,7 @@ impl Plan {
 
     /// Chooses what goes into `room` lines, and returns how many are left over.
     pub(super) fn fit(&mut self, room: usize) -> usize {
-        let mut used: usize = self.0.values().map(|part| part.length(0)).sum();
+        let mut used = self.used();
         for (place, form) in ORDER {
             let Some(part) = self.0.get_mut(&place).filter(|part| form < part.forms.len()) else { continue };
             let with = used - part.length(part.chosen) + part.length(form);
@@ -105,6 +108,18 @@ impl Plan {
             }
         }
         room.saturating_sub(used)
+    }
+
+    /// Whether `room` lines, as chosen, show all that an approval needs.
+    pub(super) fn is_enough(&self, room: usize) -> bool {
+        let is_there = |(place, form): &(Place, usize)| {
+            self.0.get(place).is_none_or(|part| part.chosen >= (*form).min(part.fullest()))
+        };
+        self.used() <= room && NEEDED.iter().all(is_there)
+    }
+
+    fn used(&self) -> usize {
+        self.0.values().map(|part| part.length(part.chosen)).sum()
     }
 
     /// The lines as chosen, with at most `air` blank ones between them.
