@@ -105,13 +105,16 @@ pub fn look(model: &mut Model) {
 /// Shows the first line of the detail that was not in sight for long enough, if it is not in sight now, and says how
 /// many these are.
 pub fn show(model: &mut Model) -> Option<String> {
-    let (id, digest, sight) = sight(model).filter(|(_, _, sight)| !sight.is_enough)?;
+    let focus = model.focus;
+    sight(model).filter(|(_, _, sight)| !sight.is_enough)?;
+    // Lines are counted as they stand in full.
+    model.focus = Focus::Detail;
+    let (id, digest, sight) = sight(model)?;
     let unseen: Vec<usize> = unseen(model, (id, digest, sight.lines)).collect();
     let (first, count) = (*unseen.first()?, unseen.len());
-    if sight.rows.contains(&first) {
+    if focus == Focus::Detail && sight.rows.contains(&first) {
         return None;
     }
-    model.focus = Focus::Detail;
     let last = view::detail_overflow(model);
     if let Some(detail) = &mut model.detail {
         detail.scroll = first.min(last);
