@@ -9,8 +9,11 @@ use openshell_domain::id::{Digest, EventId, ProposalId, Revision, RunId, Sandbox
 use openshell_domain::inbox::Inbox;
 use openshell_domain::node::from_yaml;
 use openshell_domain::policy::Rule;
-use openshell_domain::policy::read::{Source, rule_from_node};
+use openshell_domain::policy::effective::Composition;
+use openshell_domain::policy::read::{Source, policy_from_bytes, rule_from_node};
 use openshell_domain::proposal::{Draft, Lease, Origin};
+use openshell_domain::review::Review;
+use openshell_domain::state::Sandbox;
 use openshell_inbox::client::watch::{Connection, Update};
 use openshell_inbox::screen::arming::Press;
 use openshell_inbox::screen::model::Model;
@@ -77,6 +80,10 @@ impl Feed {
             inbox.apply(&envelope).unwrap();
         }
         feed.take(What::Feed(Update::Snapshot(Box::new(inbox))));
+        let review = feed.review();
+        for n in 0..count {
+            feed.take(What::Feed(Update::Reviewed(id(n), Box::new(review.clone()))));
+        }
         feed.take(What::Feed(Update::Connection(Connection::Live)));
         feed.draw(|| ());
         feed
@@ -110,12 +117,24 @@ impl Feed {
         self.time(What::Key(Press { key, read, is_alone: true }))
     }
 
-    /// How long `update` and `view` take; what the terminal does with the frame then is not theirs.
+    /// How long `update` and `view` take, with what is taken in of the frame afterwards; what the terminal does with it
+    /// in between is not theirs.
     fn time(&mut self, what: What) -> [Duration; 2] {
         self.at += Duration::from_millis(5);
         let (begun, had) = (Instant::now(), processor());
         self.take(what);
-        self.draw(|| [begun.elapsed(), processor() - had])
+        let until = self.draw(|| [begun.elapsed(), processor() - had]);
+        let (begun, had) = (Instant::now(), processor());
+        self.take(What::Drawn);
+        [until[0] + begun.elapsed(), until[1] + (processor() - had)]
+    }
+
+    /// What an ask would change, as the gateway says; of the same kind for all of them.
+    fn review(&self) -> Review {
+        let policy = "version: 1\nnetwork_policies: {}\n";
+        let base = policy_from_bytes(policy.as_bytes()).unwrap().policy;
+        let ground = Sandbox { composition: Composition::new(base), ..Sandbox::default() };
+        Review::of(&ground, id(0), &self.draft(0), &[])
     }
 
     fn uptime(&self) -> Duration {
@@ -142,12 +161,7 @@ impl Feed {
     fn submitted(&mut self) -> Envelope {
         let n = self.next;
         self.next += 1;
-        let draft = Draft {
-            number: 1,
-            rule_name: "put_item".parse().unwrap(),
-            rule: self.rule(n),
-            rationale: "one more".to_owned(),
-        };
+        let draft = self.draft(n);
         let event = Event::ProposalSubmitted {
             proposal: id(n),
             run: RunId(uuid::Uuid::from_u128(7)),
@@ -158,6 +172,15 @@ impl Feed {
             validation_result: String::new(),
         };
         self.envelope(n, ActorKind::Agent, event)
+    }
+
+    fn draft(&self, n: u128) -> Draft {
+        Draft {
+            number: 1,
+            rule_name: "put_item".parse().unwrap(),
+            rule: self.rule(n),
+            rationale: "one more".to_owned(),
+        }
     }
 
     /// Most ask for something of their own; one in eight asks again for what was asked for before.

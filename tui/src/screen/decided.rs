@@ -63,7 +63,7 @@ pub(super) fn narrow(model: &mut Model, wanted: Option<ProposalId>) {
 }
 
 fn passes(model: &Model, id: ProposalId) -> bool {
-    model.proposal(id).is_some_and(|proposal| model.decided.filter.passes(proposal, 0))
+    model.proposal(id).is_some_and(|proposal| model.decided.filter.passes(proposal, || 0))
 }
 
 /// Takes in what an event has done to a proposal.

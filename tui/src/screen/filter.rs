@@ -82,10 +82,10 @@ impl Filter {
         }
     }
 
-    /// Whether a proposal is left, for which agents wait or do not.
+    /// Whether a proposal is left; `agents` says how many wait for it, where that is asked for.
     #[must_use]
-    pub fn passes(&self, proposal: &Proposal, agents: u32) -> bool {
-        self.words.iter().all(|word| word.is_in(proposal, agents))
+    pub fn passes(&self, proposal: &Proposal, agents: impl Fn() -> u32) -> bool {
+        self.words.iter().all(|word| word.is_in(proposal, &agents))
     }
 }
 
@@ -96,7 +96,7 @@ impl Word {
         Self { about, text: text.to_owned() }
     }
 
-    fn is_in(&self, proposal: &Proposal, agents: u32) -> bool {
+    fn is_in(&self, proposal: &Proposal, agents: impl Fn() -> u32) -> bool {
         let (draft, wanted) = (&proposal.draft, self.text.as_str());
         let mut endpoints = draft.rule.endpoints.iter();
         let mut binaries = draft.rule.binaries.iter().map(|binary| binary.path.as_str());
@@ -105,7 +105,7 @@ impl Word {
             About::Host => endpoints.any(|endpoint| has(&endpoint.host, wanted)),
             About::Binary => binaries.any(|path| has(path, wanted)),
             About::Status => {
-                has(proposal.status.as_str(), wanted) || (agents > 0 && "waiting".starts_with(wanted))
+                has(proposal.status.as_str(), wanted) || ("waiting".starts_with(wanted) && agents() > 0)
             }
             About::Layer => {
                 let is_l7 = endpoints.all(openshell_domain::policy::Endpoint::is_l7);

@@ -43,7 +43,7 @@ impl Model {
     /// Whether a proposal has a row, or a part in one, as far as the reviewer says.
     #[must_use]
     pub fn passes(&self, proposal: &Proposal) -> bool {
-        !self.list.hidden.has(proposal) && self.list.filter.passes(proposal, self.agents_waiting(proposal))
+        !self.list.hidden.has(proposal) && self.list.filter.passes(proposal, || self.agents_waiting(proposal))
     }
 
     /// What has no row.

@@ -5,7 +5,7 @@
 
 mod parts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
@@ -84,7 +84,7 @@ pub struct Model {
     /// Which revision each sandbox reported last, and when.
     pub loads: BTreeMap<SandboxName, (Revision, DateTime<Utc>)>,
     /// For which proposals of each sandbox agents wait, and how many for each.
-    pub waiting: BTreeMap<SandboxName, BTreeMap<ProposalId, u32>>,
+    pub waiting: HashMap<SandboxName, BTreeMap<ProposalId, u32>>,
     /// Whose supervisor is connected, as far as the gateway has said.
     pub attached: BTreeMap<SandboxName, bool>,
     /// The asks of which the reviewer will be told, and the burst that they belong to.
@@ -187,7 +187,7 @@ impl Model {
             overlay: Overlay::None,
             lives: Vec::new(),
             loads: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: HashMap::new(),
             attached: BTreeMap::new(),
             bell: Bell::default(),
             keys: Keymap::default(),

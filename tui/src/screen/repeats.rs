@@ -4,8 +4,8 @@
 //! beside them may differ. Nothing is decided by that: each keeps its id and digest. Pure; kept by `update`, and asked
 //! for every row of every frame: no answer takes a walk over the others.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
 use chrono::{DateTime, Utc};
@@ -20,10 +20,17 @@ pub struct Repeats {
     /// Of keys of its own, so that nobody who asks can tell which asks fall together.
     hasher: RandomState,
     known: HashMap<ProposalId, Ask>,
-    /// Of what the reviewer lets into the list: for which agents wait first, then the oldest.
-    order: BTreeSet<(u64, Rank, ProposalId)>,
-    /// How many asks and agents have the same hash.
-    groups: HashMap<u64, (usize, u64)>,
+    /// What the reviewer lets into the list, by its hash.
+    groups: HashMap<u64, Group>,
+}
+
+/// Asks that are the same.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    /// For which agents wait first, then the oldest.
+    asks: Vec<(Rank, ProposalId)>,
+    /// How many agents wait for all of them.
+    agents: u64,
 }
 
 /// Where an ask stands.
@@ -71,36 +78,41 @@ impl Repeats {
 
     /// Forgets one that awaits nothing any more.
     pub fn take(&mut self, id: ProposalId) {
-        if let Some(was) = self.known.remove(&id).filter(|was| was.is_in) {
-            self.order.remove(&(was.hash, was.rank, id));
-            if let Some((asks, agents)) = self.groups.get_mut(&was.hash) {
-                *asks -= 1;
-                *agents -= u64::from(was.agents);
-                if *asks == 0 {
-                    self.groups.remove(&was.hash);
-                }
-            }
+        if let Some(was) = self.known.remove(&id) {
+            self.leave(id, was);
         }
     }
 
     fn set(&mut self, id: ProposalId, now: Ask) {
-        if self.known.get(&id) == Some(&now) {
+        let was = self.known.insert(id, now);
+        if was == Some(now) {
             return;
         }
-        self.take(id);
-        self.known.insert(id, now);
+        if let Some(was) = was {
+            self.leave(id, was);
+        }
         if now.is_in {
-            self.order.insert((now.hash, now.rank, id));
-            let (asks, agents) = self.groups.entry(now.hash).or_default();
-            *asks += 1;
-            *agents += u64::from(now.agents);
+            let group = self.groups.entry(now.hash).or_default();
+            let at = group.asks.partition_point(|known| *known < (now.rank, id));
+            group.asks.insert(at, (now.rank, id));
+            group.agents += u64::from(now.agents);
+        }
+    }
+
+    fn leave(&mut self, id: ProposalId, was: Ask) {
+        let Some(group) = self.groups.get_mut(&was.hash).filter(|_| was.is_in) else { return };
+        if let Ok(at) = group.asks.binary_search(&(was.rank, id)) {
+            group.asks.remove(at);
+            group.agents -= u64::from(was.agents);
+        }
+        if group.asks.is_empty() {
+            self.groups.remove(&was.hash);
         }
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.known.clear();
-        self.order.clear();
         self.groups.clear();
     }
 
@@ -110,30 +122,25 @@ impl Repeats {
         let known = self.known.get(&id)?;
         Some(match known.is_in {
             false => Stand::Apart,
-            true if self.is_single(known) || self.with(known.hash).next() == Some(id) => Stand::Row,
+            true if self.of(known).next() == Some(id) => Stand::Row,
             true => Stand::Folded,
         })
     }
 
-    fn is_single(&self, known: &Ask) -> bool {
-        self.groups.get(&known.hash).is_some_and(|(asks, _)| *asks == 1)
-    }
-
     /// Those in the list that are the same as this one, the first of them first, itself among them if it is there.
     pub fn same(&self, id: ProposalId) -> impl Iterator<Item = ProposalId> + '_ {
-        self.known.get(&id).into_iter().flat_map(|known| self.with(known.hash))
+        self.known.get(&id).into_iter().flat_map(|known| self.of(known))
     }
 
     /// How many these are, and how many agents wait for them.
     #[must_use]
     pub fn count(&self, id: ProposalId) -> Option<(usize, u64)> {
-        self.groups.get(&self.known.get(&id)?.hash).copied()
+        let group = self.groups.get(&self.known.get(&id)?.hash)?;
+        Some((group.asks.len(), group.agents))
     }
 
-    fn with(&self, hash: u64) -> impl Iterator<Item = ProposalId> + '_ {
-        let least = Rank { is_without_agents: false, submitted_at: DateTime::<Utc>::MIN_UTC };
-        let from = self.order.range((hash, least, ProposalId(uuid::Uuid::nil()))..);
-        from.take_while(move |(of, ..)| *of == hash).map(|(.., id)| *id)
+    fn of(&self, known: &Ask) -> impl Iterator<Item = ProposalId> + use<'_> {
+        self.groups.get(&known.hash).into_iter().flat_map(|group| &group.asks).map(|(_, id)| *id)
     }
 }
 

@@ -7,7 +7,7 @@ fn found(world: &World, text: &str, agents: u32) -> Vec<u128> {
     let mut filter = Filter::default();
     filter.set(text);
     let of = |n: &u128| world.model.proposal(id(*n)).unwrap().clone();
-    let is_left = |proposal: &Proposal| filter.passes(proposal, agents);
+    let is_left = |proposal: &Proposal| filter.passes(proposal, || agents);
     (1..=3).filter(|n| is_left(&of(n))).collect()
 }
 

@@ -32,15 +32,15 @@ fn list(model: &mut Model) {
     keeping_place(model, |model| {
         let Some(inbox) = &model.inbox else { return };
         let selected = model.selected();
-        let (mut rows, mut folded, mut apart) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut rows, mut folded, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         for proposal in inbox.proposals.values() {
             let id = proposal.id;
             match model.repeats.stand(id) {
                 stand if stand == Some(Stand::Row) || selected == Some(id) => {
                     rows.push(model.list.order.place(proposal, model.agents_waiting(proposal)));
                 }
-                Some(Stand::Folded) => drop(folded.insert(id)),
-                Some(Stand::Apart) => drop(apart.insert(id)),
+                Some(Stand::Folded) => folded.push(id),
+                Some(Stand::Apart) => apart.push(id),
                 Some(Stand::Row) | None => {}
             }
         }
@@ -48,7 +48,10 @@ fn list(model: &mut Model) {
         let fresh = fresh.into_iter().filter(|id| is_listed(model, *id));
         let fresh = fresh.filter_map(|id| model.place(id)).collect();
         model.rows = rows.into_iter().collect();
-        (model.list.apart, model.list.folded, model.fresh) = (apart, folded, fresh);
+        // In order already: sets are made of that at once, not one by one.
+        model.list.apart = apart.into_iter().collect();
+        model.list.folded = folded.into_iter().collect();
+        model.fresh = fresh;
         let mut chosen = std::mem::take(&mut model.selection.chosen);
         chosen.retain(|id| is_pending(model, *id));
         model.selection.chosen = chosen;
