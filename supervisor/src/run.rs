@@ -149,19 +149,21 @@ async fn start(door: Option<&Path>, args: RunArgs) -> Result<u8, RunError> {
     isolation::close_to_others()
         .map_err(|error| RunError::System("closing this process to others", error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work.
-    let own_provider = Arc::clone(&provider);
-    let authority =
-        tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
     check_credentials(&args.credential)?;
     let (policy, policy_yaml) = read_policy(&args.policy)?;
-    let trust = Trust::load(&args.extra_ca)?;
     let door = match door {
         Some(path) => path.to_owned(),
         None => door::default_door(|key| std::env::var_os(key)).map_err(LinkError::from)?,
     };
+    // The first key takes some 20 ms, for the library's own entropy; meanwhile there is other work. What goes wrong with
+    // that is said afterwards: a process that ends while a key is made is aborted by the library.
+    let own_provider = Arc::clone(&provider);
+    let authority =
+        tokio::task::spawn_blocking(move || CertificateAuthority::new(clock::now(), own_provider));
+    let trust = Trust::load(&args.extra_ca);
     let authority =
         authority.await.map_err(|error| RunError::System("making keys", std::io::Error::other(error)))??;
+    let trust = trust?;
     let surroundings = match args.isolation {
         Isolation::Netns => surroundings::isolated(&args, &policy, &door, &trust.system, &authority)?,
         Isolation::None => surroundings::open(&args, &trust.system, &authority, proxy::descriptors()).await?,

@@ -53,6 +53,22 @@ fn what_was_written_wrong_is_exit_2_and_named() {
     }
 }
 
+/// Kills: a process that ends while its keys are made, which the library of the keys aborts (once in some hundred starts,
+/// on a machine that has other things to do).
+#[test]
+fn a_mistake_is_exit_2_and_no_abort_however_often_it_is_made() {
+    let starts = std::env::var("OPENSHELL_STARTS").map_or(20, |count| count.parse().unwrap());
+    let start = || {
+        for _ in 0..starts {
+            let wrong = run("version: 2\n", &[]);
+            assert_eq!(wrong.status.code(), Some(2), "{:?} {}", wrong.status, stderr(&wrong));
+            let wrong = run(POLICY, &["--extra-ca", "/etc/passwd"]);
+            assert_eq!(wrong.status.code(), Some(2), "{:?} {}", wrong.status, stderr(&wrong));
+        }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(start))));
+}
+
 #[test]
 fn the_policies_of_the_readme_load_without_a_warning() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/policies");

@@ -5,7 +5,7 @@ use openshell_domain::id::RunId;
 
 use super::draw;
 use super::tabs::{busy, golden};
-use super::world::{World, id};
+use super::world::{World, id, rule};
 
 /// A proposal with three findings that want a second key.
 pub(super) fn risky() -> World {
@@ -15,6 +15,23 @@ pub(super) fn risky() -> World {
     world.resize(200, 60);
     world.press("j");
     world.resize(80, 24);
+    world
+}
+
+/// One ask for forty paths, and for one more at the end.
+pub(crate) fn long() -> World {
+    let mut world = World::new();
+    world.live();
+    let mut paths: Vec<String> = (1..=40).map(|n| format!("/v1/items/a-rather-long-name/{n}")).collect();
+    paths.push("/the/last/one".to_owned());
+    let allow = |path: &String| format!("{{allow: {{method: PUT, path: {path}}}}}");
+    let rules = paths.iter().map(allow).collect::<Vec<_>>().join(", ");
+    world.submit(
+        1,
+        "put_many",
+        rule(&format!("endpoints: [{{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{rules}]}}]\nbinaries: [{{path: /usr/bin/curl}}, {{path: /opt/last}}]")),
+        &"Nothing to see here.\n".repeat(200),
+    );
     world
 }
 
@@ -48,6 +65,16 @@ fn a_risk_is_named() {
     let mut world = risky();
     world.press("a");
     golden("risk", &mut world);
+}
+
+#[test]
+fn what_is_longer_than_the_screen_is_opened_by_the_key_that_would_approve_it() {
+    let mut world = long();
+    world.press("g");
+    golden("long", &mut world);
+    world.resize(80, 24);
+    world.press("a");
+    golden("long_opened", &mut world);
 }
 
 #[test]

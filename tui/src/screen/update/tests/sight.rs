@@ -2,30 +2,10 @@
 
 use super::*;
 use crate::screen::msg::What;
-
-/// One ask for forty paths, and for one more at the end.
-fn long() -> World {
-    let mut world = World::new();
-    world.live();
-    let mut paths: Vec<String> = (1..=40).map(|n| format!("/v1/items/a-rather-long-name/{n}")).collect();
-    paths.push("/the/last/one".to_owned());
-    let allow = |path: &String| format!("{{allow: {{method: PUT, path: {path}}}}}");
-    let rules = paths.iter().map(allow).collect::<Vec<_>>().join(", ");
-    world.submit(
-        1,
-        "put_many",
-        rule(&format!("endpoints: [{{host: api.example.net, port: 443, protocol: rest, enforcement: enforce, rules: [{rules}]}}]\nbinaries: [{{path: /usr/bin/curl}}, {{path: /opt/last}}]")),
-        &"Nothing to see here.\n".repeat(200),
-    );
-    world
-}
+use crate::screen::tests::acts::{long, text};
 
 fn note(world: &World) -> &str {
     world.model.note.as_deref().unwrap_or_default()
-}
-
-fn screen(world: &World) -> String {
-    crate::screen::tests::text(crate::screen::tests::draw(&world.model).backend().buffer())
 }
 
 /// Kills: approving what stood below the edge of the detail.
@@ -35,15 +15,15 @@ fn what_does_not_fit_in_the_detail_is_approved_only_after_all_of_it_was_in_sight
         let mut world = long();
         world.resize(columns, lines);
         world.press("g");
-        let mut read = screen(&world);
+        let mut read = text(&world);
         assert!(!read.contains("/the/last/one"));
         let (mut presses, mut left) = (0, usize::MAX);
         while decisions(&world).is_empty() {
             world.press("a");
             let said = note(&world).split_once(" line").map_or(0, |(count, _)| count.parse().unwrap());
-            assert!(said < left, "{said} of {left}: {}", screen(&world));
+            assert!(said < left, "{said} of {left}: {}", text(&world));
             left = said;
-            read.push_str(&screen(&world));
+            read.push_str(&text(&world));
             presses += 1;
         }
         assert!(presses > 1 && read.contains("/the/last/one") && read.contains("/opt/last"), "{read}");
@@ -69,11 +49,7 @@ fn what_flashed_by_in_the_detail_is_shown_again() {
         note(&world)
     );
     let top = world.model.detail.as_ref().unwrap().scroll;
-    assert!(
-        screen(&world).contains("/v1/items/a-rather-long-name/"),
-        "back to line {top}: {}",
-        screen(&world)
-    );
+    assert!(text(&world).contains("/v1/items/a-rather-long-name/"), "back to line {top}: {}", text(&world));
     world.give(What::Drawn);
     world.after(100);
     world.tap('a', true);
@@ -122,7 +98,7 @@ fn what_was_read_stays_read_and_the_agents_words_are_not_needed() {
     world.press("G\n");
     world.resize(200, 60);
     world.press("jk");
-    assert!(world.model.selection.seen.contains_key(&id(1)), "{}", screen(&world));
+    assert!(world.model.selection.seen.contains_key(&id(1)), "{}", text(&world));
     world.resize(80, 24);
     world.press("\x1bgGa");
     assert_eq!(decisions(&world).len(), 1, "{}", note(&world));
