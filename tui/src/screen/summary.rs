@@ -50,25 +50,25 @@ impl Summary {
         let lead = format!("{verb} ");
         let more = if self.more > 0 { format!(" +{}", self.more) } else { String::new() };
         let room = cells.saturating_sub(text::width(&lead) + text::width(&more));
-        let place = text::clip_start(&self.place, self.share(room));
-        let path = text::elide_middle(&self.path, room.saturating_sub(text::width(&place)));
+        let path = self.path_in(room);
+        let place = text::clip_start(&self.place, share(path, room));
+        let path = text::elide_middle(path, room.saturating_sub(text::width(&place)));
         text::elide(&format!("{lead}{place}{path}{more}"), cells)
     }
 
-    /// How many of `cells` are the place's: who is asked says more than what for.
-    fn share(&self, cells: usize) -> usize {
-        if self.path.is_empty() {
-            return cells;
-        }
-        cells.saturating_sub(text::width(&self.path).min(LEAST_PATH) + 1).max(cells * 2 / 3)
+    /// The path, where there is room for it in `cells`: of several it says less than all of the host.
+    fn path_in(&self, cells: usize) -> &str {
+        let is_tight = text::width(&self.place) + 1 + LEAST_PATH > cells;
+        if self.more > 0 && is_tight { "" } else { &self.path }
     }
 
     /// Place and path in at most `cells`: of a place its end is kept, of a path both ends.
     #[must_use]
     pub fn target(&self, cells: usize) -> String {
-        let place = text::clip_start(&self.place, self.share(cells));
+        let path = self.path_in(cells);
+        let place = text::clip_start(&self.place, share(path, cells));
         let room = cells.saturating_sub(text::width(&place) + 1);
-        if self.path.is_empty() { place } else { format!("{place} {}", text::clip_middle(&self.path, room)) }
+        if path.is_empty() { place } else { format!("{place} {}", text::clip_middle(path, room)) }
     }
 
     /// `L4` or `L7`.
@@ -76,6 +76,14 @@ impl Summary {
     pub fn layer(&self) -> &'static str {
         if self.is_l7 { "L7" } else { "L4" }
     }
+}
+
+/// How many of `cells` are the place's: who is asked says more than what for.
+fn share(path: &str, cells: usize) -> usize {
+    if path.is_empty() {
+        return cells;
+    }
+    cells.saturating_sub(text::width(path).min(LEAST_PATH) + 1).max(cells * 2 / 3)
 }
 
 /// Sums a rule up.
@@ -142,6 +150,21 @@ mod tests {
         for cells in 0..80 {
             assert!(text::width(&long.name(id(1), cells)) <= cells, "{cells}");
             assert!(text::width(&long.request(cells)) <= cells, "{cells}");
+        }
+    }
+
+    #[test]
+    fn of_several_paths_one_gives_way_to_the_host() {
+        let several = of(&rule(
+            "endpoints: [{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{allow: {method: PUT, path: /a/long/path}}, {allow: {method: PUT, path: /b}}]}]\nbinaries: [{path: /usr/bin/curl}]",
+        ));
+        assert_eq!(several.target(16), "api.github.com");
+        assert_eq!(several.target(10), "…+7hub.com");
+        assert_eq!(several.target(24), "api.github.com /a/lon…+6");
+        let one = of(&put("/a/long/path"));
+        assert_eq!(one.target(16), "…+6thub.com …+12");
+        for cells in 0..40 {
+            assert!(text::width(&several.target(cells)) <= cells.max(4), "{cells}");
         }
     }
 }
