@@ -7,6 +7,7 @@
 
 mod act;
 pub mod area;
+mod fields;
 pub(super) mod view;
 
 use std::sync::Arc;

@@ -273,9 +273,12 @@ pub const PROMPT: &[(&str, &str)] = &[
 
 /// The keys while an ask is worded anew.
 pub const EDIT: &[(&str, &str)] = &[
-    ("ctrl-s", "save as a new draft"),
-    ("esc", "close, keep the text"),
-    ("ctrl-e", "your editor"),
+    ("ctrl-s", "save a new draft"),
+    ("esc", "close, keep text"),
+    ("tab", "next field"),
+    ("ctrl-e", "$EDITOR"),
+    ("shift-tab", "field before"),
+    ("ctrl-u", "clear the field"),
     ("ctrl-r", "wording in force, and back"),
     ("pgup pgdn", "scroll what it would change"),
 ];

@@ -5,6 +5,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::fields;
 use crate::screen::editor::Editor;
 
 /// The most that is typed, in bytes: far more than a rule, and read anew at every key.
@@ -86,7 +87,8 @@ impl Area {
             KeyCode::Up => self.walk(-1),
             KeyCode::Down => self.walk(1),
             KeyCode::Enter => return self.insert(&self.line_break()),
-            KeyCode::Tab => return self.insert(INDENT),
+            KeyCode::Tab if self.is_before_text() => return self.insert(INDENT),
+            KeyCode::Tab => self.turn(false),
             KeyCode::Char(c) if is_bare => return self.insert(c.encode_utf8(&mut [0; 4])),
             code => {
                 self.wish = None;
@@ -98,24 +100,46 @@ impl Area {
 
     fn edit(&mut self, code: KeyCode, control: bool) {
         let (line, _) = self.cursor();
-        let is_indent = self.before().ends_with(INDENT) && self.before().trim_matches(' ').is_empty();
+        let is_indent = self.is_before_text() && self.before().ends_with(INDENT);
         match (code, control) {
             (KeyCode::Home, true) => self.go(0, 0),
             (KeyCode::End, true) => self.editor.move_end(),
             (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.go(line, 0),
             (KeyCode::End, _) => self.go(line, usize::MAX),
-            (KeyCode::Char('u'), true) => self.repeat(self.cursor().1, Editor::backspace),
+            (KeyCode::Char('u'), true) => self.repeat(self.typed(), Editor::backspace),
             (KeyCode::Char('k'), true) => {
                 self.repeat(self.behind().graphemes(true).count().max(1), Editor::delete);
             }
             (KeyCode::Backspace, false) if is_indent => self.repeat(INDENT.len(), Editor::backspace),
             (KeyCode::BackTab, _) if is_indent => self.repeat(INDENT.len(), Editor::backspace),
+            (KeyCode::BackTab, _) => self.turn(true),
             (code, control) => drop(self.editor.press(code, control)),
         }
     }
 
     fn repeat(&mut self, times: usize, step: impl Fn(&mut Editor)) {
         (0..times).for_each(|_| step(&mut self.editor));
+    }
+
+    /// Whether nothing but spaces stands before the cursor.
+    fn is_before_text(&self) -> bool {
+        self.before().trim_matches(' ').is_empty()
+    }
+
+    /// How much of the value stands before the cursor; where that is not in one, how much of the line.
+    fn typed(&self) -> usize {
+        let (_, column) = self.cursor();
+        let line = format!("{}{}", self.before(), self.behind());
+        let start = fields::value(&line).filter(|start| *start < column).unwrap_or(0);
+        column - start
+    }
+
+    /// To the end of the next value, or of the one before.
+    fn turn(&mut self, is_back: bool) {
+        self.wish = None;
+        if let Some(line) = fields::next(&self.text(), self.cursor().0, is_back) {
+            self.go(line, usize::MAX);
+        }
     }
 
     /// A line break and the spaces that the next line begins with: one level more below a key.
@@ -182,7 +206,24 @@ mod tests {
         assert_eq!(area("one\ntwo", &[(KeyCode::Char('k'), CONTROL)]).text(), "\ntwo");
         assert_eq!(area("\ntwo", &[(KeyCode::Char('k'), CONTROL)]).text(), "two");
         assert_eq!(area("a\nb", &[end, (KeyCode::Delete, BARE)]).text(), "ab");
+        assert_eq!(area("a", &[(KeyCode::Tab, BARE)]).text(), "  a");
         assert_eq!(area("a", &[(KeyCode::Tab, BARE), (KeyCode::BackTab, BARE)]).text(), "a");
+    }
+
+    #[test]
+    fn tab_goes_from_value_to_value_and_ctrl_u_clears_one() {
+        let (tab, back, clear) =
+            ((KeyCode::Tab, BARE), (KeyCode::BackTab, BARE), (KeyCode::Char('u'), CONTROL));
+        let text = "r:\n  endpoints:\n    - host: a.example\n      ports:\n        - 443\n      path: /p\n  binaries:\n    - path: /bin/x\n";
+        let cursor = |keys: &[_]| area(text, keys).cursor();
+        assert_eq!(cursor(&[]), (5, 14), "where it is changed most");
+        assert_eq!(cursor(&[tab]), (7, 18));
+        assert_eq!(cursor(&[tab, tab]), (2, 21), "round and round");
+        assert_eq!(cursor(&[back]), (4, 13));
+        let changed = area(text, &[back, clear, (KeyCode::Char('8'), BARE)]).text();
+        assert_eq!(changed, text.replace("443", "8"));
+        assert_eq!(area("  b: 1", &[(KeyCode::End, BARE), clear, clear]).text(), "");
+        assert_eq!(area("a: 1", &[(KeyCode::Home, BARE), tab]).text(), "  a: 1", "before a text it indents");
     }
 
     #[test]

@@ -286,3 +286,22 @@ fn what_is_left_as_it_is_keeps_and_sends_nothing() {
     assert!(world.model.edits.is_empty() && world.model.note.is_none());
     assert!(world.effects.is_empty(), "{:?}", world.effects);
 }
+
+#[test]
+fn field_by_field_it_is_a_form() {
+    let mut world = World::with_three();
+    world.press("e");
+    world.key(KeyCode::BackTab, KeyModifiers::SHIFT);
+    control(&mut world, 'u');
+    world.press("POST");
+    world.key(KeyCode::Tab, KeyModifiers::NONE);
+    world.press(".bak");
+    world.serve();
+    control(&mut world, 's');
+    let [wording] = revised(&world).try_into().unwrap();
+    let allow = &wording.rule.endpoints[0].rules[0].allow;
+    assert_eq!(
+        (allow.method.as_str(), allow.path.as_str()),
+        ("POST", "/repos/o/r/contents/demo/run-1.md.bak")
+    );
+}

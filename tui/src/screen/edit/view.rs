@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::{Edit, Preview};
+use super::{Edit, Preview, fields};
 use crate::screen::layout::Areas;
 use crate::screen::model::{Link, Model, Overlay};
 use crate::screen::text;
@@ -93,7 +93,18 @@ fn page(edit: &Edit, theme: &Theme, (cells, rows): (usize, usize)) -> (Vec<Line<
         let (mark, style) = if is_wrong { ("!", theme.bad) } else { (" ", theme.dim) };
         let mut spans = vec![Span::styled(format!("{:>3}{mark} ", at + 1), style)];
         // Only the line of the cursor follows it: the others stay where they can be read.
-        spans.extend(typed::line(line, theme, (if at == row { skip } else { 0 }, room)));
+        let skip = if at == row { skip } else { 0 };
+        let mut text = typed::line(line, theme, (skip, room));
+        let label = fields::value(line).unwrap_or(line.len());
+        let label = label.saturating_sub(skip) + usize::from(skip > 0);
+        for (cell, span) in text.iter_mut().enumerate().filter(|(_, span)| span.style == theme.text) {
+            span.style = match (cell < label, at == row) {
+                (true, _) => theme.dim,
+                (false, true) => theme.strong,
+                (false, false) => theme.text,
+            };
+        }
+        spans.extend(text);
         Line::from(spans)
     };
     let lines = all.iter().enumerate().skip(top).take(rows).map(line).collect();
