@@ -174,9 +174,8 @@ fn who(proposal: &Proposal) -> String {
 
 /// Whether the list shows all that is asked for.
 fn is_whole(model: &Model, proposal: &Proposal) -> bool {
-    let asked = summary::of(&proposal.draft.rule);
-    let is_one = asked.more == 0 && proposal.draft.rule.binaries.len() == 1;
-    is_one && asked.width() <= view::many_cells(model)
+    let rule = &proposal.draft.rule;
+    summary::says_all(rule) && summary::of(rule).width() <= view::many_cells(model)
 }
 
 /// Why a proposal is not decided together with others.
@@ -201,7 +200,7 @@ fn objection(model: &Model, proposal: &Proposal, verb: Verb) -> Option<String> {
         // What is refused widens nothing.
         _ if is_seen || verb == Verb::Reject => None,
         0 if is_whole(model, proposal) => None,
-        0 => Some("it is longer than its line: look at it first".to_owned()),
+        0 => Some("it is more than fits here: look at it first".to_owned()),
         1 => Some("it has a finding: look at it first".to_owned()),
         many => Some(format!("it has {many} findings: look at it first")),
     }

@@ -5,7 +5,7 @@
 
 use openshell_domain::id::ProposalId;
 use openshell_domain::policy::render::{authority, request_line};
-use openshell_domain::policy::{Endpoint, Rule};
+use openshell_domain::policy::{Endpoint, Enforcement, Rule, Tls};
 
 use crate::screen::text;
 use crate::shown;
@@ -126,6 +126,22 @@ pub fn of(rule: &Rule) -> Summary {
     }
 }
 
+/// Whether a summary leaves nothing out that a rule says: one request, for one program, and no condition beside it.
+#[must_use]
+pub fn says_all(rule: &Rule) -> bool {
+    let ([endpoint], [_]) = (rule.endpoints.as_slice(), rule.binaries.as_slice()) else { return false };
+    let bare = Endpoint {
+        path: String::new(),
+        tls: Tls::Auto,
+        enforcement: endpoint.enforcement.map(|_| Enforcement::Enforce),
+        deny_rules: Vec::new(),
+        allowed_ips: Vec::new(),
+        allow_encoded_slash: false,
+        ..endpoint.clone()
+    };
+    endpoint.ports.len() == 1 && endpoint.rules.len() <= 1 && *endpoint == bare
+}
+
 /// The last part of a path: what a row calls a binary.
 #[must_use]
 pub fn basename(path: &str) -> String {
@@ -166,5 +182,37 @@ mod tests {
         for cells in 0..40 {
             assert!(text::width(&several.target(cells)) <= cells.max(4), "{cells}");
         }
+    }
+
+    #[test]
+    fn what_a_summary_leaves_out_is_known() {
+        let whole = "host: a.example, port: 443, protocol: rest, enforcement: enforce";
+        let allow = "rules: [{allow: {method: GET, path: /a}}]";
+        let said = |endpoint: &str, binaries: &str| {
+            says_all(&rule(&format!("endpoints: [{{{endpoint}}}]\nbinaries: [{binaries}]")))
+        };
+        let one = "{path: /usr/bin/curl}";
+        assert!(said(&format!("{whole}, {allow}"), one) && said(&format!("{whole}, access: read-only"), one));
+        assert!(said("host: a.example, port: 443", one));
+        assert!(!said(&format!("{whole}, {allow}"), "{path: /usr/bin/curl}, {path: /usr/bin/wget}"));
+        for more in [
+            "path: /v1/**",
+            "tls: skip",
+            "allow_encoded_slash: true",
+            "allowed_ips: [10.0.0.0/8]",
+            "deny_rules: [{method: GET, path: /b}]",
+        ] {
+            let text = if more == "tls: skip" {
+                format!("host: a.example, port: 443, {more}")
+            } else {
+                format!("{whole}, {allow}, {more}")
+            };
+            assert!(!said(&text, one), "{more}");
+        }
+        assert!(!said(
+            &format!("{}, {allow}", whole.replace("enforcement: enforce", "enforcement: audit")),
+            one
+        ));
+        assert!(!said("host: a.example, ports: [443, 8443]", one));
     }
 }

@@ -300,7 +300,7 @@ fn what_does_not_fit_on_its_line_is_left_out_until_it_was_looked_at() {
     }
     world.model.selection.chosen = [id(4), id(5)].into();
     world.tap('a', true);
-    assert_eq!(out(&world), [Some("it is longer than its line: look at it first".to_owned()), None]);
+    assert_eq!(out(&world), [Some("it is more than fits here: look at it first".to_owned()), None]);
     world.tap('x', true);
     let digest = world.model.proposal(id(5)).unwrap().digest().unwrap();
     world.model.selection.seen.insert(id(5), digest);
