@@ -44,7 +44,7 @@ pub enum Subject {
     Line(ProposalId, Digest, usize, usize),
     /// The question whether its risk is accepted.
     Risk(ProposalId, Option<Digest>),
-    /// A decision that was made, or the offer to undo it.
+    /// A decision that was made, or is among those that are offered to be undone.
     Decision(Made),
     /// The question whether a grant is to end.
     Revoke(Made),
@@ -118,6 +118,11 @@ impl Arming {
         self.shown.iter().map(|(_, since)| *since + PAUSE).filter(|due| *due > self.now).min()
     }
 
+    /// Uses the last key up: something was said to it, and it is no answer to that for as long as it repeats.
+    pub fn spend(&mut self) {
+        self.used = self.last;
+    }
+
     /// Uses the last key up for a decision about all of `subjects`; it is refused where no person has pressed it at what
     /// is on the screen. What was used up, or refused here, decides nothing for as long as it repeats.
     ///
@@ -125,7 +130,7 @@ impl Arming {
     /// Why nothing is decided.
     pub fn pull(&mut self, subjects: impl IntoIterator<Item = Subject>) -> Result<(), &'static str> {
         let Some(last) = self.last else { return Err(EARLY) };
-        self.used = Some(last);
+        self.spend();
         if self.is_burst {
             return Err("keys that come in one piece decide nothing: press it by itself");
         }
@@ -156,12 +161,12 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     // The list lies over the detail.
     let is_covered = matches!(model.overlay, Overlay::Many(_));
     let (ask, made) = match model.tab {
-        Tab::Pending if is_covered => (None, None),
-        Tab::Pending => (detail(model), back::offer(model).and_then(|offer| offer.last())),
-        _ => (None, back::shown(model)),
+        Tab::Pending if is_covered => (None, Vec::new()),
+        Tab::Pending => (detail(model), back::undoable(model)),
+        _ => (None, back::undoable(model)),
     };
     ask.into_iter()
-        .chain(made.map(Subject::Decision))
+        .chain(made.into_iter().map(Subject::Decision))
         .chain(asked)
         .chain(listed(model))
         .chain(sight::subjects(model))

@@ -55,14 +55,6 @@ pub struct Offer {
     pub until: DateTime<Utc>,
 }
 
-impl Offer {
-    /// The last of them.
-    #[must_use]
-    pub fn last(&self) -> Option<Made> {
-        self.made.last().copied()
-    }
-}
-
 /// The offer to undo the last decision made here, while it stands.
 #[must_use]
 pub fn offer(model: &Model) -> Option<Offer> {
@@ -97,6 +89,15 @@ pub fn shown(model: &Model) -> Option<Made> {
     let proposal = model.proposal(model.decided.browse.selected.filter(|_| model.tab == Tab::Decided)?)?;
     let made = Made { proposal: proposal.id, digest: proposal.status.decision()?.digest };
     is_in_force(model, made).then_some(made)
+}
+
+/// What the key that undoes would take back now.
+#[must_use]
+pub fn undoable(model: &Model) -> Vec<Made> {
+    match model.tab {
+        Tab::Pending => offer(model).map(|offer| offer.made).unwrap_or_default(),
+        _ => shown(model).into_iter().collect(),
+    }
 }
 
 /// The grants that are shown.

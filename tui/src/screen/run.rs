@@ -264,7 +264,11 @@ impl Screen {
         if self.keys.is_empty() {
             self.keys.spawn(input::read(self.inlet.clone(), Answered::default(), self.watch));
         }
-        self.model.size = self.terminal.size()?;
+        let (columns, lines) = self.terminal.size()?;
+        // Nobody is told of the size while another program has the terminal.
+        if (columns, lines) != self.model.size {
+            self.take_in(What::Resize(columns, lines))?;
+        }
         self.model.is_dirty = true;
         Ok(())
     }

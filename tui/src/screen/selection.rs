@@ -15,12 +15,15 @@ use super::reason::{Reason, Words};
 use super::risk;
 use super::sight::Part;
 use super::summary::{self, Summary};
-use super::view;
+use super::{text, view};
 use crate::client::Verb;
 use crate::{review, shown};
 
 /// The most that are decided at once.
 pub const MOST: usize = 100;
+
+/// Why something is left out of which the list does not say everything.
+const CUT: &str = "it is more than fits here: look at it first";
 
 /// What is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,6 +140,17 @@ impl Many {
         self.items.len().saturating_sub(room)
     }
 
+    /// Leaves out what is more than fits in so many cells, unless it was looked at.
+    pub fn leave_out(&mut self, cells: usize, seen: &BTreeMap<ProposalId, Digest>) {
+        let is_cut = |item: &&mut Item| item.out.is_none() && !fits(&item.asked, &item.who, cells);
+        if self.verb == Verb::Approve && !self.is_sent {
+            for item in self.items.iter_mut().filter(is_cut) {
+                let is_seen = item.digest.is_some() && seen.get(&item.id) == item.digest.as_ref();
+                item.out = (!is_seen).then(|| CUT.to_owned());
+            }
+        }
+    }
+
     /// Which of them have not been in sight for long enough.
     pub fn unseen(&self) -> impl Iterator<Item = usize> {
         self.items.iter().enumerate().filter(|(_, item)| !item.is_seen).map(|(row, _)| row)
@@ -146,6 +160,11 @@ impl Many {
     pub fn included(&self) -> impl Iterator<Item = (ProposalId, Digest)> {
         self.items.iter().filter(|item| item.out.is_none()).filter_map(|item| Some((item.id, item.digest?)))
     }
+}
+
+/// Whether so many cells show who asks for what.
+fn fits(asked: &Summary, who: &str, cells: usize) -> bool {
+    asked.width().max(text::width(who)) <= cells
 }
 
 fn item(model: &Model, proposal: &Proposal, verb: Verb) -> Item {
@@ -167,7 +186,7 @@ fn who(proposal: &Proposal) -> String {
     let others = if others > 0 { format!(" +{others}") } else { String::new() };
     format!(
         "{}{others} · {}",
-        summary::basename(proposal.draft.binary()),
+        shown::visible(proposal.draft.binary()),
         shown::visible(proposal.sandbox.as_str())
     )
 }
@@ -175,7 +194,7 @@ fn who(proposal: &Proposal) -> String {
 /// Whether the list shows all that is asked for.
 fn is_whole(model: &Model, proposal: &Proposal) -> bool {
     let rule = &proposal.draft.rule;
-    summary::says_all(rule) && summary::of(rule).width() <= view::many_cells(model)
+    summary::says_all(rule) && fits(&summary::of(rule), &who(proposal), view::many_cells(model))
 }
 
 /// Why a proposal is not decided together with others.
@@ -200,7 +219,7 @@ fn objection(model: &Model, proposal: &Proposal, verb: Verb) -> Option<String> {
         // What is refused widens nothing.
         _ if is_seen || verb == Verb::Reject => None,
         0 if is_whole(model, proposal) => None,
-        0 => Some("it is more than fits here: look at it first".to_owned()),
+        0 => Some(CUT.to_owned()),
         1 => Some("it has a finding: look at it first".to_owned()),
         many => Some(format!("it has {many} findings: look at it first")),
     }

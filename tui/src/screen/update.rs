@@ -17,6 +17,8 @@ mod prompt;
 mod rows;
 mod tabs;
 
+use crossterm::event::KeyEvent;
+
 use super::Exit;
 use super::arming::{self, Press};
 use super::log::Proof;
@@ -105,6 +107,7 @@ fn resized(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
     tabs::in_sight(model);
     model.arming.forget();
     model.selection.part.rewrap();
+    many::resized(model);
     vec![Effect::Repaint]
 }
 
@@ -138,7 +141,14 @@ fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
 
 fn pressed(model: &mut Model, press: Press) -> Vec<Effect> {
     model.arming.pressed(press);
-    let key = press.key;
+    let effects = obey(model, press.key);
+    if model.note.is_some() {
+        model.arming.spend();
+    }
+    effects
+}
+
+fn obey(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     match model.overlay {
         Overlay::Reject(_) => prompt::key(model, key),
         Overlay::Lease(_) => approval::menu_key(model, key),

@@ -10,14 +10,10 @@ use crate::screen::life::Life;
 use crate::screen::model::{Model, Overlay};
 use crate::screen::msg::Effect;
 use crate::screen::risk;
-use crate::screen::tab::Tab;
 
 /// Takes back the last decision made here, with those that were made together with it, or the one that is shown.
 pub(super) fn undo(model: &mut Model) -> Vec<Effect> {
-    let made = match model.tab {
-        Tab::Pending => back::offer(model).map(|offer| offer.made).unwrap_or_default(),
-        _ => back::shown(model).into_iter().collect(),
-    };
+    let made = back::undoable(model);
     if made.is_empty() {
         let objection = decision::away(model).unwrap_or_else(|| back::why_not(model, Verb::Undo));
         model.say(objection);
@@ -78,15 +74,12 @@ fn choose(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// Sends it.
 fn take(model: &mut Model, verb: Verb, made: &[Made]) -> Vec<Effect> {
-    let Some(last) = made.last().copied() else { return Vec::new() };
     let is_open = made.iter().any(|made| model.life(made.proposal).is_some_and(Life::is_open));
     let on_its_way = is_open.then(|| "a decision on this one is on its way".to_owned());
-    let subject = match verb {
-        Verb::Revoke => Subject::Revoke(last),
-        _ => Subject::Decision(last),
-    };
+    let subject = if verb == Verb::Revoke { Subject::Revoke } else { Subject::Decision };
     let objection = decision::away(model).or(on_its_way);
-    let pull = |model: &mut Model| model.arming.pull(Some(subject)).err().map(str::to_owned);
+    let pull =
+        |model: &mut Model| model.arming.pull(made.iter().copied().map(subject)).err().map(str::to_owned);
     if let Some(objection) = objection.or_else(|| pull(model)) {
         model.say(objection);
         return Vec::new();

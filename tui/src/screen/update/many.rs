@@ -90,6 +90,14 @@ pub(super) fn open(model: &mut Model, verb: Verb) {
     model.overlay = Overlay::Many(Many { serial: model.selection.opened, ..many });
 }
 
+/// Leaves out of the open list what does not fit in it any more and was not looked at.
+pub(super) fn resized(model: &mut Model) {
+    let cells = view::many_cells(model);
+    if let Overlay::Many(many) = &mut model.overlay {
+        many.leave_out(cells, &model.selection.seen);
+    }
+}
+
 /// A key while the list is open.
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let room = view::many_room(model);

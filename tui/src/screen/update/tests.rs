@@ -3,6 +3,7 @@
 mod approval;
 mod arming;
 mod back;
+mod held;
 mod many;
 mod sight;
 

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span, Text};
 use super::header;
 use crate::client::Verb;
 use crate::screen::arming::{self, Subject};
-use crate::screen::back;
+use crate::screen::back::{self, Made};
 use crate::screen::keys::{
     ACCEPT, Action, Bound, EDIT, FILTER, GRANTS, LEASE, LOOK, MANY, PROMPT, REVOKE, SENT, WHY,
 };
@@ -184,17 +184,15 @@ fn bound(model: &Model, theme: &Theme) -> Vec<Hint> {
     let is_new = !arming::detail(model).is_some_and(|shown| model.arming.is_armed(shown));
     let is_unseen = !sight::was_enough(model);
     let has_chosen = model.tab == Tab::Pending && !model.selection.chosen.is_empty();
+    let offered = back::undoable(model);
     let is_asleep = |action| match action {
         Action::Approve | Action::Reject if has_chosen => is_away,
         Action::Approve => is_barred || is_new || is_unseen,
         Action::Lease => is_barred,
         Action::Reject => is_stuck,
         Action::Undo => {
-            let offered = match model.tab {
-                Tab::Pending => back::offer(model).and_then(|offer| offer.last()),
-                _ => back::shown(model),
-            };
-            is_away || !offered.is_some_and(|made| model.arming.is_armed(Subject::Decision(made)))
+            let is_armed = |made: &Made| model.arming.is_armed(Subject::Decision(*made));
+            is_away || offered.is_empty() || !offered.iter().all(is_armed)
         }
         Action::Revoke => is_away,
         _ => false,

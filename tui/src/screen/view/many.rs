@@ -88,7 +88,11 @@ fn told(model: &Model, many: &Many, item: &Item, (theme, cells): (&Theme, usize)
         return vec![Line::styled(format!("{mark}{name}  {why}"), style)];
     }
     let asked = [Span::styled(mark, tint), Span::styled(item.asked.name(item.id, room), style)];
-    let words = format!("{} · {}", item.who, why.unwrap_or_else(|| item.newly.clone()));
+    let (first, then) = match &why {
+        Some(why) => (why, &item.who),
+        None => (&item.who, &item.newly),
+    };
+    let words = format!("{first} · {then}");
     let tone = if item.out.is_some() { theme.dim } else { theme.text };
     vec![Line::from_iter(asked), Line::styled(format!("{:MARK$}{}", "", text::elide(&words, room)), tone)]
 }

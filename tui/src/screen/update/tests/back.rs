@@ -247,3 +247,24 @@ fn what_another_ask_replaced_was_not_decided_elsewhere() {
     assert!(text.contains(&format!("superseded by {}", id(2).short())), "{text}");
     assert!(!text.contains("Decided elsewhere"), "{text}");
 }
+
+/// Kills: one key that takes back what was recorded between the last look and that key.
+#[test]
+fn what_was_recorded_since_the_offer_was_drawn_is_not_undone_with_it() {
+    let mut world = World::with_three();
+    world.model.selection.chosen = [id(1), id(2)].into();
+    for (n, reviewed) in [1, 2].map(|n| (n, world.model.proposal(id(n)).unwrap().digest().unwrap())) {
+        world.model.selection.seen.insert(id(n), reviewed);
+    }
+    world.press("ay");
+    world.press("\x1b");
+    world.approved(id(2), 2, "");
+    world.give(What::Drawn);
+    world.after(1_000);
+    world.approved(id(1), 3, "");
+    world.effects.clear();
+    world.tap('u', true);
+    assert!(world.effects.is_empty() && note(&world).contains("too early"), "{:?}", world.effects);
+    world.press("u");
+    assert!(matches!(world.effects.as_slice(), [Effect::DecideMany(both)] if both.len() == 2));
+}

@@ -307,3 +307,47 @@ fn what_does_not_fit_on_its_line_is_left_out_until_it_was_looked_at() {
     world.tap('a', true);
     assert_eq!(out(&world), [None, None]);
 }
+
+/// Kills: a terminal that becomes narrow over the list, so that what is cut now still counts as whole.
+#[test]
+fn what_does_not_fit_any_more_after_a_resize_is_left_out() {
+    let mut world = World::new();
+    world.live();
+    world.resize(200, 60);
+    let path = format!("/v1/items{}", "/a".repeat(40));
+    world.denied("HEAD", &path, 1);
+    let clean = format!(
+        "endpoints: [{{host: api.github.com, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: HEAD, path: {path}}}}}]}}]\nbinaries: [{{path: /usr/bin/curl}}]"
+    );
+    world.submit(5, "read_one", rule(&clean), "reads one");
+    world.model.selection.chosen = [id(5)].into();
+    world.tap('a', true);
+    assert_eq!(out(&world), [None]);
+    world.resize(60, 24);
+    assert_eq!(out(&world), [Some("it is more than fits here: look at it first".to_owned())]);
+    world.press("y");
+    assert!(world.effects.is_empty(), "{:?}", world.effects);
+}
+
+/// Kills: a list that says `curl` of every program of that name, wherever it lies and however many these are.
+#[test]
+fn the_list_says_which_program_it_is() {
+    let mut world = World::new();
+    world.live();
+    for (n, binary) in [(4, "/usr/bin/curl".to_owned()), (5, format!("/opt{}/curl", "/a".repeat(60)))] {
+        world.denied("HEAD", "/v1/items/a", 1);
+        (world.seen[0].binary, world.seen[0].host) = (binary.clone(), "files.example.org".into());
+        let clean = format!(
+            "endpoints: [{{host: files.example.org, port: 443, protocol: rest, enforcement: enforce, rules: [{{allow: {{method: HEAD, path: /v1/items/a}}}}]}}]\nbinaries: [{{path: {binary}}}]"
+        );
+        world.submit(n, "read_one", rule(&clean), "reads one");
+        assert_eq!(world.model.proposal(id(n)).unwrap().review.as_ref().unwrap().findings, []);
+    }
+    world.model.selection.chosen = [id(4), id(5)].into();
+    world.tap('a', true);
+    let screen = text(draw(&world.model).backend().buffer());
+    assert!(screen.contains("/usr/bin/curl · policy-demo"), "{screen}");
+    let Overlay::Many(many) = &world.model.overlay else { panic!("{:?}", world.model.overlay) };
+    let outs: Vec<_> = many.items.iter().map(|item| (item.id == id(5), item.out.is_some())).collect();
+    assert!(outs.iter().all(|(is_long, is_out)| is_long == is_out), "{outs:?} {:?}", out(&world));
+}

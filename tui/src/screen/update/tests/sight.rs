@@ -52,6 +52,8 @@ fn what_flashed_by_in_the_detail_is_shown_again() {
     assert!(text(&world).contains("/v1/items/a-rather-long-name/"), "back to line {top}: {}", text(&world));
     world.give(What::Drawn);
     world.after(100);
+    world.tap('!', true);
+    world.after(100);
     world.tap('a', true);
     assert!(decisions(&world).is_empty() && note(&world).contains("too early"), "{}", note(&world));
     world.press("aaaaaaaa");
