@@ -4,6 +4,7 @@ mod approval;
 mod arming;
 mod back;
 mod held;
+mod hostility;
 mod many;
 mod sight;
 
