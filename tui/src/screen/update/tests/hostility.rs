@@ -133,7 +133,7 @@ fn check(world: &World, eyes: &Eyes, risky: &BTreeMap<String, bool>) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Kills: any way to decide on another thing than what was on the screen.
     #[test]
